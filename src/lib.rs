@@ -1,0 +1,3 @@
+//! Sagaline: an event store and a saga engine that can be proved.
+
+pub mod saga;

@@ -1,0 +1,1 @@
+//! Circuit breaker and retry budget of one participant: pure, driven by the shell.

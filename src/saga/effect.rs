@@ -1,0 +1,64 @@
+//! What the shell must do once the events are durable.
+
+use super::definition::StepIndex;
+use super::event::{SagaEvent, StepDirection};
+
+/// Something that becomes due. Carries what it belongs to; when that has moved on it is stale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Timer {
+    /// An attempt begins.
+    Retry {
+        /// The step.
+        step: StepIndex,
+        /// Doing or undoing.
+        direction: StepDirection,
+        /// The attempt that begins.
+        attempt: u32,
+    },
+    /// A step's own deadline.
+    StepDeadline {
+        /// The step.
+        step: StepIndex,
+    },
+    /// The saga's deadline.
+    SagaDeadline,
+}
+
+/// A thing to do in the world. Every one may be done again after a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Effect {
+    /// Call the step's action or compensation; answer with `Returned`. When the outcome of an action is
+    /// unknown and the step has a probe, the shell answers with `Probed` instead.
+    Invoke {
+        /// The step.
+        step: StepIndex,
+        /// Doing or undoing.
+        direction: StepDirection,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// Ask whether a step in doubt happened, without calling it; answer with `Probed`. Calls of that step
+    /// that wait to leave must not leave any more.
+    Probe {
+        /// The step.
+        step: StepIndex,
+        /// The attempt in doubt.
+        attempt: u32,
+    },
+    /// Answer with `TimerFired` at `due_at_us` or later.
+    SetTimer {
+        /// What becomes due.
+        timer: Timer,
+        /// When.
+        due_at_us: u64,
+    },
+}
+
+/// What the machine decided: events to append, and effects to run after that.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decision {
+    /// Append these together. None: nothing changes.
+    pub events: Vec<SagaEvent>,
+    /// Run these once the events are durable.
+    pub effects: Vec<Effect>,
+}

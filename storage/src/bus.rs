@@ -1,0 +1,77 @@
+//! The message bus: at least once, in order per key, to groups of consumers.
+
+use std::future::Future;
+
+use bytes::Bytes;
+
+use crate::error::StorageError;
+
+/// A message on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Stable over redeliveries: what a consumer's inbox remembers.
+    pub id: String,
+    /// Messages of one key are delivered in the order in which they were published.
+    pub key: String,
+    /// Names and values beside the payload (CloudEvents attributes).
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub payload: Bytes,
+}
+
+/// A message handed to a consumer, to be acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Where it came from.
+    pub topic: String,
+    /// The partition its key falls in.
+    pub partition: u32,
+    /// Its place in the partition.
+    pub offset: u64,
+    /// How often it was handed out before.
+    pub redeliveries: u32,
+    /// The message.
+    pub message: Message,
+}
+
+/// What a consumer is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConsumerEvent {
+    /// These partitions are this consumer's from now on.
+    Assigned(Vec<u32>),
+    /// These are no longer; deliveries of them that are still open will come to someone else.
+    Revoked(Vec<u32>),
+    /// A message of an assigned partition.
+    Delivered(Delivery),
+}
+
+/// Publishing, and joining a group of consumers.
+pub trait MessageBus: Clone + Send + Sync + 'static {
+    /// One member of a group.
+    type Consumer: Consumer;
+
+    /// After `Ok` every message is kept by the bus; after an error some may be, so publish again.
+    /// Messages of one key stay in the order given.
+    fn publish(
+        &self,
+        topic: &str,
+        messages: Vec<Message>,
+    ) -> impl Future<Output = Result<(), StorageError>> + Send;
+
+    /// Joins `group` on `topic`. A group starts at the oldest message the bus still has.
+    fn subscribe(
+        &self,
+        topic: &str,
+        group: &str,
+    ) -> impl Future<Output = Result<Self::Consumer, StorageError>> + Send;
+}
+
+/// One member of a consumer group. Dropping it leaves the group.
+pub trait Consumer: Send + 'static {
+    /// Waits for the next assignment, revocation or message.
+    fn next(&mut self) -> impl Future<Output = Result<ConsumerEvent, StorageError>> + Send;
+
+    /// This delivery and all before it in its partition are done. False: the partition was revoked in
+    /// the meantime, and the message will be delivered again to another member.
+    fn ack(&mut self, delivery: &Delivery) -> impl Future<Output = Result<bool, StorageError>> + Send;
+}

@@ -1,0 +1,38 @@
+//! Sagaline's storage: the ports every world implements, and the adapters of this machine.
+//!
+//! Read in this order: what is stored ([`stream`], [`event`]), the ports ([`event_store`],
+//! [`views`], [`lock`], [`bus`], [`clock`], bundled by [`backend`]), then the adapters. The log's
+//! algorithm lives once, in [`log`], over the small [`kv`] port; RocksDB, memory and the
+//! simulation's faulty disk are only different [`kv`]s under the same lines.
+//!
+//! Architecture invariant: this crate knows nothing of orders or sagas.
+
+pub mod stream;
+
+pub mod event;
+
+pub mod error;
+
+pub mod event_store;
+
+pub mod views;
+
+pub mod lock;
+
+pub mod bus;
+
+pub mod clock;
+
+pub mod backend;
+
+pub mod kv;
+
+pub use backend::Backend;
+pub use clock::{Clock, Entropy, Timestamp};
+pub use error::{ErrorKind, StorageError};
+pub use event::{AppendId, CorrelationId, EventId, EventType, NewEvent, NodeId, RecordedEvent};
+pub use event_store::{
+    AllPage, AllQuery, AppendError, AppendRequest, Appended, Claim, ClaimChange, ClaimHolder,
+    Direction, Epoch, EventStore, ExpectedVersion, Fence, Filter, Shard, StreamWrite,
+};
+pub use stream::{GlobalPosition, StreamId, StreamVersion};

@@ -1,0 +1,115 @@
+//! Streams and places in them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::StorageError;
+
+/// The name of a stream: `category-key`, for instance `order-0192f3…`.
+///
+/// 1 to 255 bytes of `[A-Za-z0-9_.:@+-]`. The category is what stands before the first `-`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StreamId(Arc<str>);
+
+impl StreamId {
+    /// Longest name, in bytes: a name is a key in the store and stands in every index entry.
+    pub const BYTES_MAX: usize = 255;
+
+    /// Checks and takes a name.
+    pub fn new(name: impl Into<Arc<str>>) -> Result<Self, StorageError> {
+        let name: Arc<str> = name.into();
+        check_name("stream", &name, Self::BYTES_MAX)?;
+        Ok(Self(name))
+    }
+
+    /// The whole name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands before the first `-`, or the whole name when there is none.
+    pub fn category(&self) -> &str {
+        self.0.split_once('-').map_or(&*self.0, |(category, _)| category)
+    }
+
+    /// What stands behind the first `-`, or nothing.
+    pub fn key(&self) -> &str {
+        self.0.split_once('-').map_or("", |(_, key)| key)
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for StreamId {
+    type Error = StorageError;
+
+    fn try_from(name: String) -> Result<Self, StorageError> {
+        Self::new(name)
+    }
+}
+
+impl From<StreamId> for String {
+    fn from(id: StreamId) -> String {
+        id.0.as_ref().to_owned()
+    }
+}
+
+/// Refuses an empty or long name and any byte outside `[A-Za-z0-9_.:@+-]`; the error names the
+/// field, the value and what is allowed.
+pub(crate) fn check_name(field: &str, name: &str, bytes_max: usize) -> Result<(), StorageError> {
+    let fits = !name.is_empty() && name.len() <= bytes_max;
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.:@+-".contains(&b);
+    if fits && name.bytes().all(allowed) {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(64).collect();
+    Err(StorageError::invalid(format!(
+        "{field} {shown:?} ({} bytes): wants 1 to {bytes_max} bytes of [A-Za-z0-9_.:@+-]",
+        name.len()
+    )))
+}
+
+/// The number of events in a stream after an event: the first event of a stream has version 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct StreamVersion(pub u64);
+
+impl StreamVersion {
+    /// The version of a stream that has no events.
+    pub const NONE: Self = Self(0);
+}
+
+impl fmt::Display for StreamVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The place of an event in the whole log: dense, in commit order, the first event has 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct GlobalPosition(pub u64);
+
+impl GlobalPosition {
+    /// Before the first event.
+    pub const START: Self = Self(0);
+    /// Behind the last event there can be.
+    pub const END: Self = Self(u64::MAX);
+}
+
+impl fmt::Display for GlobalPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
