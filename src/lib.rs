@@ -1,3 +1,5 @@
 //! Sagaline: an event store and a saga engine that can be proved.
 
+pub mod domain;
+
 pub mod saga;

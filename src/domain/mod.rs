@@ -1,0 +1,80 @@
+//! The business: pure. Imports nothing of ours.
+//!
+//! An [`Aggregate`] decides on a command by its own past and says what happened; the shell stores that
+//! on the aggregate's stream, with the claims that keep it unique, in one append.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A thing with a stream of its own.
+///
+/// `Default` is the state before the first event. Events are enums with struct variants: the variant's
+/// name is the event's type in the log, its fields are the payload.
+pub trait Aggregate:
+    Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// The category of its streams: the stream of id `x` is `CATEGORY-x`.
+    const CATEGORY: &'static str;
+    /// Raised when the state's shape changes: older snapshots are then ignored.
+    const SNAPSHOT_VERSION: u32 = 1;
+
+    /// What can be asked of it.
+    type Command: Send;
+    /// What can happen to it.
+    type Event: Serialize + DeserializeOwned + Send + Sync;
+    /// Why it says no.
+    type Refusal: std::error::Error + Send + Sync + 'static;
+
+    /// What follows from a command: nothing, when it changes nothing. Pure.
+    fn decide(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Refusal>;
+
+    /// The state after an event.
+    fn evolve(&mut self, event: &Self::Event);
+
+    /// The claims that an event takes and gives up; `self` is the state before it. The aggregate's
+    /// stream is their owner.
+    fn claims(&self, event: &Self::Event) -> Vec<ClaimIntent> {
+        let _ = event;
+        Vec::new()
+    }
+
+    /// The schema version under which an event of this type is written.
+    fn schema_version(event_type: &str) -> u16 {
+        let _ = event_type;
+        1
+    }
+
+    /// Lifts a payload written under an older version to the next one.
+    fn upcast(event_type: &str, version: u16, payload: serde_json::Value) -> serde_json::Value {
+        let _ = (event_type, version);
+        payload
+    }
+}
+
+/// A claim taken or given up by an event: see the event store's claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimIntent {
+    /// There is one holder of `(kind, key)`: this aggregate from now on, or the event is refused.
+    Take {
+        /// The claim's kind.
+        kind: String,
+        /// Unique within the kind.
+        key: String,
+    },
+    /// It is free.
+    Release {
+        /// The claim's kind.
+        kind: String,
+        /// Unique within the kind.
+        key: String,
+    },
+    /// It becomes free at this time.
+    ReleaseAt {
+        /// The claim's kind.
+        kind: String,
+        /// Unique within the kind.
+        key: String,
+        /// Microseconds of wall time.
+        at_us: u64,
+    },
+}
