@@ -7,3 +7,5 @@ pub mod saga;
 pub mod codec;
 
 pub mod engine;
+
+pub mod app;
