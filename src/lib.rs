@@ -1,5 +1,11 @@
 //! Sagaline: an event store and a saga engine that can be proved.
 
+pub mod settings;
+
+pub mod limits;
+
 pub mod domain;
 
 pub mod saga;
+
+pub mod cli;
