@@ -8,4 +8,8 @@ pub mod domain;
 
 pub mod saga;
 
+pub mod codec;
+
+pub mod engine;
+
 pub mod cli;
