@@ -1,0 +1,61 @@
+//! Pages of lists: `page` and `limit`, or a `cursor`. Taken from the query by the handlers that list.
+
+use bytes::Bytes;
+use sagaline_storage::views::ViewQuery;
+
+use super::hex;
+use super::params::Params;
+
+/// Entries of a page when the query does not say.
+const LIMIT_DEFAULT: u64 = 20;
+/// Most entries of a page: one page is one answer in memory.
+const LIMIT_MAX: u64 = 100;
+/// Last page that can be asked for: pages before it are read and passed over, so further ones want a
+/// cursor. 10,000 pages of 100 are the view store's bound.
+const PAGE_MAX: u64 = 10_000;
+
+/// The part of a list that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Counted from 1; 1 with a cursor.
+    pub number: u64,
+    /// At most this many entries.
+    pub limit: u64,
+    /// Behind this place.
+    pub cursor: Option<Bytes>,
+}
+
+impl Page {
+    /// Takes `page`, `limit` and `cursor` from the query; wrong ones are refused by its `finish`.
+    pub fn take(params: &mut Params) -> Self {
+        let number = params.number("page", 1..=PAGE_MAX);
+        let limit = params.number("limit", 1..=LIMIT_MAX);
+        let cursor = params.text("cursor").and_then(|text| {
+            let cursor = hex::decode(&text).filter(|bytes| !bytes.is_empty());
+            if cursor.is_none() {
+                params.refuse("cursor", &text, "wants the cursor of the page before");
+            } else if number.is_some() {
+                params.refuse("cursor", &text, "cannot be given together with page");
+            }
+            cursor.map(Bytes::from)
+        });
+        Self { number: number.unwrap_or(1), limit: limit.unwrap_or(LIMIT_DEFAULT), cursor }
+    }
+
+    /// Asks a view for this part of what `query` finds.
+    pub fn of(&self, query: ViewQuery) -> ViewQuery {
+        let skip = usize::try_from((self.number - 1) * self.limit).unwrap_or(usize::MAX);
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        ViewQuery { after: self.cursor.clone(), skip, limit, ..query }
+    }
+
+    /// How many pages `total` entries make.
+    pub fn total_pages(&self, total: u64) -> u64 {
+        total.div_ceil(self.limit)
+    }
+}
+
+/// A view's cursor as text.
+pub fn cursor_text(cursor: &Bytes) -> String {
+    hex::encode(cursor)
+}
