@@ -4,6 +4,10 @@ pub mod domain;
 
 pub mod saga;
 
+pub mod codec;
+
+pub mod engine;
+
 pub mod http;
 
 pub mod telemetry;
