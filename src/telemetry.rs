@@ -4,14 +4,7 @@
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One object a line, with the span's fields (correlation and saga ids) in it.
-    Json,
-}
+use crate::settings::{LogFormat, TelemetrySettings};
 
 /// Why logging could not be set up; one line for an operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,13 +14,13 @@ pub struct TelemetryError {
     cause: String,
 }
 
-/// Sends the log lines that `filter` lets through to stderr: a level, or levels by module
-/// (`info,sagaline::engine=debug`). May be called once in a process.
-pub fn start(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
+/// Sends the log lines that the settings let through to stderr. May be called once in a process.
+pub fn start(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
+    let filter = settings.log_level.as_str();
     let refused = |cause: String| TelemetryError { filter: filter.to_owned(), cause };
     let levels = EnvFilter::try_new(filter).map_err(|error| refused(error.to_string()))?;
     let lines = tracing_subscriber::fmt().with_env_filter(levels).with_writer(std::io::stderr);
-    let set = match format {
+    let set = match settings.log_format {
         LogFormat::Text => lines.finish().try_init(),
         LogFormat::Json => {
             lines.json().flatten_event(true).with_span_list(false).finish().try_init()

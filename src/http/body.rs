@@ -18,11 +18,10 @@ use serde_json::error::Category;
 
 use super::app::App;
 use super::error::Error;
-use super::settings::HttpSettings;
 use super::within::within;
+use crate::limits::JSON_DEPTH_MAX;
+use crate::settings::HttpSettings;
 
-/// Deepest nesting of a body: far more than any has, far less than what a stack bears.
-const DEPTH_MAX: usize = 32;
 /// A body that is too long is read on up to this many times the limit and thrown away, so that its
 /// sender comes to read the answer instead of a broken connection.
 const DISCARD_FACTOR: usize = 8;
@@ -75,7 +74,7 @@ async fn read<C: Clock>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Bytes, Error> {
-    let max = settings.body_bytes_max;
+    let max = usize::try_from(settings.body_limit_bytes).unwrap_or(usize::MAX);
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > max.saturating_mul(DISCARD_FACTOR)) {
         return Err(Error::BodyTooLarge(max));
@@ -132,8 +131,8 @@ fn check_depth(bytes: &[u8]) -> Result<(), Error> {
             (false, b'}' | b']') => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth > DEPTH_MAX {
-            return Err(Error::InvalidJson(format!("nested deeper than {DEPTH_MAX}")));
+        if depth > JSON_DEPTH_MAX {
+            return Err(Error::InvalidJson(format!("nested deeper than {JSON_DEPTH_MAX}")));
         }
     }
     Ok(())

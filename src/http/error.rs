@@ -1,9 +1,12 @@
 //! Everything that a request can be told instead of what it asked for, and the one place that gives each
 //! its status and its code. Handlers return [`Error`]; [`super::problem`] writes it.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use std::sync::Arc;
+
+use crate::limits::RETRY_AFTER_S;
 
 /// A field of a request that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -171,7 +174,7 @@ impl Error {
     pub(super) fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests { retry_after_s } => Some(*retry_after_s),
-            Self::Overloaded { .. } | Self::Timeout | Self::Unavailable(_) => Some(1),
+            Self::Overloaded { .. } | Self::Timeout | Self::Unavailable(_) => Some(RETRY_AFTER_S),
             Self::InvalidJson(_)
             | Self::Invalid(_)
             | Self::UnsupportedMediaType(_)

@@ -20,7 +20,6 @@ mod error;
 mod problem;
 
 pub mod app;
-pub mod settings;
 
 pub mod auth;
 

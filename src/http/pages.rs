@@ -5,14 +5,7 @@ use sagaline_storage::views::ViewQuery;
 
 use super::hex;
 use super::params::Params;
-
-/// Entries of a page when the query does not say.
-const LIMIT_DEFAULT: u64 = 20;
-/// Most entries of a page: one page is one answer in memory.
-const LIMIT_MAX: u64 = 100;
-/// Last page that can be asked for: pages before it are read and passed over, so further ones want a
-/// cursor. 10,000 pages of 100 are the view store's bound.
-const PAGE_MAX: u64 = 10_000;
+use crate::limits::{PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX, PAGE_NUMBER_MAX};
 
 /// The part of a list that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +21,8 @@ pub struct Page {
 impl Page {
     /// Takes `page`, `limit` and `cursor` from the query; wrong ones are refused by its `finish`.
     pub fn take(params: &mut Params) -> Self {
-        let number = params.number("page", 1..=PAGE_MAX);
-        let limit = params.number("limit", 1..=LIMIT_MAX);
+        let number = params.number("page", 1..=PAGE_NUMBER_MAX.into());
+        let limit = params.number("limit", 1..=PAGE_ENTRIES_MAX.into());
         let cursor = params.text("cursor").and_then(|text| {
             let cursor = hex::decode(&text).filter(|bytes| !bytes.is_empty());
             if cursor.is_none() {
@@ -39,7 +32,7 @@ impl Page {
             }
             cursor.map(Bytes::from)
         });
-        Self { number: number.unwrap_or(1), limit: limit.unwrap_or(LIMIT_DEFAULT), cursor }
+        Self { number: number.unwrap_or(1), limit: limit.unwrap_or_else(|| PAGE_ENTRIES_DEFAULT.into()), cursor }
     }
 
     /// Asks a view for this part of what `query` finds.

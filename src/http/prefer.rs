@@ -7,8 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Longest wait that is granted, in seconds; more is shortened to it.
-const WAIT_S_MAX: u64 = 60;
+use crate::limits::WAIT_S_MAX;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// What of the preferences was followed.

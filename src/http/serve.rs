@@ -19,14 +19,11 @@ use sagaline_storage::Clock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::settings::HttpSettings;
 use super::timer::ClockTimer;
 use super::within::within;
+use crate::limits::{REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX};
+use crate::settings::HttpSettings;
 
-/// Most headers of a request; hyper answers 431 to more.
-const HEADERS_MAX: usize = 64;
-/// Longest head of a request, and the read buffer of a connection, in bytes.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The pause after an accept that failed, so that a process out of descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -54,12 +51,13 @@ enum Phase {
 }
 
 /// Serves until `stop` is ready, then accepts nothing more, lets the requests in progress finish within
-/// the drain's bound, and cuts the rest. Dropping the future cuts every connection at once.
+/// `drain_timeout`, and cuts the rest. Dropping the future cuts every connection at once.
 pub async fn serve<C: Clock>(
     listener: TcpListener,
     router: Router,
     clock: C,
     settings: &HttpSettings,
+    drain_timeout: Duration,
     stop: impl Future<Output = ()>,
 ) -> Drained {
     let places = Arc::new(Semaphore::new(settings.connections_max));
@@ -77,15 +75,15 @@ pub async fn serve<C: Clock>(
         }
     }
     drop(listener);
-    drain(&places, &phase, &clock, settings).await
+    drain(&places, &phase, &clock, settings.connections_max, drain_timeout).await
 }
 
 fn connection_settings<C: Clock>(clock: C, settings: &HttpSettings) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(ClockTimer(clock))
         .header_read_timeout(settings.header_timeout)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_BYTES_MAX);
+        .max_headers(REQUEST_HEADERS_MAX)
+        .max_buf_size(REQUEST_HEAD_BYTES_MAX);
     http
 }
 
@@ -146,14 +144,15 @@ async fn drain<C: Clock>(
     places: &Semaphore,
     phase: &watch::Sender<Phase>,
     clock: &C,
-    settings: &HttpSettings,
+    connections_max: usize,
+    drain_timeout: Duration,
 ) -> Drained {
     phase.send_replace(Phase::Draining);
-    let all = u32::try_from(settings.connections_max).unwrap_or(u32::MAX);
-    if within(clock, settings.drain, places.acquire_many(all)).await.is_some() {
+    let all = u32::try_from(connections_max).unwrap_or(u32::MAX);
+    if within(clock, drain_timeout, places.acquire_many(all)).await.is_some() {
         return Drained::Clean;
     }
-    let connections = settings.connections_max - places.available_permits();
+    let connections = connections_max - places.available_permits();
     phase.send_replace(Phase::Ended);
     Drained::Cut { connections }
 }

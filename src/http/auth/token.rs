@@ -7,9 +7,9 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use sagaline_storage::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::secret::Secret;
 use super::{Role, UserId};
 use crate::http::error::TokenProblem;
+use crate::settings::Secret;
 
 /// Who issues, and the only issuer that is accepted.
 const ISSUER: &str = "sagaline";
@@ -44,8 +44,8 @@ impl Tokens {
         validation.validate_exp = false;
         validation.validate_nbf = false;
         Self {
-            signing: EncodingKey::from_secret(secret.bytes()),
-            checking: DecodingKey::from_secret(secret.bytes()),
+            signing: EncodingKey::from_secret(secret.expose().as_bytes()),
+            checking: DecodingKey::from_secret(secret.expose().as_bytes()),
             validation,
             ttl,
         }
@@ -89,7 +89,7 @@ mod tests {
     const DAY: Duration = Duration::from_secs(86_400);
 
     fn tokens(secret: &str) -> Tokens {
-        Tokens::new(&Secret::new(secret).unwrap(), DAY)
+        Tokens::new(&Secret::new(secret), DAY)
     }
 
     fn user() -> UserId {
