@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::UserId;
 use super::Aggregate;
+use super::ids::UserId;
 
 /// Earlier tokens that are recognised; an even older one is as unknown as a guessed one.
 const USED_MAX: usize = 64;

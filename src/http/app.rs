@@ -5,23 +5,24 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use sagaline_storage::{Backend, NodeId};
 
-use super::auth::{Failures, Passwords, Tokens};
+use super::auth::{Attempts, Passwords, Tokens};
 use super::gate::Gate;
 use super::metrics::Metrics;
-use super::settings::HttpSettings;
+use crate::settings::Settings;
 
 /// The parts of a node that answers over HTTP. Cheap to clone.
 pub struct App<B: Backend>(Arc<Parts<B>>);
 
 struct Parts<B> {
     backend: B,
-    settings: HttpSettings,
+    settings: Settings,
     node_id_header: HeaderValue,
     gate: Gate,
     metrics: Metrics,
     passwords: Passwords,
     tokens: Tokens,
-    failures: Failures,
+    attempts_by_address: Attempts,
+    attempts_by_account: Attempts,
 }
 
 impl<B: Backend> App<B> {
@@ -29,7 +30,7 @@ impl<B: Backend> App<B> {
     pub fn new(
         backend: B,
         node_id: &NodeId,
-        settings: HttpSettings,
+        settings: Settings,
         metrics: Metrics,
         passwords: Passwords,
         tokens: Tokens,
@@ -38,8 +39,9 @@ impl<B: Backend> App<B> {
         Self(Arc::new(Parts {
             backend,
             node_id_header: node_id_header.expect("a node id is visible ASCII"),
-            gate: Gate::new(settings.requests_max),
-            failures: Failures::new(settings.login_failures_per_minute),
+            gate: Gate::new(settings.http.requests_max),
+            attempts_by_address: Attempts::new(settings.auth.login_rate_per_address),
+            attempts_by_account: Attempts::new(settings.auth.login_rate_per_account),
             metrics,
             passwords,
             tokens,
@@ -55,7 +57,7 @@ impl<B: Backend> App<B> {
         self.0.backend.entropy()
     }
 
-    pub(super) fn settings(&self) -> &HttpSettings {
+    pub(super) fn settings(&self) -> &Settings {
         &self.0.settings
     }
 
@@ -79,8 +81,12 @@ impl<B: Backend> App<B> {
         &self.0.tokens
     }
 
-    pub(super) fn failures(&self) -> &Failures {
-        &self.0.failures
+    pub(super) fn attempts_by_address(&self) -> &Attempts {
+        &self.0.attempts_by_address
+    }
+
+    pub(super) fn attempts_by_account(&self) -> &Attempts {
+        &self.0.attempts_by_account
     }
 }
 

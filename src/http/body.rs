@@ -40,7 +40,7 @@ impl<B: Backend, T: DeserializeOwned> FromRequest<App<B>> for JsonBody<T> {
     async fn from_request(request: Request, app: &App<B>) -> Result<Self, Error> {
         let (parts, body) = request.into_parts();
         check_media_type(&parts.headers)?;
-        let bytes = read(app.clock(), app.settings(), &parts.headers, body).await?;
+        let bytes = read(app.clock(), &app.settings().http, &parts.headers, body).await?;
         parse(&bytes).map(Self)
     }
 }
@@ -50,7 +50,7 @@ impl<B: Backend, T: DeserializeOwned> FromRequest<App<B>> for OptionalBody<T> {
 
     async fn from_request(request: Request, app: &App<B>) -> Result<Self, Error> {
         let (parts, body) = request.into_parts();
-        let bytes = read(app.clock(), app.settings(), &parts.headers, body).await?;
+        let bytes = read(app.clock(), &app.settings().http, &parts.headers, body).await?;
         if bytes.is_empty() {
             return Ok(Self(None));
         }

@@ -65,7 +65,7 @@ async fn answer<B: Backend>(app: &App<B>, asked: &Asked, request: Request, next:
         Err(full) => return full.into_response(),
     };
     let wait = Wait::of(request.headers()).limit().unwrap_or_default();
-    let limit = app.settings().request_timeout + wait;
+    let limit = app.settings().http.request_timeout + wait;
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
     match within(app.clock(), limit, handled).await {
         Some(Ok(response)) => response,

@@ -6,23 +6,8 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::domain::{FieldError, FieldErrors};
 use crate::limits::RETRY_AFTER_S;
-
-/// A field of a request that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct FieldError {
-    /// Its place, for instance `items[0].quantity`.
-    pub field: String,
-    /// Its value and what is allowed.
-    pub message: String,
-}
-
-impl FieldError {
-    /// A wrong field.
-    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
-    }
-}
 
 /// Why a bearer token was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -116,6 +101,12 @@ pub enum Error {
     Internal(String),
 }
 
+impl From<FieldErrors> for Error {
+    fn from(errors: FieldErrors) -> Self {
+        Self::Invalid(errors.into_vec())
+    }
+}
+
 /// What an error is to the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Meaning {
@@ -130,7 +121,7 @@ pub(super) struct Meaning {
 impl Error {
     /// One wrong field.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError::new(field, message)])
+        Self::Invalid(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
     /// A defect, with its cause for the log.

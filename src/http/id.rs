@@ -3,13 +3,29 @@
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use sagaline_storage::CorrelationId;
+use uuid::Uuid;
 
 use super::error::Error;
+use crate::domain::OrderId;
 
 /// What can stand in a path.
 pub trait PathId: Sized {
     /// Reads it; the error says what is allowed.
     fn read(text: &str) -> Result<Self, String>;
+}
+
+impl PathId for OrderId {
+    fn read(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+}
+
+/// A saga.
+impl PathId for Uuid {
+    fn read(text: &str) -> Result<Self, String> {
+        // An order's saga has the order's id: one spelling for both.
+        OrderId::parse(text).map(OrderId::uuid).map_err(|error| error.to_string())
+    }
 }
 
 impl PathId for CorrelationId {

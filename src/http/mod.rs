@@ -32,7 +32,7 @@ pub mod pages;
 pub mod params;
 pub mod prefer;
 
-pub use error::{Error, FieldError, TokenProblem};
+pub use error::{Error, TokenProblem};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;

@@ -26,13 +26,17 @@ impl Page {
         let cursor = params.text("cursor").and_then(|text| {
             let cursor = hex::decode(&text).filter(|bytes| !bytes.is_empty());
             if cursor.is_none() {
-                params.refuse("cursor", &text, "wants the cursor of the page before");
+                params.refuse("cursor", &text, "the cursor of the page before");
             } else if number.is_some() {
-                params.refuse("cursor", &text, "cannot be given together with page");
+                params.refuse("cursor", &text, "nothing beside page");
             }
             cursor.map(Bytes::from)
         });
-        Self { number: number.unwrap_or(1), limit: limit.unwrap_or_else(|| PAGE_ENTRIES_DEFAULT.into()), cursor }
+        Self {
+            number: number.unwrap_or(1),
+            limit: limit.unwrap_or_else(|| PAGE_ENTRIES_DEFAULT.into()),
+            cursor,
+        }
     }
 
     /// Asks a view for this part of what `query` finds.

@@ -3,18 +3,18 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
-use super::error::{Error, FieldError};
+use super::error::Error;
+use crate::domain::{FieldErrors, Invalid};
 
 /// The parameters of a query that have not been taken yet.
 #[derive(Debug, Default)]
 pub struct Params {
     left: Vec<(String, String)>,
-    errors: Vec<FieldError>,
+    errors: FieldErrors,
 }
 
 impl Params {
@@ -24,7 +24,7 @@ impl Params {
         let (_, value) = self.left.swap_remove(place);
         if self.left.iter().any(|(left, _)| left == name) {
             self.left.retain(|(left, _)| left != name);
-            self.errors.push(FieldError::new(name, "stands in the query twice"));
+            self.errors.add(name, "stands in the query twice");
         }
         Some(value)
     }
@@ -35,21 +35,19 @@ impl Params {
         let number = text.parse().ok().filter(|number| range.contains(number));
         if number.is_none() {
             let (low, high) = (range.start(), range.end());
-            self.refuse(name, &text, &format!("wants a whole number from {low} to {high}"));
+            self.refuse(name, &text, format!("a whole number from {low} to {high}"));
         }
         number
     }
 
-    /// A value that parses.
-    pub fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+    /// A value that its own door lets through.
+    pub fn parsed<T, E: Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let text = self.text(name)?;
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.refuse(name, &text, &error.to_string());
-                None
-            }
-        }
+        self.errors.keep(name, parse(&text))
     }
 
     /// One of a few words.
@@ -57,24 +55,23 @@ impl Params {
         let text = self.text(name)?;
         let word = words.iter().find(|word| **word == text).copied();
         if word.is_none() {
-            self.refuse(name, &text, &format!("wants one of {}", words.join(", ")));
+            self.refuse(name, &text, format!("one of {}", words.join(", ")));
         }
         word
     }
 
     /// Adds a wrong value: `wants` says what is allowed.
-    pub fn refuse(&mut self, name: &str, value: &str, wants: &str) {
-        let shown: String = value.chars().take(64).collect();
-        self.errors.push(FieldError::new(name, format!("{shown:?}: {wants}")));
+    pub fn refuse(&mut self, name: &str, value: &str, wants: impl Into<String>) {
+        self.errors.add(name, Invalid::text(value, wants.into()));
     }
 
     /// Refuses the request when a value was wrong or a parameter is left that nobody took.
     pub fn finish(mut self) -> Result<(), Error> {
         for (name, _) in &self.left {
-            let shown: String = name.chars().take(64).collect();
-            self.errors.push(FieldError::new(shown, "is not a parameter of this query"));
+            let shown: String = name.chars().take(Invalid::SHOWN_CHARS_MAX).collect();
+            self.errors.add(shown, "is not a parameter of this query");
         }
-        if self.errors.is_empty() { Ok(()) } else { Err(Error::Invalid(self.errors)) }
+        if self.errors.is_empty() { Ok(()) } else { Err(self.errors.into()) }
     }
 }
 
@@ -84,7 +81,7 @@ impl<S: Sync> FromRequestParts<S> for Params {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let left = Query::try_from_uri(&parts.uri)
             .map_err(|rejection| Error::field("query", rejection.body_text()))?;
-        Ok(Self { left: left.0, errors: Vec::new() })
+        Ok(Self { left: left.0, errors: FieldErrors::default() })
     }
 }
 
@@ -94,7 +91,7 @@ mod tests {
 
     fn params(query: &str) -> Params {
         let uri = format!("http://h/p?{query}").parse().unwrap();
-        Params { left: Query::try_from_uri(&uri).unwrap().0, errors: Vec::new() }
+        Params { left: Query::try_from_uri(&uri).unwrap().0, errors: FieldErrors::default() }
     }
 
     fn fields(result: Result<(), Error>) -> Vec<String> {

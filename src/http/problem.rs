@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::error::{Error, FieldError, Meaning};
+use super::error::{Error, Meaning};
+use crate::domain::FieldError;
 
 /// The document.
 #[derive(Debug, Serialize)]

@@ -7,7 +7,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use sagaline_storage::{Backend, Clock};
 
-use super::{Role, UserId};
+use crate::domain::{Role, UserId};
 use crate::http::app::App;
 use crate::http::error::{Error, TokenProblem};
 

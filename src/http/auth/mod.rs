@@ -14,18 +14,3 @@ pub use secret::{SecretError, signing_secret};
 pub use token::Tokens;
 
 pub(super) use attempts::Attempts;
-
-/// A user's id.
-pub type UserId = uuid::Uuid;
-
-/// What a user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Orders for oneself.
-    Customer,
-    /// Confirms orders.
-    Merchant,
-    /// Sees and does everything.
-    Admin,
-}

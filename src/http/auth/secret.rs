@@ -42,7 +42,10 @@ fn read(mut file: File, path: &Path) -> Result<Secret, SecretError> {
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(|error| cannot("read", path, &error))?;
     if text.trim().is_empty() {
-        return Err(SecretError(format!("{} is empty: remove it to have a new one", path.display())));
+        return Err(SecretError(format!(
+            "{} is empty: remove it to have a new one",
+            path.display()
+        )));
     }
     Ok(Secret::new(text.trim()))
 }

@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use sagaline_storage::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Role, UserId};
+use crate::domain::{Role, UserId};
 use crate::http::error::TokenProblem;
 use crate::settings::Secret;
 
@@ -93,7 +93,7 @@ mod tests {
     }
 
     fn user() -> UserId {
-        "0192f3a4-5b6c-7d8e-9f01-23456789abcd".parse().unwrap()
+        UserId::parse("0192f3a4-5b6c-7d8e-9f01-23456789abcd").unwrap()
     }
 
     #[test]
