@@ -12,4 +12,8 @@ pub mod codec;
 
 pub mod engine;
 
+pub mod http;
+
+pub mod telemetry;
+
 pub mod cli;

@@ -27,6 +27,13 @@ pub mod backend;
 
 pub mod kv;
 
+pub mod view_store;
+
+pub mod memory;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 pub use backend::Backend;
 pub use clock::{Clock, Entropy, Timestamp};
 pub use error::{ErrorKind, StorageError};
