@@ -24,6 +24,7 @@ mod order_event;
 
 mod order;
 mod payment;
+mod session;
 mod user;
 
 use serde::Serialize;
@@ -48,6 +49,7 @@ pub use order_status::OrderStatus;
 pub use payment::{
     Payment, PaymentCommand, PaymentEvent, PaymentRefusal, PaymentStatus, PaymentTerms,
 };
+pub use session::{Session, SessionCommand, SessionEvent, SessionRefusal, TokenHash};
 pub use user::{
     EMAIL_CLAIM_KIND, PasswordHash, PersonName, Registration, Role, User, UserCommand, UserEvent,
     UserRefusal, UserStatus,
