@@ -26,7 +26,7 @@ pub fn one_step() -> Definition {
         name: "only".into(),
         kind: StepKind::Compensable,
         after: Vec::new(),
-        policy: Policy::default(),
+        policy: Policy { retried_rejections: vec!["BUSY".to_owned()], ..Policy::default() },
     };
     Definition::new("one", vec![spec], None).unwrap()
 }
