@@ -5,6 +5,7 @@
 
 mod hostile;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,9 +16,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sagaline_storage::conformance::views::{self, CrashableViews, ViewsFactory, model};
 use sagaline_storage::memory::MemoryKv;
+use sagaline_storage::rocksdb::{RocksKv, RocksSettings};
 use sagaline_storage::stream::GlobalPosition;
 use sagaline_storage::view_store::{ViewSettings, Views};
 use sagaline_storage::views::{Checkpoint, SecondaryKey, ViewBatch, ViewChange, ViewStore};
+use tempfile::TempDir;
 
 use hostile::HostileKv;
 use model::Op;
@@ -79,6 +82,62 @@ async fn views_keep_every_promise_while_others_run_between_any_two_steps() {
 #[tokio::test]
 async fn crash_takes_whole_commits_from_the_end() {
     views::crash::run_all(&Hostile::default()).await;
+}
+
+/// RocksDB in folders of its own. A crash leaves what lies in the folder while the store is open.
+#[derive(Default)]
+struct Rocks {
+    last: Mutex<Option<TempDir>>,
+    crashed: Mutex<Vec<TempDir>>,
+}
+
+impl Rocks {
+    fn open(&self, folder: TempDir) -> Views<RocksKv> {
+        let kv = RocksKv::open(folder.path(), &RocksSettings::default()).unwrap();
+        // The folder before is deleted; nothing is read from it any more.
+        self.last.lock().replace(folder);
+        Views::new(kv, ViewSettings::default())
+    }
+}
+
+impl ViewsFactory for Rocks {
+    type Store = Views<RocksKv>;
+
+    async fn create(&self) -> Self::Store {
+        self.open(TempDir::new().unwrap())
+    }
+}
+
+impl CrashableViews for Rocks {
+    async fn crash(&self, store: Self::Store) -> Self::Store {
+        let before = self.last.lock().take().expect("a store was made");
+        let image = TempDir::new().unwrap();
+        copy(before.path(), image.path());
+        drop(store);
+        self.crashed.lock().push(before);
+        self.open(image)
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => drop(std::fs::copy(&from, &to).unwrap()),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn views_on_rocksdb_keep_every_promise() {
+    views::run_all(&Rocks::default()).await;
+}
+
+#[tokio::test]
+async fn crash_on_rocksdb_takes_whole_commits_from_the_end() {
+    views::crash::run_all(&Rocks::default()).await;
 }
 
 #[tokio::test]
