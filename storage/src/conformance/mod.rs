@@ -3,3 +3,6 @@
 //! An adapter's test file makes a factory and calls `run_all`; each promise may also be called alone. The
 //! functions panic with the broken promise, as tests do. Only tests call them.
 
+#![allow(clippy::unwrap_used, reason = "a promise that is broken panics, as a test does")]
+
+pub mod event_store;
