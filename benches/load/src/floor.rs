@@ -37,7 +37,7 @@ pub(crate) struct FloorArgs {
 }
 
 /// The two parts of the floor.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Floor {
     /// One append with its fdatasync, p50.
     pub(crate) sync_p50_us: f64,

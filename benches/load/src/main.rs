@@ -2,7 +2,7 @@
 //!
 //! One program with many parts, each run as a process of its own: the servers ([`participant`],
 //! [`twin`]), the closed-loop client ([`load`]), the [`floor`]. Storage is measured in one process
-//! ([`raw`] beside ours). The collector ([`run`]) starts them in turns and judges. It is what
+//! ([`storage`]: ours beside [`raw`]). The collector ([`run`]) starts them in turns and judges. It is what
 //! `make bench` runs.
 
 mod failure;
@@ -31,6 +31,12 @@ mod floor;
 
 mod load;
 
+//mod storage;
+
+mod report;
+
+mod run;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -55,6 +61,14 @@ enum Part {
     Load(load::LoadArgs),
     /// One sync and one bare HTTP round trip, in turns.
     Floor(floor::FloorArgs),
+    /// Our log beside raw RocksDB: the same keys and bytes, synced.
+    //Append(storage::StorageArgs),
+    /// Reading everything beside a raw iterator.
+    //Read(storage::StorageArgs),
+    /// Cost per append while the log grows.
+    //Growth(storage::StorageArgs),
+    /// Every measure in turn: bars, tables, picture.
+    Run(run::RunArgs),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +87,10 @@ fn measure(part: Part) -> Result<(), Failure> {
         Part::Twin(args) => on_all_cores()?.block_on(twin::run(args)),
         Part::Load(args) => on_threads(1)?.block_on(load::run(args)),
         Part::Floor(args) => on_threads(1)?.block_on(floor::run(args)),
+        //Part::Append(args) => on_all_cores()?.block_on(storage::append::run(args)),
+        //Part::Read(args) => on_all_cores()?.block_on(storage::read::run(args)),
+        //Part::Growth(args) => on_all_cores()?.block_on(storage::growth::run(args)),
+        Part::Run(args) => on_threads(1)?.block_on(run::run(args)),
     }
 }
 

@@ -3,10 +3,11 @@
 //! knows what to do next.
 //!
 //! `POST /sagas` makes calls + 1 writes and answers at the end; a declined call is followed by the undo
-//! of the calls before it. `GET /stats` tells writes and syncs.
+//! of the calls before it. `GET /stats` tells sagas, writes and syncs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -55,6 +56,7 @@ pub(crate) struct TwinArgs {
 struct Twin {
     participant: Pool,
     log: Gather,
+    sagas: AtomicU64,
     clock: SystemClock,
     puts_per_write: usize,
     value_bytes: usize,
@@ -86,7 +88,8 @@ pub(crate) async fn run(args: TwinArgs) -> Result<(), Failure> {
     let store = Arc::new(RawStore::open(&args.data_dir, &["events", "index"])?);
     let twin = Arc::new(Twin {
         participant: Pool::new(args.participant),
-        log: Gather::start(store),
+        log: Gather::start(store, Vec::new()),
+        sagas: AtomicU64::new(0),
         clock: SystemClock::default(),
         puts_per_write: args.puts_per_write.max(1),
         value_bytes: (args.bytes_per_write / args.puts_per_write.max(1)).saturating_sub(18),
@@ -124,11 +127,13 @@ async fn start_saga(State(twin): State<Arc<Twin>>, Json(saga): Json<StartSaga>) 
 
 async fn stats(State(twin): State<Arc<Twin>>) -> Response {
     let (appends, syncs) = twin.log.counts();
-    Json(json!({ "appends": appends, "syncs": syncs })).into_response()
+    let sagas = twin.sagas.load(Ordering::Relaxed);
+    Json(json!({ "sagas": sagas, "appends": appends, "syncs": syncs })).into_response()
 }
 
 impl Twin {
     async fn run_saga(&self, saga: &StartSaga) -> Result<(Uuid, &'static str), Failure> {
+        self.sagas.fetch_add(1, Ordering::Relaxed);
         let id = SystemEntropy.uuid_v7(self.clock.now());
         let body = serde_json::to_vec(&saga.data).context("printing the order")?;
         let body = Bytes::from(body);

@@ -32,11 +32,11 @@ struct Waiting {
 }
 
 impl Gather {
-    /// Starts the appender over `store`.
-    pub(crate) fn start(store: Arc<RawStore>) -> Self {
+    /// Starts the appender over `store`; every batch holds `per_batch` too.
+    pub(crate) fn start(store: Arc<RawStore>, per_batch: Vec<Put>) -> Self {
         let (queue, waiting) = mpsc::channel(4 * APPENDS_MAX);
         let counts = Arc::new(Counts::default());
-        tokio::spawn(append_what_waits(store, waiting, counts.clone()));
+        tokio::spawn(append_what_waits(store, per_batch, waiting, counts.clone()));
         Self { queue, counts }
     }
 
@@ -57,12 +57,14 @@ impl Gather {
 
 async fn append_what_waits(
     store: Arc<RawStore>,
+    per_batch: Vec<Put>,
     mut queue: mpsc::Receiver<Waiting>,
     counts: Arc<Counts>,
 ) {
     let mut batch = Vec::with_capacity(APPENDS_MAX);
     while queue.recv_many(&mut batch, APPENDS_MAX).await > 0 {
-        let written = store.write(batch.iter().map(|waiting: &Waiting| waiting.puts.as_slice()));
+        let waiting = batch.iter().map(|waiting: &Waiting| waiting.puts.as_slice());
+        let written = store.write(waiting.chain([per_batch.as_slice()]));
         let written = written.map_err(|cause| cause.to_string());
         counts.appends.fetch_add(batch.len() as u64, Ordering::Relaxed);
         counts.batches.fetch_add(1, Ordering::Relaxed);
@@ -70,6 +72,8 @@ async fn append_what_waits(
             // Whoever no longer waits does not need the answer.
             waiting.done.send(written.clone()).ok();
         }
+        // Those who were answered run now and can be part of the next batch, instead of after it.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -83,7 +87,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let (appends, batches) = runtime.block_on(async {
             let store = RawStore::open(dir.path(), &["events"]).expect("opens");
-            let gather = Gather::start(Arc::new(store));
+            let gather = Gather::start(Arc::new(store), Vec::new());
             let append = |key: u8| {
                 gather.append(vec![Put { column: 0, key: vec![key], value: Some(vec![key]) }])
             };
