@@ -27,6 +27,16 @@ pub mod backend;
 
 pub mod kv;
 
+pub mod log;
+
+pub mod memory;
+
+#[cfg(feature = "rocksdb")]
+pub mod rocksdb;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 pub use backend::Backend;
 pub use clock::{Clock, Entropy, Timestamp};
 pub use error::{ErrorKind, StorageError};
@@ -35,4 +45,5 @@ pub use event_store::{
     AllPage, AllQuery, AppendError, AppendRequest, Appended, Claim, ClaimChange, ClaimHolder,
     Direction, Epoch, EventStore, ExpectedVersion, Fence, Filter, Shard, StreamWrite,
 };
+pub use log::{Log, LogCounters, LogSettings};
 pub use stream::{GlobalPosition, StreamId, StreamVersion};
