@@ -3,3 +3,7 @@
 pub mod domain;
 
 pub mod saga;
+
+pub mod codec;
+
+pub mod engine;

@@ -1,0 +1,123 @@
+//! Events to payloads and back: pure. The one place that knows how an enum of events is stored.
+//!
+//! An event enum has struct variants. The variant's name is the event's type in the log and the
+//! variant's fields are the JSON payload, so a payload says what it is without its envelope knowing
+//! any Rust type. (The envelope around it belongs to the log: `sagaline_storage::log`.)
+
+mod upcast;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use upcast::lift;
+
+/// Why an event could not be stored or read. Names the type and the place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {event_type}: {problem}")]
+pub struct CodecError {
+    /// The event's type, as far as it is known.
+    pub event_type: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// An event's type and payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The variant's name.
+    pub event_type: String,
+    /// The variant's fields as JSON; `null` for a variant without fields.
+    pub payload: Bytes,
+}
+
+/// Splits an event into its type and its payload.
+pub fn encode<E: Serialize>(event: &E) -> Result<Encoded, CodecError> {
+    let refuse = |problem: String| CodecError { event_type: "?".to_owned(), problem };
+    let text = serde_json::to_vec(event).map_err(|error| refuse(error.to_string()))?;
+    split(Bytes::from(text)).ok_or_else(|| {
+        refuse("is not an enum with struct variants, which is what events are stored as".to_owned())
+    })
+}
+
+/// Puts an event together from its type and its payload.
+pub fn decode<E: DeserializeOwned>(event_type: &str, payload: &[u8]) -> Result<E, CodecError> {
+    let mut text = Vec::with_capacity(event_type.len() + payload.len() + 5);
+    if payload == b"null" {
+        text.extend_from_slice(b"\"");
+        text.extend_from_slice(event_type.as_bytes());
+        text.extend_from_slice(b"\"");
+    } else {
+        text.extend_from_slice(b"{\"");
+        text.extend_from_slice(event_type.as_bytes());
+        text.extend_from_slice(b"\":");
+        text.extend_from_slice(payload);
+        text.push(b'}');
+    }
+    serde_json::from_slice(&text).map_err(|error| CodecError {
+        event_type: event_type.to_owned(),
+        problem: error.to_string(),
+    })
+}
+
+/// `{"Type":payload}` or `"Type"`, as serde writes an enum.
+fn split(text: Bytes) -> Option<Encoded> {
+    match *text.first()? {
+        b'"' => {
+            let name = text.get(1..text.len().checked_sub(1)?)?;
+            let event_type = std::str::from_utf8(name).ok()?.to_owned();
+            Some(Encoded { event_type, payload: Bytes::from_static(b"null") })
+        }
+        b'{' => {
+            let rest = text.get(2..)?;
+            let end = rest.iter().position(|byte| *byte == b'"')?;
+            let event_type = std::str::from_utf8(&rest[..end]).ok()?.to_owned();
+            let payload = text.slice(end + 4..text.len().checked_sub(1)?);
+            Some(Encoded { event_type, payload })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Event {
+        Happened { what: String, times: u64 },
+        Ended,
+    }
+
+    #[test]
+    fn a_variant_is_its_name_and_its_fields() {
+        let event = Event::Happened { what: "a \"b\" }".to_owned(), times: 3 };
+        let encoded = encode(&event).unwrap();
+        assert_eq!(encoded.event_type, "Happened");
+        assert_eq!(&encoded.payload[..], br#"{"what":"a \"b\" }","times":3}"#);
+        assert_eq!(decode::<Event>("Happened", &encoded.payload).unwrap(), event);
+    }
+
+    #[test]
+    fn a_variant_without_fields_has_null() {
+        let encoded = encode(&Event::Ended).unwrap();
+        assert_eq!((encoded.event_type.as_str(), &encoded.payload[..]), ("Ended", &b"null"[..]));
+        assert_eq!(decode::<Event>("Ended", b"null").unwrap(), Event::Ended);
+    }
+
+    #[test]
+    fn what_is_no_enum_is_refused() {
+        assert!(encode(&17).is_err());
+        assert!(encode(&["a"]).is_err());
+    }
+
+    #[test]
+    fn an_unknown_type_and_a_broken_payload_are_named() {
+        let error = decode::<Event>("Vanished", b"{}").unwrap_err();
+        assert!(error.to_string().contains("Vanished"), "{error}");
+        let error = decode::<Event>("Happened", b"{\"what\":1}").unwrap_err();
+        assert!(error.to_string().contains("Happened"), "{error}");
+    }
+}

@@ -1,0 +1,180 @@
+//! What a step is given: everything it may depend on.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use sagaline_storage::{ClaimChange, CorrelationId, StreamId};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::domain::Aggregate;
+use crate::saga::{Json, StepDirection};
+
+use super::http_client::{CallHttp, HttpClient};
+use super::outcome::{Failure, Outcome};
+use super::stage::{ReadStreams, Stage, StageError};
+use super::step::{Step, unreadable};
+
+/// The circumstances of one attempt.
+pub(crate) struct CallContext {
+    pub(crate) saga_id: Uuid,
+    pub(crate) saga_type: Arc<str>,
+    pub(crate) step: Arc<str>,
+    pub(crate) direction: StepDirection,
+    pub(crate) attempt: u32,
+    pub(crate) key: Arc<str>,
+    pub(crate) epoch: u64,
+    pub(crate) correlation_id: CorrelationId,
+    pub(crate) at_us: u64,
+    pub(crate) deadline_at_us: u64,
+    pub(crate) input: Json,
+    pub(crate) results: Vec<(Arc<str>, Json)>,
+    pub(crate) http: HttpClient,
+    pub(crate) streams: Arc<dyn ReadStreams>,
+    pub(crate) beats: AtomicU64,
+}
+
+/// A call without its saga's type.
+pub(crate) struct RawCall {
+    pub(crate) context: Arc<CallContext>,
+    pub(crate) stage: Arc<Mutex<Stage>>,
+}
+
+impl RawCall {
+    pub(crate) fn typed<T: DeserializeOwned>(&self) -> Result<Call<T>, Failure> {
+        let input = self.context.input.read();
+        let input = input.map_err(|error| unreadable(&self.context.step, "input", &error))?;
+        let (context, stage) = (self.context.clone(), self.stage.clone());
+        Ok(Call { input, context, stage, saga: PhantomData })
+    }
+}
+
+/// One attempt to do, undo or probe a step of a saga whose input is `T`.
+///
+/// It gives neither the wall clock nor randomness: what a step does depends on its call alone, so that
+/// a repetition does the same.
+pub struct Call<T> {
+    input: T,
+    context: Arc<CallContext>,
+    stage: Arc<Mutex<Stage>>,
+    saga: PhantomData<T>,
+}
+
+impl<T> Call<T> {
+    /// The saga's input.
+    pub fn input(&self) -> &T {
+        &self.input
+    }
+
+    /// The saga.
+    pub fn saga_id(&self) -> Uuid {
+        self.context.saga_id
+    }
+
+    /// The saga's type.
+    pub fn saga_type(&self) -> &str {
+        &self.context.saga_type
+    }
+
+    /// What an earlier step returned. A step that did not succeed, or is not in this saga, is an attempt
+    /// that failed; name the step in [`Step::READS`] and `build` refuses that at once.
+    pub fn result<S: Step>(&self) -> Outcome<S::Output> {
+        let found = self.context.results.iter().find(|(name, _)| **name == *S::NAME);
+        let (_, json) = found.ok_or_else(|| {
+            Failure::unknown(format!(
+                "step `{}` reads the result of `{}`, which has none: let it come after it",
+                self.context.step,
+                S::NAME
+            ))
+        })?;
+        json.read().map_err(|error| unreadable(S::NAME, "result", &error))
+    }
+
+    /// The idempotency key: the same for every attempt at this step in this direction.
+    pub fn key(&self) -> &str {
+        &self.context.key
+    }
+
+    /// The key of the same step's action: what an undo cancels and a probe asks for.
+    pub fn action_key(&self) -> String {
+        super::keys::call_key(self.context.saga_id, &self.context.step, StepDirection::Action)
+    }
+
+    /// The idempotency key under which another step's action was called.
+    pub fn action_key_of<S: Step>(&self) -> String {
+        super::keys::call_key(self.context.saga_id, S::NAME, StepDirection::Action)
+    }
+
+    /// The fencing epoch: a participant refuses calls of a saga under an older one than it has seen.
+    pub fn epoch(&self) -> u64 {
+        self.context.epoch
+    }
+
+    /// 1 is the first.
+    pub fn attempt(&self) -> u32 {
+        self.context.attempt
+    }
+
+    /// Doing or undoing. (A probe asks about the doing.)
+    pub fn direction(&self) -> StepDirection {
+        self.context.direction
+    }
+
+    /// When this attempt began, in microseconds of wall time: the decision's own time, from the log
+    /// where it is repeated after a crash.
+    pub fn at_us(&self) -> u64 {
+        self.context.at_us
+    }
+
+    /// When this attempt is given up, in microseconds of wall time.
+    pub fn deadline_at_us(&self) -> u64 {
+        self.context.deadline_at_us
+    }
+
+    /// What ties together everything this saga's request set in motion.
+    pub fn correlation_id(&self) -> &CorrelationId {
+        &self.context.correlation_id
+    }
+
+    /// An HTTP client that carries the key, the epoch, the correlation id and the trace context.
+    pub fn http(&self) -> CallHttp<'_> {
+        CallHttp::new(&self.context)
+    }
+
+    /// The attempt is alive: its timeout starts anew. For work that takes long.
+    pub fn heartbeat(&self) {
+        self.context.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Has an aggregate decide on a command. Its events and claims are appended together with this call's
+    /// outcome; the next command of the same append sees them. A refusal is a rejection with the code
+    /// `CATEGORY_REFUSED`.
+    pub async fn execute<A: Aggregate>(&self, id: &str, command: A::Command) -> Outcome<A> {
+        let stream = super::keys::aggregate_stream::<A>(id)?;
+        let stage = std::mem::take(&mut *self.stage.lock());
+        let (stage, outcome) =
+            stage.execute::<A>(&*self.context.streams, &stream, command).await;
+        *self.stage.lock() = stage;
+        outcome.map(|loaded| loaded.state).map_err(|error| match error {
+            StageError::Refused(refusal) => {
+                let code = format!("{}_REFUSED", A::CATEGORY.to_uppercase());
+                Failure::rejected(code, refusal.to_string())
+            }
+            StageError::Storage(error) => Failure::unknown(error.to_string()),
+            StageError::Codec(error) => Failure::unknown(error.to_string()),
+        })
+    }
+
+    /// Takes or gives up a claim together with this call's outcome. The owner is a stream of the caller's
+    /// choice, by custom the saga's own or an aggregate's.
+    pub fn claim(&self, change: ClaimChange) {
+        self.stage.lock().claim(change);
+    }
+
+    /// The saga's own stream: an owner for claims.
+    pub fn saga_stream(&self) -> StreamId {
+        super::keys::saga_stream(self.context.saga_id)
+    }
+}

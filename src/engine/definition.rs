@@ -1,0 +1,193 @@
+//! A saga's definition with the code of its steps: what a user writes.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::saga::{self, DefinitionError, Policy, StepKind, StepSpec};
+
+use super::step::{Compensable, ErasedStep, Forward, Step, Undoable};
+
+/// Builds a saga whose input is `T`. Steps run as early as their `after` lets them: one without starts
+/// at once, beside the others.
+pub struct DefinitionBuilder<T> {
+    name: String,
+    steps: Vec<StepSpec>,
+    code: Vec<Arc<dyn ErasedStep>>,
+    reads: Vec<&'static [&'static str]>,
+    policy: Policy,
+    own_policy: Vec<bool>,
+    deadline_ms: Option<u64>,
+    input: PhantomData<fn(T)>,
+}
+
+/// A checked definition whose input is `T`.
+#[derive(Clone)]
+pub struct Definition<T> {
+    pub(crate) registered: Arc<Registered>,
+    input: PhantomData<fn(T)>,
+}
+
+/// A definition and the code of its steps, without the input's type.
+pub(crate) struct Registered {
+    pub(crate) definition: saga::Definition,
+    pub(crate) code: Vec<Arc<dyn ErasedStep>>,
+    /// Whether an input fits: the type's own reading of it, as text.
+    pub(crate) check_input: fn(&saga::Json) -> Result<(), String>,
+}
+
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Definition<T> {
+    /// Begins a definition: 1 to 64 bytes of `[a-z0-9_-]`.
+    #[allow(clippy::new_ret_no_self, reason = "a definition is built step by step and then checked")]
+    pub fn new(name: &str) -> DefinitionBuilder<T> {
+        DefinitionBuilder {
+            name: name.to_owned(),
+            steps: Vec::new(),
+            code: Vec::new(),
+            reads: Vec::new(),
+            policy: Policy::default(),
+            own_policy: Vec::new(),
+            deadline_ms: None,
+            input: PhantomData,
+        }
+    }
+
+    /// Its names, kinds, edges and policies.
+    pub fn as_value(&self) -> &saga::Definition {
+        &self.registered.definition
+    }
+}
+
+impl<T> fmt::Debug for Definition<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.registered.definition.fmt(f)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> DefinitionBuilder<T> {
+    /// Adds a step that can be undone. It must come before the pivot.
+    #[must_use]
+    pub fn compensable<S: Compensable<Saga = T>>(self, step: S) -> Self {
+        self.add::<S>(StepKind::Compensable, Arc::new(Undoable(Arc::new(step))))
+    }
+
+    /// Adds the step that decides: once it has succeeded the saga only goes forward. When the saga is
+    /// to go back while the pivot is in doubt, its probe is asked.
+    #[must_use]
+    pub fn pivot<S: Step<Saga = T>>(self, step: S) -> Self {
+        self.add::<S>(StepKind::Pivot, Arc::new(Forward(Arc::new(step))))
+    }
+
+    /// Like [`Self::pivot`]; when the saga goes back while the pivot is in doubt, `compensate` is called
+    /// without an output to make sure that it never happens.
+    #[must_use]
+    pub fn revocable_pivot<S: Compensable<Saga = T>>(self, step: S) -> Self {
+        self.add::<S>(StepKind::Pivot, Arc::new(Undoable(Arc::new(step))))
+    }
+
+    /// Adds a step behind the pivot, which is tried until it succeeds or the saga is parked.
+    #[must_use]
+    pub fn retriable<S: Step<Saga = T>>(self, step: S) -> Self {
+        self.add::<S>(StepKind::Retriable, Arc::new(Forward(Arc::new(step))))
+    }
+
+    /// The step added last starts only after `step`.
+    #[must_use]
+    pub fn after<S: Step<Saga = T>>(self, step: S) -> Self {
+        let _ = step;
+        self.after_step(S::NAME)
+    }
+
+    /// Like [`Self::after`], by the step's name.
+    #[must_use]
+    pub fn after_step(mut self, name: &str) -> Self {
+        if let Some(last) = self.steps.last_mut() {
+            last.after.push(name.into());
+        }
+        self
+    }
+
+    /// The policy of the step added last.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        if let (Some(last), Some(own)) = (self.steps.last_mut(), self.own_policy.last_mut()) {
+            last.policy = policy;
+            *own = true;
+        }
+        self
+    }
+
+    /// The policy of every step that has none of its own.
+    #[must_use]
+    pub fn retry(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How long a saga may take before it goes back, unless its pivot has succeeded.
+    #[must_use]
+    pub fn deadline(mut self, deadline: std::time::Duration) -> Self {
+        self.deadline_ms = Some(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Checks everything. A refusal names the step, the rule and the way out.
+    pub fn build(mut self) -> Result<Definition<T>, DefinitionError> {
+        for (step, own) in self.steps.iter_mut().zip(&self.own_policy) {
+            if !own {
+                step.policy = self.policy.clone();
+            }
+        }
+        let definition = saga::Definition::new(&self.name, self.steps, self.deadline_ms)?;
+        for (step, reads) in definition.steps().iter().zip(&self.reads) {
+            for read in *reads {
+                check_read(&definition, &step.name, read)?;
+            }
+        }
+        let check_input =
+            |json: &saga::Json| json.read::<T>().map(drop).map_err(|error| error.to_string());
+        let registered = Arc::new(Registered { definition, code: self.code, check_input });
+        Ok(Definition { registered, input: PhantomData })
+    }
+
+    fn add<S: Step<Saga = T>>(mut self, kind: StepKind, code: Arc<dyn ErasedStep>) -> Self {
+        let policy = self.policy.clone();
+        self.steps.push(StepSpec { name: S::NAME.into(), kind, after: Vec::new(), policy });
+        self.code.push(code);
+        self.reads.push(S::READS);
+        self.own_policy.push(false);
+        self
+    }
+}
+
+/// `reader` may read `read` when it comes after it, directly or not.
+fn check_read(
+    definition: &saga::Definition,
+    reader: &str,
+    read: &str,
+) -> Result<(), DefinitionError> {
+    let mut waiting = vec![reader];
+    let mut seen = Vec::new();
+    while let Some(name) = waiting.pop() {
+        let Some((_, step)) = definition.find(name) else { continue };
+        for before in &step.after {
+            if **before == *read {
+                return Ok(());
+            }
+            if !seen.contains(before) {
+                seen.push(before.clone());
+                waiting.push(before);
+            }
+        }
+    }
+    Err(DefinitionError {
+        saga: definition.name().to_string(),
+        problem: format!(
+            "step `{reader}` reads the result of `{read}` but does not come after it: \
+             add `.after_step(\"{read}\")` to it, or to a step before it"
+        ),
+    })
+}

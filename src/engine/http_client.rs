@@ -1,0 +1,328 @@
+//! The HTTP client of a step's call.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::client::legacy::{Client, Error as ClientError};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::call::CallContext;
+use super::outcome::{Failure, Outcome, Probe, StatusMeaning, status_meaning};
+use super::step::BoxFuture;
+
+/// Idempotency key of a call: the same over all attempts.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Fencing epoch of a call: a participant refuses an older one than it has seen of the same saga.
+pub const SAGA_EPOCH: HeaderName = HeaderName::from_static("sagaline-epoch");
+/// Correlation id of a call.
+pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+/// W3C trace context of a call; the trace is the saga.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// No answer of a participant is read further than this.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A byte stream to a participant.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
+
+/// How connections to participants are made. The simulation gives its own.
+pub trait Connect: Send + Sync + 'static {
+    /// Connects to a host and port.
+    fn connect(
+        &self,
+        host: String,
+        port: u16,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
+}
+
+/// TCP, without Nagle's delay.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TcpConnect;
+
+impl Connect for TcpConnect {
+    fn connect(&self, host: String, port: u16) -> BoxFuture<'static, io::Result<Box<dyn Stream>>> {
+        Box::pin(async move {
+            let stream = tokio::net::TcpStream::connect((host.as_str(), port)).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as Box<dyn Stream>)
+        })
+    }
+}
+
+/// A pooled HTTP/1.1 client over given connections.
+#[derive(Clone)]
+pub struct HttpClient {
+    client: Client<Connector, Full<Bytes>>,
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").finish_non_exhaustive()
+    }
+}
+
+impl HttpClient {
+    /// A client that connects by `connect`.
+    pub fn new(connect: Arc<dyn Connect>) -> Self {
+        let client = Client::builder(TaskExecutor)
+            .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
+            .pool_timer(super::timer::TokioTimer)
+            .build(Connector { connect });
+        Self { client }
+    }
+
+    /// Sends a request as it is and reads the whole answer. The error is what went wrong; whether the
+    /// request was acted upon is then not known.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String> {
+        let response = self.client.request(request).await.map_err(|e| describe(&e))?;
+        let (parts, body) = response.into_parts();
+        let body = read(body).await?;
+        Ok(Response::from_parts(parts, body))
+    }
+}
+
+async fn read(body: Incoming) -> Result<Bytes, String> {
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+    Ok(body.map_err(|error| format!("the answer broke off: {error}"))?.to_bytes())
+}
+
+fn describe(error: &ClientError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The client of one call: carries its key, epoch, correlation id and trace context.
+pub struct CallHttp<'a> {
+    context: &'a CallContext,
+}
+
+impl<'a> CallHttp<'a> {
+    pub(crate) fn new(context: &'a CallContext) -> Self {
+        Self { context }
+    }
+
+    /// POSTs `body` as JSON under the call's key; the answer's JSON is the outcome's value (an empty
+    /// answer reads as `null`). Statuses mean what [`status_meaning`] says.
+    pub async fn post<R: DeserializeOwned>(
+        &self,
+        url: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Outcome<R> {
+        self.post_as(url, &self.context.key, body).await
+    }
+
+    /// Like [`Self::post`], under another key: an undo that names the action it undoes.
+    pub async fn post_as<R: DeserializeOwned>(
+        &self,
+        url: &str,
+        key: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Outcome<R> {
+        let body = serde_json::to_vec(body)
+            .map_err(|error| Failure::unknown(format!("the request cannot be written: {error}")))?;
+        let response = self.send(Method::POST, url, key, Bytes::from(body)).await?;
+        outcome(&response)
+    }
+
+    /// Asks whether something happened: a 2xx answer's JSON says it did, a 404 or 410 that it did not,
+    /// anything else that it cannot be told.
+    pub async fn probe<R: DeserializeOwned>(&self, url: &str) -> Probe<R> {
+        let answer = self.send(Method::GET, url, &self.context.key, Bytes::new()).await;
+        let Ok(response) = answer else { return Probe::CannotTell };
+        match response.status() {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Probe::DidNotHappen,
+            status if status.is_success() => {
+                serde_json::from_slice(response.body()).map_or(Probe::CannotTell, Probe::Happened)
+            }
+            _ => Probe::CannotTell,
+        }
+    }
+
+    /// Sends a request with the call's headers; the answer comes back whatever its status is.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        key: &str,
+        body: Bytes,
+    ) -> Outcome<Response<Bytes>> {
+        let request = self.request(method, url, key, body).map_err(|error| {
+            Failure::unknown(format!("`{url}` cannot be requested: {error}"))
+        })?;
+        self.context.http.send(request).await.map_err(Failure::unknown)
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        url: &str,
+        key: &str,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, http::Error> {
+        let context = self.context;
+        let saga = context.saga_id.simple();
+        let span = &context.saga_id.as_bytes()[8..];
+        let span = u64::from_be_bytes(span.try_into().unwrap_or_default())
+            ^ u64::from(context.attempt).rotate_left(32)
+            ^ context.at_us;
+        Request::builder()
+            .method(method)
+            .uri(Uri::try_from(url)?)
+            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header(IDEMPOTENCY_KEY, key)
+            .header(SAGA_EPOCH, context.epoch)
+            .header(CORRELATION_ID, context.correlation_id.as_str())
+            .header(TRACEPARENT, format!("00-{saga}-{span:016x}-01"))
+            .body(Full::new(body))
+    }
+}
+
+/// What an answer says about whether the call happened.
+fn outcome<R: DeserializeOwned>(response: &Response<Bytes>) -> Outcome<R> {
+    let status = response.status().as_u16();
+    let body: &[u8] = if response.body().is_empty() { b"null" } else { response.body() };
+    match status_meaning(status) {
+        StatusMeaning::Succeeded => serde_json::from_slice(body).map_err(|error| {
+            Failure::unknown(format!("status {status} with an answer that does not fit: {error}"))
+        }),
+        StatusMeaning::Rejected => Err(rejection(status, body)),
+        StatusMeaning::Unknown => Err(Failure::Unknown {
+            cause: format!("status {status}"),
+            retry_after_ms: retry_after_ms(response),
+        }),
+    }
+}
+
+/// The participant's own code and words, where its answer has them.
+fn rejection(status: u16, body: &[u8]) -> Failure {
+    #[derive(serde::Deserialize)]
+    struct Problem {
+        #[serde(alias = "error")]
+        code: Option<String>,
+        #[serde(alias = "reason", alias = "message", alias = "title")]
+        detail: Option<String>,
+    }
+    let problem = serde_json::from_slice::<Problem>(body).ok();
+    let (code, detail) = problem.map_or((None, None), |problem| (problem.code, problem.detail));
+    Failure::rejected(
+        code.unwrap_or_else(|| format!("HTTP_{status}")),
+        detail.unwrap_or_else(|| format!("status {status}")),
+    )
+}
+
+/// `Retry-After` in seconds; a date is not read, the policy's own backoff stands then.
+fn retry_after_ms(response: &Response<Bytes>) -> Option<u64> {
+    let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    Some(value.trim().parse::<u64>().ok()?.saturating_mul(1_000))
+}
+
+#[derive(Clone)]
+struct Connector {
+    connect: Arc<dyn Connect>,
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<Transport>;
+    type Error = io::Error;
+    type Future = BoxFuture<'static, io::Result<TokioIo<Transport>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connect = self.connect.clone();
+        Box::pin(async move {
+            if uri.scheme_str() != Some("http") {
+                let scheme = uri.scheme_str().unwrap_or("none");
+                return Err(io::Error::other(format!("scheme {scheme}: only http is spoken")));
+            }
+            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+            let stream = connect.connect(host, uri.port_u16().unwrap_or(80)).await?;
+            Ok(TokioIo::new(Transport(stream)))
+        })
+    }
+}
+
+/// A connection as the pool wants it.
+struct Transport(Box<dyn Stream>);
+
+impl Connection for Transport {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+}
+
+/// Spawns the pool's connection tasks on the facade's runtime.
+#[derive(Clone)]
+struct TaskExecutor;
+
+impl<F> hyper::rt::Executor<F> for TaskExecutor
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::spawn(future);
+    }
+}

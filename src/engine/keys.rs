@@ -1,0 +1,92 @@
+//! Names the engine stores: streams, claims, idempotency keys, shards. Stored; never change them.
+
+use sagaline_storage::{Claim, Shard, StorageError, StreamId};
+use uuid::Uuid;
+
+use crate::domain::Aggregate;
+use crate::saga::StepDirection;
+
+/// The category of saga streams.
+pub const SAGA_CATEGORY: &str = "saga";
+
+/// Claim kind: sagas that somebody must be working on. Key: `shard/saga id`.
+pub(crate) const LIVE_CLAIM: &str = "saga-live";
+
+/// Claim kind: sagas that wait for an operator. Key: `shard/saga id`.
+pub(crate) const PARKED_CLAIM: &str = "saga-parked";
+
+/// Claim kind: a saga's idempotency key. Key: `saga type/idempotency key`.
+pub(crate) const START_CLAIM: &str = "saga-start";
+
+/// The stream of a saga.
+pub fn saga_stream(id: Uuid) -> StreamId {
+    StreamId::new(format!("{SAGA_CATEGORY}-{id}")).expect("a category and a UUID are a valid name")
+}
+
+/// The saga of a stream, when it is a saga's.
+pub fn saga_of(stream: &StreamId) -> Option<Uuid> {
+    (stream.category() == SAGA_CATEGORY).then(|| Uuid::parse_str(stream.key()).ok()).flatten()
+}
+
+/// The stream of an aggregate.
+pub(crate) fn aggregate_stream<A: Aggregate>(id: &str) -> Result<StreamId, StorageError> {
+    StreamId::new(format!("{}-{id}", A::CATEGORY))
+}
+
+/// `saga id/step/direction`: the attempt is never in it.
+pub(crate) fn call_key(saga: Uuid, step: &str, direction: StepDirection) -> String {
+    let direction = match direction {
+        StepDirection::Action => "action",
+        StepDirection::Compensation => "compensation",
+    };
+    format!("{saga}/{step}/{direction}")
+}
+
+pub(crate) fn live_claim(shard: Shard, saga: Uuid) -> Claim {
+    Claim::new(LIVE_CLAIM, format!("{:05}/{saga}", shard.0))
+}
+
+pub(crate) fn parked_claim(shard: Shard, saga: Uuid) -> Claim {
+    Claim::new(PARKED_CLAIM, format!("{:05}/{saga}", shard.0))
+}
+
+pub(crate) fn start_claim(saga_type: &str, key: &str) -> Claim {
+    Claim::new(START_CLAIM, format!("{saga_type}/{key}"))
+}
+
+/// The shard a saga belongs to: FNV-1a over the id's bytes, so that every node and every version agrees.
+pub(crate) fn shard_of(saga: Uuid, shards: u32) -> Shard {
+    let hash = saga.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    Shard(u32::try_from(hash % u64::from(shards.max(1))).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saga_keeps_its_shard_for_ever() {
+        let id = Uuid::parse_str("0192f3a0-0000-7000-8000-000000000001").unwrap();
+        assert_eq!(shard_of(id, 64), Shard(shard_of(id, 64).0));
+        assert_eq!(shard_of(id, 1), Shard(0));
+        let used: std::collections::BTreeSet<u32> =
+            (0..1_000u128).map(|n| shard_of(Uuid::from_u128(n << 64 | n), 16).0).collect();
+        assert_eq!(used.len(), 16);
+    }
+
+    #[test]
+    fn a_saga_stream_leads_back_to_its_saga() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(saga_of(&saga_stream(id)), Some(id));
+        assert_eq!(saga_of(&StreamId::new("order-7").unwrap()), None);
+        assert_eq!(saga_of(&StreamId::new("saga-seven").unwrap()), None);
+    }
+
+    #[test]
+    fn the_attempt_is_not_in_the_key() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(call_key(id, "hotel", StepDirection::Action), format!("{id}/hotel/action"));
+    }
+}

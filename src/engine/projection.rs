@@ -1,0 +1,155 @@
+//! Read models: pure functions from events to documents. The shell stores document and checkpoint
+//! together, follows the log, and rebuilds.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use sagaline_storage::RecordedEvent;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec::CodecError;
+use crate::domain::Aggregate;
+use crate::saga::SagaEvent;
+
+use super::stage;
+
+/// An event of the log, as a projection sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorded<'a>(pub(crate) &'a RecordedEvent);
+
+impl<'a> Recorded<'a> {
+    /// Wraps an event; for tests of projections.
+    pub fn new(event: &'a RecordedEvent) -> Self {
+        Self(event)
+    }
+
+    /// The envelope: position, stream, ids, time.
+    pub fn envelope(&self) -> &'a RecordedEvent {
+        self.0
+    }
+
+    /// The event of an aggregate's stream, in today's shape; `None` when the stream is not `A`'s.
+    pub fn of<A: Aggregate>(&self) -> Result<Option<A::Event>, CodecError> {
+        if self.0.stream.category() != A::CATEGORY {
+            return Ok(None);
+        }
+        stage::decode::<A>(self.0).map(Some)
+    }
+
+    /// The event of a saga's stream; `None` when the stream is not a saga's.
+    pub fn of_saga(&self) -> Result<Option<SagaEvent>, CodecError> {
+        if self.0.stream.category() != super::keys::SAGA_CATEGORY {
+            return Ok(None);
+        }
+        crate::codec::decode(self.0.event_type.as_str(), &self.0.payload).map(Some)
+    }
+}
+
+/// A secondary key of a document: it is found in `partition` of `index`, ordered by `sort`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexKey {
+    /// The index.
+    pub index: &'static str,
+    /// The value looked for.
+    pub partition: Bytes,
+    /// The order within it.
+    pub sort: Bytes,
+}
+
+impl IndexKey {
+    /// A key.
+    pub fn new(index: &'static str, partition: impl Into<Bytes>, sort: impl Into<Bytes>) -> Self {
+        Self { index, partition: partition.into(), sort: sort.into() }
+    }
+}
+
+/// A read model.
+///
+/// `apply` is pure: the same log gives the same documents, byte for byte, however often it is rebuilt.
+pub trait Projection: Send + Sync + 'static {
+    /// The view's name.
+    const NAME: &'static str;
+    /// Raised when documents or keys change: the view is then rebuilt beside the old one.
+    const VERSION: u32;
+    /// Streams of these categories are applied, others never seen.
+    const CATEGORIES: &'static [&'static str];
+
+    /// A document.
+    type Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
+
+    /// The documents that an event touches: `apply` sees these and no others.
+    fn keys(&self, event: &Recorded<'_>) -> Vec<String>;
+
+    /// Changes the documents.
+    fn apply(
+        &self,
+        view: &mut View<Self::Document>,
+        event: &Recorded<'_>,
+    ) -> Result<(), CodecError>;
+
+    /// Where else a document is found.
+    fn index(&self, key: &str, document: &Self::Document) -> Vec<IndexKey>;
+}
+
+/// The documents an event may touch, and what became of them.
+#[derive(Debug, Default)]
+pub struct View<D> {
+    documents: BTreeMap<String, Slot<D>>,
+}
+
+#[derive(Debug)]
+struct Slot<D> {
+    document: Option<D>,
+    changed: bool,
+}
+
+impl<D> View<D> {
+    /// No documents.
+    pub fn new() -> Self {
+        Self { documents: BTreeMap::new() }
+    }
+
+    /// The document under `key`.
+    pub fn get(&self, key: &str) -> Option<&D> {
+        self.documents.get(key)?.document.as_ref()
+    }
+
+    /// The document under `key`, to be changed.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut D> {
+        let slot = self.documents.get_mut(key)?;
+        slot.changed |= slot.document.is_some();
+        slot.document.as_mut()
+    }
+
+    /// `key` holds `document` afterwards.
+    pub fn put(&mut self, key: &str, document: D) {
+        let slot = Slot { document: Some(document), changed: true };
+        self.documents.insert(key.to_owned(), slot);
+    }
+
+    /// `key` holds nothing afterwards.
+    pub fn delete(&mut self, key: &str) {
+        self.documents.insert(key.to_owned(), Slot { document: None, changed: true });
+    }
+
+    /// Puts a stored document in, without counting it as changed.
+    pub(crate) fn load(&mut self, key: String, document: Option<D>) {
+        self.documents.entry(key).or_insert(Slot { document, changed: false });
+    }
+
+    pub(crate) fn holds(&self, key: &str) -> bool {
+        self.documents.contains_key(key)
+    }
+
+    /// The changed documents, by key; they count as unchanged afterwards.
+    pub(crate) fn take_changes(&mut self) -> Vec<(&str, Option<&D>)> {
+        let changed = self.documents.iter_mut().filter(|(_, slot)| slot.changed);
+        changed
+            .map(|(key, slot)| {
+                slot.changed = false;
+                (key.as_str(), slot.document.as_ref())
+            })
+            .collect()
+    }
+}

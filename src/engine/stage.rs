@@ -1,0 +1,219 @@
+//! What a call wants to be appended together with its outcome.
+
+use bytes::Bytes;
+use sagaline_storage::{
+    Claim, ClaimChange, EventType, ExpectedVersion, NewEvent, RecordedEvent, StreamId, StreamVersion,
+    StreamWrite, Timestamp,
+};
+
+use crate::codec::{self, CodecError};
+use crate::domain::{Aggregate, ClaimIntent};
+
+use super::step::BoxFuture;
+
+/// Reading streams without naming the store's type.
+pub(crate) trait ReadStreams: Send + Sync {
+    /// A page of a stream, oldest first.
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamId,
+        from: StreamVersion,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, sagaline_storage::StorageError>>;
+}
+
+/// Why a command was not staged.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError<R> {
+    /// The aggregate says no.
+    #[error("{0}")]
+    Refused(R),
+    /// Its stream could not be read.
+    #[error(transparent)]
+    Storage(#[from] sagaline_storage::StorageError),
+    /// One of its events could not be read or written.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StagedEvent {
+    pub(crate) event_type: EventType,
+    pub(crate) schema_version: u16,
+    pub(crate) payload: Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct StagedStream {
+    stream: StreamId,
+    loaded: StreamVersion,
+    events: Vec<StagedEvent>,
+}
+
+/// Events and claims that wait for the append they belong to. A later command on the same aggregate
+/// sees the earlier one's events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stage {
+    streams: Vec<StagedStream>,
+    claims: Vec<ClaimChange>,
+}
+
+/// An aggregate as loaded: its state, and the version of its stream.
+#[derive(Debug, Clone)]
+pub struct Loaded<A> {
+    /// The state.
+    pub state: A,
+    /// The version of its stream; `NONE` when it does not exist.
+    pub version: StreamVersion,
+}
+
+impl Stage {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.streams.is_empty() && self.claims.is_empty()
+    }
+
+    /// Loads, decides, and keeps the events and claims.
+    pub(crate) async fn execute<A: Aggregate>(
+        mut self,
+        reader: &dyn ReadStreams,
+        stream: &StreamId,
+        command: A::Command,
+    ) -> (Self, Result<Loaded<A>, StageError<A::Refusal>>) {
+        let outcome = self.try_execute::<A>(reader, stream, command).await;
+        (self, outcome)
+    }
+
+    async fn try_execute<A: Aggregate>(
+        &mut self,
+        reader: &dyn ReadStreams,
+        stream: &StreamId,
+        command: A::Command,
+    ) -> Result<Loaded<A>, StageError<A::Refusal>> {
+        let mut loaded = load::<A>(reader, stream).await?;
+        let place = self.streams.iter().position(|staged| staged.stream == *stream);
+        if let Some(staged) = place.and_then(|place| self.streams.get(place)) {
+            for event in &staged.events {
+                loaded.state.evolve(&codec::decode(event.event_type.as_str(), &event.payload)?);
+            }
+        }
+        let events = loaded.state.decide(command).map_err(StageError::Refused)?;
+        let mut staged = Vec::with_capacity(events.len());
+        let mut claims = Vec::new();
+        for event in &events {
+            claims.extend(loaded.state.claims(event).into_iter().map(|i| owned(i, stream)));
+            staged.push(encode::<A>(event)?);
+            loaded.state.evolve(event);
+        }
+        self.claims.extend(claims);
+        let version = loaded.version;
+        match place.and_then(|place| self.streams.get_mut(place)) {
+            Some(known) => known.events.extend(staged),
+            None => self.streams.push(StagedStream {
+                stream: stream.clone(),
+                loaded: version,
+                events: staged,
+            }),
+        }
+        Ok(loaded)
+    }
+
+    pub(crate) fn claim(&mut self, change: ClaimChange) {
+        self.claims.push(change);
+    }
+
+    /// Takes over what another call staged behind this.
+    pub(crate) fn merge(&mut self, later: Self) {
+        for stream in later.streams {
+            match self.streams.iter_mut().find(|known| known.stream == stream.stream) {
+                Some(known) => known.events.extend(stream.events),
+                None => self.streams.push(stream),
+            }
+        }
+        self.claims.extend(later.claims);
+    }
+
+    /// The writes and claim changes of an append; `finish` gives each event its metadata.
+    pub(crate) fn into_writes(
+        self,
+        mut finish: impl FnMut(StagedEvent) -> NewEvent,
+    ) -> (Vec<StreamWrite>, Vec<ClaimChange>) {
+        let writes = self.streams.into_iter().map(|staged| StreamWrite {
+            stream: staged.stream,
+            expected: match staged.loaded {
+                StreamVersion::NONE => ExpectedVersion::NoStream,
+                version => ExpectedVersion::Exact(version),
+            },
+            events: staged.events.into_iter().map(&mut finish).collect(),
+        });
+        (writes.collect(), self.claims)
+    }
+}
+
+/// The aggregate in `stream`, folded from its events.
+pub(crate) async fn load<A: Aggregate>(
+    reader: &dyn ReadStreams,
+    stream: &StreamId,
+) -> Result<Loaded<A>, LoadError> {
+    const PAGE: usize = 512;
+    let mut loaded = Loaded { state: A::default(), version: StreamVersion::NONE };
+    loop {
+        let page = reader.read(stream, StreamVersion(loaded.version.0 + 1), PAGE).await?;
+        for event in &page {
+            loaded.state.evolve(&decode::<A>(event)?);
+            loaded.version = event.version;
+        }
+        if page.len() < PAGE {
+            return Ok(loaded);
+        }
+    }
+}
+
+/// Why an aggregate could not be loaded.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LoadError {
+    /// Its stream could not be read.
+    #[error(transparent)]
+    Storage(#[from] sagaline_storage::StorageError),
+    /// One of its events does not fit.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+impl<R> From<LoadError> for StageError<R> {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Storage(error) => Self::Storage(error),
+            LoadError::Codec(error) => Self::Codec(error),
+        }
+    }
+}
+
+/// A recorded event of an aggregate, in today's shape.
+pub(crate) fn decode<A: Aggregate>(event: &RecordedEvent) -> Result<A::Event, CodecError> {
+    let event_type = event.event_type.as_str();
+    let payload = codec::lift::<A>(event_type, event.schema_version, &event.payload)?;
+    codec::decode(event_type, &payload)
+}
+
+fn encode<A: Aggregate>(event: &A::Event) -> Result<StagedEvent, CodecError> {
+    let encoded = codec::encode(event)?;
+    let schema_version = A::schema_version(&encoded.event_type);
+    let event_type = EventType::new(encoded.event_type.as_str()).map_err(|error| CodecError {
+        event_type: encoded.event_type.clone(),
+        problem: error.to_string(),
+    })?;
+    Ok(StagedEvent { event_type, schema_version, payload: encoded.payload })
+}
+
+fn owned(intent: ClaimIntent, owner: &StreamId) -> ClaimChange {
+    let owner = owner.clone();
+    match intent {
+        ClaimIntent::Take { kind, key } => ClaimChange::Take { claim: Claim::new(kind, key), owner },
+        ClaimIntent::Release { kind, key } => {
+            ClaimChange::Release { claim: Claim::new(kind, key), owner }
+        }
+        ClaimIntent::ReleaseAt { kind, key, at_us } => {
+            ClaimChange::ReleaseAt { claim: Claim::new(kind, key), owner, at: Timestamp(at_us) }
+        }
+    }
+}
