@@ -31,7 +31,7 @@ mod floor;
 
 mod load;
 
-//mod storage;
+mod storage;
 
 mod report;
 
@@ -62,11 +62,11 @@ enum Part {
     /// One sync and one bare HTTP round trip, in turns.
     Floor(floor::FloorArgs),
     /// Our log beside raw RocksDB: the same keys and bytes, synced.
-    //Append(storage::StorageArgs),
+    Append(storage::StorageArgs),
     /// Reading everything beside a raw iterator.
-    //Read(storage::StorageArgs),
+    Read(storage::StorageArgs),
     /// Cost per append while the log grows.
-    //Growth(storage::StorageArgs),
+    Growth(storage::StorageArgs),
     /// Every measure in turn: bars, tables, picture.
     Run(run::RunArgs),
 }
@@ -87,9 +87,9 @@ fn measure(part: Part) -> Result<(), Failure> {
         Part::Twin(args) => on_all_cores()?.block_on(twin::run(args)),
         Part::Load(args) => on_threads(1)?.block_on(load::run(args)),
         Part::Floor(args) => on_threads(1)?.block_on(floor::run(args)),
-        //Part::Append(args) => on_all_cores()?.block_on(storage::append::run(args)),
-        //Part::Read(args) => on_all_cores()?.block_on(storage::read::run(args)),
-        //Part::Growth(args) => on_all_cores()?.block_on(storage::growth::run(args)),
+        Part::Append(args) => on_all_cores()?.block_on(storage::append::run(args)),
+        Part::Read(args) => on_all_cores()?.block_on(storage::read::run(args)),
+        Part::Growth(args) => on_all_cores()?.block_on(storage::growth::run(args)),
         Part::Run(args) => on_threads(1)?.block_on(run::run(args)),
     }
 }

@@ -7,6 +7,9 @@ use clap::ValueEnum;
 
 use crate::wire::Reply;
 
+const SHIPPING_ADDRESS: &str =
+    r#"{"street":"1 Bench Road","city":"Load","zipCode":"12345","country":"US"}"#;
+
 /// What one request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
@@ -99,7 +102,7 @@ impl Requests {
                 format!(r#"{{"sagaType":"bench-standard","data":{{{order},"decline":"confirm"}}}}"#)
             }
             Kind::Order => format!(
-                r#"{{"items":[{{"productId":"{key}","productName":"Load","quantity":1,"price":12.5}}],"shippingAddress":"1 Bench Road"}}"#
+                r#"{{"items":[{{"productId":"{key}","productName":"Load","quantity":1,"price":12.5}}],"shippingAddress":{SHIPPING_ADDRESS}}}"#
             ),
             Kind::Bare => format!("{{{order}}}"),
         }

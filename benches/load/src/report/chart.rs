@@ -54,7 +54,8 @@ impl Panel {
     ) -> Option<Self> {
         let clients = range(rows.iter().map(|row| row.clients as f64))?;
         let (least, most) = range(rows.iter().map(figure))?;
-        let figures = (power_of_ten(least.log10().floor()), power_of_ten(most.log10().ceil()));
+        let bottom = power_of_ten(least.log10().floor());
+        let figures = (bottom, power_of_ten(most.log10().ceil()).max(10.0 * bottom));
         (clients.1 > clients.0).then_some(Self { left, title, figure, clients, figures })
     }
 
