@@ -33,6 +33,8 @@ mod load;
 
 mod storage;
 
+mod counting;
+
 mod report;
 
 mod run;

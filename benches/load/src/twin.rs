@@ -33,6 +33,9 @@ use crate::serve;
 const CALLS: [&str; 3] = ["authorize", "capture", "confirm"];
 const UNDOS: [&str; 2] = ["void", "refund"];
 
+/// A saga's id, the write's number, the part's number.
+const KEY_BYTES: usize = 18;
+
 /// How to run it.
 #[derive(Debug, Args)]
 pub(crate) struct TwinArgs {
@@ -92,7 +95,7 @@ pub(crate) async fn run(args: TwinArgs) -> Result<(), Failure> {
         sagas: AtomicU64::new(0),
         clock: SystemClock::default(),
         puts_per_write: args.puts_per_write.max(1),
-        value_bytes: (args.bytes_per_write / args.puts_per_write.max(1)).saturating_sub(18),
+        value_bytes: (args.bytes_per_write / args.puts_per_write.max(1)).saturating_sub(KEY_BYTES),
     });
     let app = Router::new()
         .route("/sagas", post(start_saga))
@@ -128,7 +131,12 @@ async fn start_saga(State(twin): State<Arc<Twin>>, Json(saga): Json<StartSaga>) 
 async fn stats(State(twin): State<Arc<Twin>>) -> Response {
     let (appends, syncs) = twin.log.counts();
     let sagas = twin.sagas.load(Ordering::Relaxed);
-    Json(json!({ "sagas": sagas, "appends": appends, "syncs": syncs })).into_response()
+    let puts = appends * twin.puts_per_write as u64;
+    let bytes = puts * (KEY_BYTES + twin.value_bytes) as u64;
+    let counts = json!({
+        "sagas": sagas, "appends": appends, "syncs": syncs, "puts": puts, "bytes": bytes
+    });
+    Json(counts).into_response()
 }
 
 impl Twin {
@@ -168,7 +176,7 @@ impl Twin {
 
     async fn write(&self, id: Uuid, number: usize) -> Result<(), Failure> {
         let put = |part: usize| {
-            let mut key = Vec::with_capacity(18);
+            let mut key = Vec::with_capacity(KEY_BYTES);
             key.extend_from_slice(id.as_bytes());
             key.extend_from_slice(&[number as u8, part as u8]);
             Put { column: part % 2, key, value: Some(vec![b'x'; self.value_bytes]) }

@@ -13,11 +13,12 @@ use crate::load::figures::LoadFigures;
 use crate::report::row::Row;
 use crate::run::process::{Process, own_path, run_load};
 use crate::run::profile::empty_dir;
+use crate::run::saga_bench::load_args;
 use crate::run::{Findings, RunArgs, http};
 use crate::samples::median;
 use crate::usage;
 
-const CLIENTS: &str = "64";
+const CLIENTS: usize = 64;
 const MIB: f64 = 1_048_576.0;
 /// A node counts as idle when it uses less than this much CPU time in [`SETTLE_PAUSE`].
 const SETTLED_CPU: Duration = Duration::from_millis(20);
@@ -63,15 +64,8 @@ async fn load(
     kind: &str,
     token: Option<&str>,
 ) -> Result<LoadFigures, Failure> {
-    let named = [
-        ("--address", server.address.to_string()),
-        ("--kind", kind.to_owned()),
-        ("--clients", CLIENTS.to_owned()),
-        ("--warmup-s", args.profile.warmup_s().to_string()),
-        ("--measured-s", args.profile.measured_s().to_string()),
-    ];
-    let mut list: Vec<String> =
-        named.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
+    let (warmup_s, measured_s) = (args.profile.warmup_s(), args.profile.measured_s());
+    let mut list = load_args(server, kind, CLIENTS, warmup_s, measured_s);
     match token {
         Some(token) => list.extend(["--token".to_owned(), token.to_owned()]),
         None => {

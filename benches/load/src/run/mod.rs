@@ -9,6 +9,8 @@ pub(crate) mod process;
 
 pub(crate) mod http;
 
+mod saga_bench;
+
 mod sagas;
 
 mod accepting;

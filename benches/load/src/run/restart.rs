@@ -4,6 +4,7 @@
 //! The participant holds back the answers to the third call, so that sagas pile up in the middle; it
 //! lets go when the node is dead. What counts is measured from the start of the new process.
 
+use std::path::Path;
 use std::time::Duration;
 
 use sagaline_storage::clock::{Clock, SystemClock};
@@ -15,7 +16,7 @@ use crate::load::figures::LoadFigures;
 use crate::participant::Stats;
 use crate::report::row::Row;
 use crate::run::process::{Process, run_load};
-use crate::run::profile::empty_dir;
+use crate::run::saga_bench::{load_args, named, start_server};
 use crate::run::{Findings, RunArgs, http};
 
 /// Calls that stop for this long have ended.
@@ -27,10 +28,7 @@ const WAIT_MAX: Duration = Duration::from_secs(120);
 /// Kills, restarts, measures.
 pub(crate) async fn measure(args: &RunArgs, findings: &mut Findings) -> Result<(), Failure> {
     let participant = Process::start_part("participant", &[]).await?;
-    let dir = empty_dir(&args.data_dir, "restart")?.to_string_lossy().into_owned();
-    let to = participant.address.to_string();
-    let node_args = ["--data-dir", &dir, "--participant", &to].map(str::to_owned);
-    let node = Process::start_part("node", &node_args).await?;
+    let node = start_server("node", &args.data_dir, &participant, &[]).await?;
     http::post_json(participant.address, "/hold", &json!({})).await?;
     let started = start_sagas(&node).await?;
     node.kill()?;
@@ -38,7 +36,7 @@ pub(crate) async fn measure(args: &RunArgs, findings: &mut Findings) -> Result<(
     let before = calls(&participant).await?;
 
     let clock = SystemClock::default();
-    let node = Process::start_part("node", &node_args).await?;
+    let node = restart_node(&args.data_dir, &participant).await?;
     let ready = clock.monotonic();
     let first = wait_for_call(&participant, before, &clock).await?;
     let last = wait_for_quiet(&participant, &clock).await?;
@@ -55,15 +53,17 @@ pub(crate) async fn measure(args: &RunArgs, findings: &mut Findings) -> Result<(
     Ok(())
 }
 
+/// On the folder that the killed one left.
+async fn restart_node(data_dir: &Path, participant: &Process) -> Result<Process, Failure> {
+    let args = named(&[
+        ("--data-dir", data_dir.join("node").to_string_lossy().into_owned()),
+        ("--participant", participant.address.to_string()),
+    ]);
+    Process::start_part("node", &args).await
+}
+
 async fn start_sagas(node: &Process) -> Result<u64, Failure> {
-    let args = [
-        ("--address", node.address.to_string()),
-        ("--kind", "started-saga".to_owned()),
-        ("--clients", "16".to_owned()),
-        ("--warmup-s", "0".to_owned()),
-        ("--measured-s", "1".to_owned()),
-    ];
-    let args = args.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
+    let args = load_args(node, "started-saga", 16, 0.0, 1.0);
     let figures: LoadFigures = run_load(args).await?;
     match figures.errors {
         0 if figures.ended > 0 => Ok(figures.ended),
