@@ -1,5 +1,9 @@
 //! Sagaline: an event store and a saga engine that can be proved.
 
+pub mod settings;
+
+pub mod limits;
+
 pub mod domain;
 
 pub mod saga;
@@ -7,3 +11,11 @@ pub mod saga;
 pub mod codec;
 
 pub mod engine;
+
+pub mod http;
+
+pub mod telemetry;
+
+pub mod cli;
+
+pub mod app;

@@ -3,8 +3,55 @@
 //! An [`Aggregate`] decides on a command by its own past and says what happened; the shell stores that
 //! on the aggregate's stream, with the claims that keep it unique, in one append.
 
+mod invalid;
+mod text;
+
+mod email;
+mod ids;
+
+mod decimal;
+mod money;
+mod wall_time;
+
+mod address;
+mod order_draft;
+mod order_items;
+mod order_locks;
+mod order_status;
+
+mod order;
+mod payment;
+mod session;
+mod user;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub use address::{Address, AddressDraft, Place, Street, ZipCode};
+pub use decimal::Decimal;
+pub use email::Email;
+pub use ids::{IdempotencyKey, OrderId, PaymentId, ProductId, UserId};
+pub use invalid::{FieldError, FieldErrors, Invalid};
+pub use money::{Currency, Money, MoneyError};
+pub use order::{
+    ORDER_KEY_CLAIM_KIND, Order, OrderCommand, OrderEvent, OrderRefusal, PlaceOrder, Placed,
+};
+pub use order_draft::{
+    OrderDetails, OrderDraft, OrderRequest, PaymentKind, PaymentMethod, PaymentMethodDraft,
+    PaymentToken, RequestDigest,
+};
+pub use order_items::{ITEMS_MAX, ItemDraft, OrderItem, ProductName, Quantity, total};
+pub use order_locks::{LockScope, ProductLock};
+pub use order_status::OrderStatus;
+pub use payment::{
+    Payment, PaymentCommand, PaymentEvent, PaymentRefusal, PaymentStatus, PaymentTerms,
+};
+pub use session::{Session, SessionCommand, SessionEvent, SessionRefusal, TokenHash};
+pub use user::{
+    EMAIL_CLAIM_KIND, PasswordHash, PersonName, Registration, Role, User, UserCommand, UserEvent,
+    UserRefusal, UserStatus,
+};
+pub use wall_time::WallTime;
 
 /// A thing with a stream of its own.
 ///

@@ -29,6 +29,8 @@ pub mod kv;
 
 pub mod log;
 
+pub mod view_store;
+
 pub mod memory;
 
 #[cfg(feature = "rocksdb")]

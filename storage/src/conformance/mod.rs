@@ -1,5 +1,14 @@
-//! Every port's promises as public test functions.
+//! The ports' promises as public test functions: an adapter's test file only calls them.
 //!
-//! An adapter's test file makes a factory and calls `run_all`; each promise may also be called alone. The
-//! functions panic with the broken promise, as tests do. Only tests call them.
+//! Every function is one promise, named as such; it panics when the promise is broken. `run_all` of a
+//! port keeps them all. Nothing here knows an adapter.
 
+pub mod bus;
+
+pub mod clock;
+
+pub mod lock;
+
+pub mod views;
+
+mod turn;

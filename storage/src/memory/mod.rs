@@ -1,7 +1,14 @@
-//! Adapters without a disk: the simplest thing that is right, for tests, the test kit and first steps.
-//!
-//! They keep every promise of their port except survival of the process.
+//! The reference adapters: the simplest thing that is right, in this process.
+
+pub mod bus;
+
+pub mod clock;
 
 pub mod kv;
 
+pub mod lock;
+
+pub use bus::{BusSettings, LocalBus, LocalConsumer};
+pub use clock::ManualClock;
 pub use kv::MemoryKv;
+pub use lock::LocalLocks;

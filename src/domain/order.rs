@@ -1,0 +1,415 @@
+//! An order: what was bought, and how far it has come.
+//!
+//! ```text
+//! (nothing) ─place─> pending ─confirm─> paid ─ship─> shipped ─deliver─> delivered
+//!                       │ cancel            │ cancel once refunded
+//!                       ├──> cancelled <────┘
+//!                       └─give up─> failed
+//! ```
+//! Between `pending` and `paid` the API shows `processing` while the payment is authorised: that is the
+//! payment's state, and the order's stream does not repeat it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::address::Address;
+use super::ids::{IdempotencyKey, PaymentId, UserId};
+use super::money::{Currency, Money};
+use super::order_draft::{OrderDetails, PaymentKind, RequestDigest};
+use super::order_items::OrderItem;
+use super::order_locks::{LockScope, ProductLock};
+use super::order_status::OrderStatus;
+use super::{Aggregate, ClaimIntent};
+
+/// The kind of the claims that make an idempotency key, scoped to its user, stand for one order.
+pub const ORDER_KEY_CLAIM_KIND: &str = "order-key";
+
+/// A checked request of a known user, and the locks it needs. Also the input of the saga that pays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlaceOrder {
+    /// Who orders.
+    pub user_id: UserId,
+    /// What.
+    pub details: OrderDetails,
+    /// The request's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// The products that no other order may hold meanwhile.
+    pub product_locks: Vec<ProductLock>,
+    /// They are held at least until then, in microseconds of wall time.
+    pub locked_until_us: u64,
+}
+
+impl PlaceOrder {
+    /// The command of `user` at `now_us`; its products stay locked for at least `lock_window_us`.
+    pub fn new(
+        user_id: UserId,
+        details: OrderDetails,
+        idempotency_key: Option<IdempotencyKey>,
+        scope: LockScope,
+        now_us: u64,
+        lock_window_us: u64,
+    ) -> Self {
+        let product_locks = ProductLock::of_order(scope, user_id, &details.items);
+        let locked_until_us = now_us.saturating_add(lock_window_us);
+        Self { user_id, details, idempotency_key, product_locks, locked_until_us }
+    }
+
+    /// The key of the claim that makes `key` of `user` stand for one order.
+    pub fn key_claim(user: UserId, key: &IdempotencyKey) -> String {
+        format!("{user}/{key}")
+    }
+}
+
+/// What can be asked of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderCommand {
+    /// It comes into being.
+    Place(Box<PlaceOrder>),
+    /// Its saga has captured the money.
+    Confirm {
+        /// The payment.
+        payment_id: PaymentId,
+    },
+    /// A merchant says that it was paid elsewhere.
+    ConfirmExternal {
+        /// The payment, by its name there.
+        payment_id: PaymentId,
+    },
+    /// Its saga goes back.
+    Cancel {
+        /// Why.
+        reason: String,
+    },
+    /// A person takes back an order that was to be paid elsewhere, and was not yet.
+    Withdraw {
+        /// Why.
+        reason: String,
+    },
+    /// Its money was given back.
+    CancelRefunded {
+        /// Why.
+        reason: String,
+    },
+    /// Nobody will pay it any more.
+    GiveUp {
+        /// Why.
+        reason: String,
+    },
+    /// It is on its way.
+    Ship,
+    /// It has arrived.
+    Deliver,
+}
+
+/// What can happen to an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum OrderEvent {
+    /// It exists.
+    OrderPlaced(Placed),
+    /// It is paid.
+    OrderConfirmed {
+        /// How much.
+        #[serde(rename = "paidMinor")]
+        paid: Money,
+        /// By which payment.
+        payment_id: PaymentId,
+    },
+    /// It ended without goods or money changing hands for good.
+    OrderCancelled {
+        /// Why.
+        reason: String,
+    },
+    /// It ended because nobody paid it.
+    OrderFailed {
+        /// Why.
+        reason: String,
+    },
+    /// It is on its way.
+    OrderShipped {},
+    /// It has arrived.
+    OrderDelivered {},
+}
+
+/// An order as it was placed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Placed {
+    /// Who ordered.
+    pub user_id: UserId,
+    /// What.
+    pub items: Arc<[OrderItem]>,
+    /// Where it goes.
+    pub shipping_address: Arc<Address>,
+    /// What the amounts are in.
+    pub currency: Currency,
+    /// What the items cost together.
+    #[serde(rename = "totalMinor")]
+    pub total: Money,
+    /// How it is paid; the token stays with the saga.
+    pub payment_kind: PaymentKind,
+    /// The request's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// The request's content, to tell a repeat from another request of the same name.
+    pub request_digest: RequestDigest,
+    /// The locks it holds.
+    pub product_locks: Arc<[ProductLock]>,
+    /// They are held at least until then, in microseconds of wall time.
+    pub locked_until_us: u64,
+}
+
+/// Why an order says no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OrderRefusal {
+    /// There is one under this id.
+    #[error("the order was placed before")]
+    AlreadyPlaced,
+    /// There is none under this id.
+    #[error("there is no such order")]
+    NotPlaced,
+    /// It is too late or too early.
+    #[error("an order that is {status} cannot be {wanted}")]
+    WrongStatus {
+        /// What it is.
+        status: OrderStatus,
+        /// What was wanted of it.
+        wanted: &'static str,
+    },
+    /// It was confirmed with another payment.
+    #[error("the order was paid by payment {paid_by}, not by {presented}")]
+    OtherPayment {
+        /// The payment it has.
+        paid_by: PaymentId,
+        /// The payment it was shown.
+        presented: PaymentId,
+    },
+    /// Its payment is not this one's business.
+    #[error("the order is paid {how}, so it cannot be {wanted} this way")]
+    PaidOtherwise {
+        /// How it is paid.
+        how: &'static str,
+        /// What was wanted of it.
+        wanted: &'static str,
+    },
+}
+
+/// An order's state.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    placed: Option<Arc<Placed>>,
+    status: OrderStatus,
+    payment_id: Option<PaymentId>,
+    end_reason: Option<String>,
+}
+
+impl Order {
+    /// The order as it was placed; none before that.
+    pub fn placed(&self) -> Option<&Placed> {
+        self.placed.as_deref()
+    }
+
+    /// How far it has come; `pending` also before it is placed.
+    pub fn status(&self) -> OrderStatus {
+        self.status
+    }
+
+    /// The payment that paid it.
+    pub fn payment_id(&self) -> Option<&PaymentId> {
+        self.payment_id.as_ref()
+    }
+
+    /// Why it was cancelled or failed.
+    pub fn end_reason(&self) -> Option<&str> {
+        self.end_reason.as_deref()
+    }
+
+    fn placed_or_refuse(&self) -> Result<&Placed, OrderRefusal> {
+        self.placed().ok_or(OrderRefusal::NotPlaced)
+    }
+
+    fn place(&self, command: PlaceOrder) -> Result<OrderEvent, OrderRefusal> {
+        if self.placed.is_some() {
+            return Err(OrderRefusal::AlreadyPlaced);
+        }
+        let request_digest = command.details.digest();
+        Ok(OrderEvent::OrderPlaced(Placed {
+            user_id: command.user_id,
+            payment_kind: command.details.payment_method.kind(),
+            items: command.details.items,
+            shipping_address: command.details.shipping_address,
+            currency: command.details.currency,
+            total: command.details.total,
+            idempotency_key: command.idempotency_key,
+            request_digest,
+            product_locks: command.product_locks.into(),
+            locked_until_us: command.locked_until_us,
+        }))
+    }
+
+    fn confirm(
+        &self,
+        by: PaymentKind,
+        presented: PaymentId,
+    ) -> Result<Vec<OrderEvent>, OrderRefusal> {
+        let placed = self.placed_or_refuse()?;
+        self.check_kind(by, "confirmed")?;
+        if let Some(paid_by) = self.payment_id.clone() {
+            let same = paid_by == presented && self.status == OrderStatus::Paid;
+            return if same {
+                Ok(vec![])
+            } else {
+                Err(self.not_confirmed_again(paid_by, presented))
+            };
+        }
+        self.check_status(OrderStatus::Pending, "confirmed")?;
+        Ok(vec![OrderEvent::OrderConfirmed { paid: placed.total, payment_id: presented }])
+    }
+
+    fn not_confirmed_again(&self, paid_by: PaymentId, presented: PaymentId) -> OrderRefusal {
+        if paid_by == presented {
+            return OrderRefusal::WrongStatus { status: self.status, wanted: "confirmed" };
+        }
+        OrderRefusal::OtherPayment { paid_by, presented }
+    }
+
+    /// From `from` to cancelled; once cancelled, again nothing.
+    fn cancel(&self, from: OrderStatus, reason: String) -> Result<Vec<OrderEvent>, OrderRefusal> {
+        self.placed_or_refuse()?;
+        if self.status == OrderStatus::Cancelled {
+            return Ok(vec![]);
+        }
+        self.check_status(from, "cancelled")?;
+        Ok(vec![OrderEvent::OrderCancelled { reason }])
+    }
+
+    fn advance(
+        &self,
+        from: OrderStatus,
+        wanted: &'static str,
+        event: OrderEvent,
+    ) -> Result<Vec<OrderEvent>, OrderRefusal> {
+        self.placed_or_refuse()?;
+        self.check_status(from, wanted)?;
+        Ok(vec![event])
+    }
+
+    fn check_kind(&self, by: PaymentKind, wanted: &'static str) -> Result<(), OrderRefusal> {
+        match (self.placed_or_refuse()?.payment_kind, by) {
+            (PaymentKind::Card, PaymentKind::Card)
+            | (PaymentKind::External, PaymentKind::External) => Ok(()),
+            (PaymentKind::Card, PaymentKind::External) => {
+                Err(OrderRefusal::PaidOtherwise { how: "by card through its saga", wanted })
+            }
+            (PaymentKind::External, PaymentKind::Card) => {
+                Err(OrderRefusal::PaidOtherwise { how: "elsewhere", wanted })
+            }
+        }
+    }
+
+    fn check_status(&self, wants: OrderStatus, wanted: &'static str) -> Result<(), OrderRefusal> {
+        if self.status == wants {
+            return Ok(());
+        }
+        Err(OrderRefusal::WrongStatus { status: self.status, wanted })
+    }
+
+    /// What the order took when it was placed.
+    fn claims_taken(placed: &Placed) -> Vec<ClaimIntent> {
+        let lock = |lock: &ProductLock| ClaimIntent::Take {
+            kind: ProductLock::CLAIM_KIND.to_owned(),
+            key: lock.as_str().to_owned(),
+        };
+        let key = placed.idempotency_key.as_ref().map(|key| ClaimIntent::Take {
+            kind: ORDER_KEY_CLAIM_KIND.to_owned(),
+            key: PlaceOrder::key_claim(placed.user_id, key),
+        });
+        placed.product_locks.iter().map(lock).chain(key).collect()
+    }
+
+    /// What a pending order gives up at its end: the products, though not before their time; never the
+    /// idempotency key, which goes on standing for this order.
+    fn claims_given_up(&self) -> Vec<ClaimIntent> {
+        let Some(placed) = self.placed().filter(|_| self.status == OrderStatus::Pending) else {
+            return Vec::new();
+        };
+        let free = |lock: &ProductLock| ClaimIntent::ReleaseAt {
+            kind: ProductLock::CLAIM_KIND.to_owned(),
+            key: lock.as_str().to_owned(),
+            at_us: placed.locked_until_us,
+        };
+        placed.product_locks.iter().map(free).collect()
+    }
+}
+
+impl Aggregate for Order {
+    const CATEGORY: &'static str = "order";
+
+    type Command = OrderCommand;
+    type Event = OrderEvent;
+    type Refusal = OrderRefusal;
+
+    fn decide(&self, command: OrderCommand) -> Result<Vec<OrderEvent>, OrderRefusal> {
+        match command {
+            OrderCommand::Place(command) => Ok(vec![self.place(*command)?]),
+            OrderCommand::Confirm { payment_id } => self.confirm(PaymentKind::Card, payment_id),
+            OrderCommand::ConfirmExternal { payment_id } => {
+                self.confirm(PaymentKind::External, payment_id)
+            }
+            OrderCommand::Cancel { reason } => self.cancel(OrderStatus::Pending, reason),
+            OrderCommand::Withdraw { reason } => {
+                self.check_kind(PaymentKind::External, "cancelled")?;
+                self.cancel(OrderStatus::Pending, reason)
+            }
+            OrderCommand::CancelRefunded { reason } => self.cancel(OrderStatus::Paid, reason),
+            OrderCommand::GiveUp { reason } => {
+                self.check_kind(PaymentKind::External, "given up")?;
+                self.advance(OrderStatus::Pending, "given up", OrderEvent::OrderFailed { reason })
+            }
+            OrderCommand::Ship => {
+                self.advance(OrderStatus::Paid, "shipped", OrderEvent::OrderShipped {})
+            }
+            OrderCommand::Deliver => {
+                self.advance(OrderStatus::Shipped, "delivered", OrderEvent::OrderDelivered {})
+            }
+        }
+    }
+
+    fn evolve(&mut self, event: &OrderEvent) {
+        match event {
+            OrderEvent::OrderPlaced(placed) => self.placed = Some(Arc::new(placed.clone())),
+            OrderEvent::OrderConfirmed { payment_id, .. } => {
+                self.status = OrderStatus::Paid;
+                self.payment_id = Some(payment_id.clone());
+            }
+            OrderEvent::OrderCancelled { reason } => {
+                self.status = OrderStatus::Cancelled;
+                self.end_reason = Some(reason.clone());
+            }
+            OrderEvent::OrderFailed { reason } => {
+                self.status = OrderStatus::Failed;
+                self.end_reason = Some(reason.clone());
+            }
+            OrderEvent::OrderShipped {} => self.status = OrderStatus::Shipped,
+            OrderEvent::OrderDelivered {} => self.status = OrderStatus::Delivered,
+        }
+    }
+
+    fn claims(&self, event: &OrderEvent) -> Vec<ClaimIntent> {
+        match event {
+            OrderEvent::OrderPlaced(placed) => Self::claims_taken(placed),
+            OrderEvent::OrderConfirmed { .. }
+            | OrderEvent::OrderCancelled { .. }
+            | OrderEvent::OrderFailed { .. } => self.claims_given_up(),
+            OrderEvent::OrderShipped {} | OrderEvent::OrderDelivered {} => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "order_tests.rs"]
+mod tests;

@@ -1,0 +1,55 @@
+//! The node over HTTP: axum routes in front of the engine's surface, and the loop that serves them.
+//!
+//! A request passes [`serve`] (the connection), `edge` (correlation, limits, log span, problem documents)
+//! and then one handler: one file for each resource. Handlers decide nothing: they read the request,
+//! ask the engine or a view, and write the answer. Everything that goes wrong is an [`Error`], and
+//! becomes a problem document in one place.
+//!
+//! Called by the binary, by whoever nests [`router`] under a router of their own, and by the simulation.
+//! Architecture invariant: never a concrete adapter, never the system's clock.
+
+pub mod serve;
+mod timer;
+mod within;
+
+mod edge;
+mod gate;
+pub mod metrics;
+
+mod error;
+mod problem;
+
+pub mod app;
+
+pub mod auth;
+
+pub mod body;
+pub mod correlation;
+mod hex;
+pub mod id;
+pub mod idempotency;
+pub mod pages;
+pub mod params;
+pub mod prefer;
+
+pub use error::{Error, TokenProblem};
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use sagaline_storage::Backend;
+
+use app::App;
+
+/// The node's routes, with everything around them.
+pub fn router<B: Backend>(app: App<B>) -> Router {
+    around(Router::new(), app)
+}
+
+/// Puts the edge around routes: what they do not know is 404 and 405 with a problem document.
+fn around<B: Backend>(routes: Router<App<B>>, app: App<B>) -> Router {
+    routes
+        .fallback(async || Error::NotFound("this path"))
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(from_fn_with_state(app.clone(), edge::edge))
+        .with_state(app)
+}
