@@ -32,7 +32,7 @@ use crate::run::profile::Profile;
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// How long everything takes.
-    #[arg(long, value_enum, env = "SAGALINE_BENCH", default_value_t = Profile::Standard)]
+    #[arg(long, value_enum, default_value_t = Profile::Standard)]
     pub(crate) profile: Profile,
     /// Only these measures.
     #[arg(long, value_enum, value_delimiter = ',')]

@@ -26,7 +26,7 @@ use crate::run::profile::Profile;
 #[derive(Debug, Args)]
 pub(crate) struct StorageArgs {
     /// How long everything takes.
-    #[arg(long, value_enum, env = "SAGALINE_BENCH", default_value_t = Profile::Standard)]
+    #[arg(long, value_enum, default_value_t = Profile::Standard)]
     profile: Profile,
     /// Where stores keep their files: on a real disk.
     #[arg(long, default_value = "target/bench-data")]
