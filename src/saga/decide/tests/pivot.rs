@@ -1,0 +1,1 @@
+//! A pivot in doubt is settled before the saga goes back.

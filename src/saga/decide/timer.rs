@@ -1,0 +1,40 @@
+//! Something became due.
+
+use super::draft::Draft;
+use super::{abort, failed};
+use crate::saga::definition::StepIndex;
+use crate::saga::effect::{Effect, Timer};
+use crate::saga::event::{AbortReason, ParkReason, StepDirection};
+use crate::saga::resume;
+
+/// A timer that is not owed any more is stale and changes nothing.
+pub(super) fn fired(draft: &mut Draft<'_>, timer: Timer) {
+    let Some(due_at_us) = resume::owed_timer(draft.definition, draft.state(), timer) else {
+        return;
+    };
+    // The clock was set back, or nodes disagree: the timer is spent, so it is set again.
+    if draft.now_us() < due_at_us {
+        draft.again(Effect::SetTimer { timer, due_at_us });
+        return;
+    }
+    match timer {
+        Timer::Retry { step, direction, attempt } => retry(draft, step, direction, attempt),
+        Timer::StepDeadline { step } => {
+            abort::record(draft, AbortReason::Deadline { step: Some(step) });
+        }
+        Timer::SagaDeadline => abort::record(draft, AbortReason::Deadline { step: None }),
+        // What is left to do follows from the state.
+        Timer::Continue => {}
+    }
+}
+
+fn retry(draft: &mut Draft<'_>, step: StepIndex, direction: StepDirection, attempt: u32) {
+    if failed::is_past_deadline(draft, step, direction) {
+        let last = draft.state().step(step).and_then(|step| step.last_error.clone());
+        let reason = ParkReason::DeadlinePassed { cause: last.unwrap_or_default() };
+        failed::park(draft, step, direction, reason);
+        return;
+    }
+    let effect = resume::carry_out(draft.state(), step, direction, attempt);
+    draft.again(effect);
+}
