@@ -11,6 +11,7 @@ mod ids;
 
 mod decimal;
 mod money;
+mod wall_time;
 
 mod address;
 mod order_draft;
@@ -50,6 +51,7 @@ pub use user::{
     EMAIL_CLAIM_KIND, PasswordHash, PersonName, Registration, Role, User, UserCommand, UserEvent,
     UserRefusal, UserStatus,
 };
+pub use wall_time::WallTime;
 
 /// A thing with a stream of its own.
 ///

@@ -36,6 +36,18 @@ pub(crate) struct CallContext {
     pub(crate) beats: AtomicU64,
 }
 
+impl CallContext {
+    /// The W3C trace context of this attempt: the trace is the saga, the span is the attempt.
+    pub(crate) fn traceparent(&self) -> String {
+        let saga = self.saga_id.simple();
+        let span = &self.saga_id.as_bytes()[8..];
+        let span = u64::from_be_bytes(span.try_into().unwrap_or_default())
+            ^ u64::from(self.attempt).rotate_left(32)
+            ^ self.at_us;
+        format!("00-{saga}-{span:016x}-01")
+    }
+}
+
 /// A call without its saga's type.
 pub(crate) struct RawCall {
     pub(crate) context: Arc<CallContext>,
@@ -136,6 +148,11 @@ impl<T> Call<T> {
     /// What ties together everything this saga's request set in motion.
     pub fn correlation_id(&self) -> &CorrelationId {
         &self.context.correlation_id
+    }
+
+    /// The W3C trace context of this attempt, for participants that are not called by [`Self::http`].
+    pub fn traceparent(&self) -> String {
+        self.context.traceparent()
     }
 
     /// An HTTP client that carries the key, the epoch, the correlation id and the trace context.

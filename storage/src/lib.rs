@@ -27,9 +27,14 @@ pub mod backend;
 
 pub mod kv;
 
+pub mod log;
+
 pub mod view_store;
 
 pub mod memory;
+
+#[cfg(feature = "rocksdb")]
+pub mod rocksdb;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -42,4 +47,5 @@ pub use event_store::{
     AllPage, AllQuery, AppendError, AppendRequest, Appended, Claim, ClaimChange, ClaimHolder,
     Direction, Epoch, EventStore, ExpectedVersion, Fence, Filter, Shard, StreamWrite,
 };
+pub use log::{Log, LogCounters, LogSettings};
 pub use stream::{GlobalPosition, StreamId, StreamVersion};

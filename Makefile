@@ -1,0 +1,60 @@
+# Every target of the daily work. `make verify` is read-only and is what CI checks.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MADSIM := --config 'build.rustflags=["--cfg","madsim"]'
+DENY_VERSION := 0.20.2
+
+.PHONY: help
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Install, build and start a node on ./data
+	scripts/run
+
+.PHONY: test
+test: ## All tests
+	scripts/test
+
+.PHONY: bench
+bench: ## All benches that have a bar; fails when one is short
+	. scripts/env && scripts/bench
+
+.PHONY: verify
+verify: lint test ## Read-only: everything CI checks
+
+.PHONY: lint
+lint: fmt-check clippy deny docs ## Read-only: formatting, clippy, dependencies, documentation
+
+.PHONY: fmt-check
+fmt-check: tools
+	cargo fmt --all --check
+
+.PHONY: clippy
+clippy: tools
+	. scripts/env && cargo clippy --locked --workspace --all-targets -- -D warnings
+	. scripts/env && cargo clippy --locked $(MADSIM) -p sagaline-sim --all-targets -- -D warnings
+
+.PHONY: deny
+deny: tools
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny@$(DENY_VERSION)
+	cargo deny --locked check bans licenses sources
+
+.PHONY: docs
+docs: tools
+	. scripts/env && RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+
+.PHONY: fix
+fix: tools ## Formats, applies clippy's suggestions, writes .env.example anew
+	cargo fmt --all
+	. scripts/env && cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+	. scripts/env && cargo run -q --bin sagaline -- settings --example > target/env.example
+	mv target/env.example .env.example
+
+.PHONY: tools
+tools:
+	@scripts/install
+	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
