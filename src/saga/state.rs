@@ -95,6 +95,8 @@ pub struct StepState {
     pub result: Option<Json>,
     /// When the action was first announced, in microseconds of wall time.
     pub started_at_us: Option<u64>,
+    /// From when the step's deadline counts: from then, or from an operator's last retry.
+    pub deadline_from_us: Option<u64>,
     /// When it had its outcome.
     pub ended_at_us: Option<u64>,
     /// The last failure or rejection, for people.
