@@ -1,3 +1,5 @@
+//! Orders: given a past, when a command, then events, claims or a refusal.
+
 use proptest::prelude::*;
 use uuid::Uuid;
 

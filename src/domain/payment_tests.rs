@@ -1,3 +1,5 @@
+//! Payments: given a past, when a gateway's answer, then events or a refusal.
+
 use proptest::prelude::*;
 use uuid::Uuid;
 

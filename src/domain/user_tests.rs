@@ -1,3 +1,5 @@
+//! Accounts: given a past, when a command, then events, claims or a refusal.
+
 use super::*;
 
 fn register() -> UserCommand {

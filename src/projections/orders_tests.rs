@@ -1,12 +1,14 @@
+//! The view of orders: given events, then documents and where they are found.
+
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::super::testing::TestLog;
-use super::super::{fold, partition};
 use super::*;
 use crate::domain::{
     LockPolicy, OrderCommand, OrderDraft, PaymentCommand, PaymentTerms, PlaceOrder,
 };
+use crate::projections::testing::TestLog;
+use crate::projections::{fold, partition};
 
 const KEY: &str = "00000000-0000-0000-0000-000000000001";
 

@@ -1,9 +1,11 @@
+//! The view of payments: given events, then documents and where they are found.
+
 use proptest::prelude::*;
 
-use super::super::fold;
-use super::super::testing::TestLog;
 use super::*;
 use crate::domain::{PaymentCommand, PaymentTerms};
+use crate::projections::fold;
+use crate::projections::testing::TestLog;
 
 const KEY: &str = "00000000-0000-0000-0000-000000000001";
 

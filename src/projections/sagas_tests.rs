@@ -1,6 +1,8 @@
-use super::super::testing::TestLog;
-use super::super::{SagaPage, StepNames, fold};
+//! The view of sagas and what the API shows of it: given events, then documents.
+
 use super::*;
+use crate::projections::testing::TestLog;
+use crate::projections::{SagaPage, StepNames, fold};
 use crate::saga::testing::{given_log, rejected, succeeded, undone, unknown};
 use crate::saga::{
     Definition, Policy, SagaEvent, StepDirection, StepIndex, StepKind, StepSpec, Stimulus, begin,

@@ -1,3 +1,5 @@
+//! What a gateway answers, call by call, and that no sequence of calls makes or loses money.
+
 use proptest::prelude::*;
 use uuid::Uuid;
 

@@ -1,3 +1,5 @@
+//! The fake gateway: every token, the barrier, reopening; on a clock that passes by sleeping.
+
 use std::future::Future;
 use std::sync::Arc;
 use std::task::Poll;

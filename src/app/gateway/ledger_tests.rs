@@ -1,3 +1,5 @@
+//! The ledger on disk: reopening, pages, torn ends, damage, a full disk.
+
 use std::fs;
 
 use uuid::Uuid;
