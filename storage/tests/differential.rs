@@ -169,7 +169,7 @@ proptest! {
 
     #[test]
     fn the_log_over_rocksdb_answers_as_the_model(ops in runs(60)) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let open = || async { RocksKv::open(folder.path(), &RocksSettings::default()).unwrap() };
         on_one_thread(play(&ops, tight(), open))?;
     }

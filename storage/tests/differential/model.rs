@@ -12,10 +12,10 @@ use sagaline_storage::event_store::{
 use sagaline_storage::stream::{GlobalPosition, StreamId, StreamVersion};
 
 #[derive(Debug, Default)]
-pub struct Model {
+pub(crate) struct Model {
     events: Vec<(StreamId, NewEvent)>,
     claims: BTreeMap<String, (StreamId, Option<Timestamp>)>,
-    pub epochs: HashMap<Shard, Epoch>,
+    pub(crate) epochs: HashMap<Shard, Epoch>,
     made: HashMap<AppendId, (Content, Appended)>,
 }
 
@@ -23,7 +23,7 @@ pub struct Model {
 type Content = (Vec<StreamWrite>, Vec<ClaimChange>);
 
 impl Model {
-    pub fn append(
+    pub(crate) fn append(
         &mut self,
         request: &AppendRequest,
         now: Timestamp,
@@ -56,7 +56,7 @@ impl Model {
         Ok(appended)
     }
 
-    pub fn raise(&mut self, shards: &[Shard]) -> Vec<Epoch> {
+    pub(crate) fn raise(&mut self, shards: &[Shard]) -> Vec<Epoch> {
         let mut raise = |shard: &Shard| {
             let epoch = self.epochs.entry(*shard).or_default();
             epoch.0 += 1;
@@ -65,7 +65,7 @@ impl Model {
         shards.iter().map(&mut raise).collect()
     }
 
-    pub fn claims(&self, now: Timestamp) -> Vec<ClaimHolder> {
+    pub(crate) fn claims(&self, now: Timestamp) -> Vec<ClaimHolder> {
         let held =
             self.claims.iter().filter(|(_, (_, until))| until.is_none_or(|until| now < until));
         let holder =
@@ -77,7 +77,7 @@ impl Model {
         held.map(holder).collect()
     }
 
-    pub fn log(&self, direction: Direction, filter: &Filter) -> Vec<(u64, uuid::Uuid)> {
+    pub(crate) fn log(&self, direction: Direction, filter: &Filter) -> Vec<(u64, uuid::Uuid)> {
         let wanted = |(_, (stream, event)): &(u64, &(StreamId, NewEvent))| {
             let category = stream.as_str().split('-').next().unwrap();
             (filter.event_types.is_empty() || filter.event_types.contains(&event.event_type))
@@ -90,7 +90,7 @@ impl Model {
         ordered(events.collect(), direction)
     }
 
-    pub fn stream(
+    pub(crate) fn stream(
         &self,
         stream: &StreamId,
         from: u64,

@@ -13,12 +13,12 @@ use sagaline_storage::event_store::{
 use sagaline_storage::stream::{StreamId, StreamVersion};
 use uuid::Uuid;
 
-pub const STREAMS: &[&str] = &["a-1", "a-2", "b-1", "b-1-1", "c"];
+pub(crate) const STREAMS: &[&str] = &["a-1", "a-2", "b-1", "b-1-1", "c"];
 const TYPES: &[&str] = &["Placed", "Paid", "Closed"];
 const KEYS: &[&str] = &["", "x", "x\0y", "xy"];
 
 #[derive(Debug, Clone)]
-pub enum Op {
+pub(crate) enum Op {
     /// Appends asked for at once.
     Appends(Vec<Append>),
     Raise(Vec<u32>),
@@ -28,14 +28,14 @@ pub enum Op {
 
 /// An append in small numbers.
 #[derive(Debug, Clone)]
-pub struct Append {
+pub(crate) struct Append {
     id: u8,
     writes: Vec<(usize, ExpectedVersion, usize)>,
     claims: Vec<(usize, u8, usize, u64)>,
     fence: Option<(u32, u64)>,
 }
 
-pub fn runs(length: usize) -> impl Strategy<Value = Vec<Op>> {
+pub(crate) fn runs(length: usize) -> impl Strategy<Value = Vec<Op>> {
     vec(
         prop_oneof![
             12 => vec(appends(), 1..6).prop_map(Op::Appends),
@@ -68,7 +68,7 @@ fn appends() -> impl Strategy<Value = Append> {
 
 impl Append {
     /// The request; it may contradict itself.
-    pub fn request(&self, now: Timestamp) -> AppendRequest {
+    pub(crate) fn request(&self, now: Timestamp) -> AppendRequest {
         // A third of the ids ask for one fixed content each, so that repetitions are true ones.
         let fixed = self.id % 3 == 0;
         let writes = if fixed { &vec![(1, ExpectedVersion::Any, 2)] } else { &self.writes };
@@ -124,7 +124,7 @@ fn change((key, kind, owner, offset): (usize, u8, usize, u64), now: Timestamp) -
     }
 }
 
-pub fn filters() -> Vec<Filter> {
+pub(crate) fn filters() -> Vec<Filter> {
     let types = |names: &[&str]| names.iter().map(|name| EventType::new(*name).unwrap()).collect();
     let correlation_id = Some(CorrelationId::new("c-1").unwrap());
     vec![
