@@ -17,3 +17,5 @@ pub mod http;
 pub mod telemetry;
 
 pub mod cli;
+
+pub mod app;

@@ -4,12 +4,14 @@
 //! variant's fields are the JSON payload, so a payload says what it is without its envelope knowing
 //! any Rust type. (The envelope around it belongs to the log: `sagaline_storage::log`.)
 
+mod time;
 mod upcast;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use time::rfc3339;
 pub use upcast::lift;
 
 /// Why an event could not be stored or read. Names the type and the place.

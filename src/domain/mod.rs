@@ -11,12 +11,16 @@ mod ids;
 
 mod decimal;
 mod money;
+mod wall_time;
 
 mod address;
 mod order_draft;
 mod order_items;
 mod order_locks;
 mod order_status;
+
+mod order_command;
+mod order_event;
 
 mod order;
 mod payment;
@@ -32,15 +36,15 @@ pub use email::Email;
 pub use ids::{IdempotencyKey, OrderId, PaymentId, ProductId, UserId};
 pub use invalid::{FieldError, FieldErrors, Invalid};
 pub use money::{Currency, Money, MoneyError};
-pub use order::{
-    ORDER_KEY_CLAIM_KIND, Order, OrderCommand, OrderEvent, OrderRefusal, PlaceOrder, Placed,
-};
+pub use order::{Order, OrderRefusal};
+pub use order_command::{ORDER_KEY_CLAIM_KIND, OrderCommand, PlaceOrder};
 pub use order_draft::{
     OrderDetails, OrderDraft, OrderRequest, PaymentKind, PaymentMethod, PaymentMethodDraft,
     PaymentToken, RequestDigest,
 };
+pub use order_event::{OrderEvent, Placed};
 pub use order_items::{ITEMS_MAX, ItemDraft, OrderItem, ProductName, Quantity, total};
-pub use order_locks::{LockScope, ProductLock};
+pub use order_locks::{LockPolicy, LockScope, ProductLock};
 pub use order_status::OrderStatus;
 pub use payment::{
     Payment, PaymentCommand, PaymentEvent, PaymentRefusal, PaymentStatus, PaymentTerms,
@@ -50,6 +54,7 @@ pub use user::{
     EMAIL_CLAIM_KIND, PasswordHash, PersonName, Registration, Role, User, UserCommand, UserEvent,
     UserRefusal, UserStatus,
 };
+pub use wall_time::WallTime;
 
 /// A thing with a stream of its own.
 ///

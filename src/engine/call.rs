@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::domain::Aggregate;
-use crate::saga::{Json, StepDirection};
+use crate::saga::{AbortReason, Json, StepDirection};
 
 use super::http_client::{CallHttp, HttpClient};
 use super::outcome::{Failure, Outcome};
@@ -31,9 +31,22 @@ pub(crate) struct CallContext {
     pub(crate) deadline_at_us: u64,
     pub(crate) input: Json,
     pub(crate) results: Vec<(Arc<str>, Json)>,
+    pub(crate) aborted: Option<AbortReason>,
     pub(crate) http: HttpClient,
     pub(crate) streams: Arc<dyn ReadStreams>,
     pub(crate) beats: AtomicU64,
+}
+
+impl CallContext {
+    /// The W3C trace context of this attempt: the trace is the saga, the span is the attempt.
+    pub(crate) fn traceparent(&self) -> String {
+        let saga = self.saga_id.simple();
+        let span = &self.saga_id.as_bytes()[8..];
+        let span = u64::from_be_bytes(span.try_into().unwrap_or_default())
+            ^ u64::from(self.attempt).rotate_left(32)
+            ^ self.at_us;
+        format!("00-{saga}-{span:016x}-01")
+    }
 }
 
 /// A call without its saga's type.
@@ -112,6 +125,11 @@ impl<T> Call<T> {
         self.context.epoch
     }
 
+    /// Why the saga goes back; none while it goes forward.
+    pub fn abort_reason(&self) -> Option<&AbortReason> {
+        self.context.aborted.as_ref()
+    }
+
     /// 1 is the first.
     pub fn attempt(&self) -> u32 {
         self.context.attempt
@@ -136,6 +154,11 @@ impl<T> Call<T> {
     /// What ties together everything this saga's request set in motion.
     pub fn correlation_id(&self) -> &CorrelationId {
         &self.context.correlation_id
+    }
+
+    /// The W3C trace context of this attempt, for participants that are not called by [`Self::http`].
+    pub fn traceparent(&self) -> String {
+        self.context.traceparent()
     }
 
     /// An HTTP client that carries the key, the epoch, the correlation id and the trace context.

@@ -149,14 +149,7 @@ impl<'a> CallHttp<'a> {
     /// anything else that it cannot be told.
     pub async fn probe<R: DeserializeOwned>(&self, url: &str) -> Probe<R> {
         let answer = self.send(Method::GET, url, &self.context.key, Bytes::new()).await;
-        let Ok(response) = answer else { return Probe::CannotTell };
-        match response.status() {
-            StatusCode::NOT_FOUND | StatusCode::GONE => Probe::DidNotHappen,
-            status if status.is_success() => {
-                serde_json::from_slice(response.body()).map_or(Probe::CannotTell, Probe::Happened)
-            }
-            _ => Probe::CannotTell,
-        }
+        answer.map_or(Probe::CannotTell, |response| probed(&response))
     }
 
     /// Sends a request with the call's headers; the answer comes back whatever its status is.
@@ -181,11 +174,6 @@ impl<'a> CallHttp<'a> {
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>, http::Error> {
         let context = self.context;
-        let saga = context.saga_id.simple();
-        let span = &context.saga_id.as_bytes()[8..];
-        let span = u64::from_be_bytes(span.try_into().unwrap_or_default())
-            ^ u64::from(context.attempt).rotate_left(32)
-            ^ context.at_us;
         Request::builder()
             .method(method)
             .uri(Uri::try_from(url)?)
@@ -193,13 +181,14 @@ impl<'a> CallHttp<'a> {
             .header(IDEMPOTENCY_KEY, key)
             .header(SAGA_EPOCH, context.epoch)
             .header(CORRELATION_ID, context.correlation_id.as_str())
-            .header(TRACEPARENT, format!("00-{saga}-{span:016x}-01"))
+            .header(TRACEPARENT, context.traceparent())
             .body(Full::new(body))
     }
 }
 
-/// What an answer says about whether the call happened.
-fn outcome<R: DeserializeOwned>(response: &Response<Bytes>) -> Outcome<R> {
+/// What an answer to a call says about whether it happened; a yes is read as JSON (an empty answer as
+/// `null`).
+pub fn outcome<R: DeserializeOwned>(response: &Response<Bytes>) -> Outcome<R> {
     let status = response.status().as_u16();
     let body: &[u8] = if response.body().is_empty() { b"null" } else { response.body() };
     match status_meaning(status) {
@@ -211,6 +200,18 @@ fn outcome<R: DeserializeOwned>(response: &Response<Bytes>) -> Outcome<R> {
             cause: format!("status {status}"),
             retry_after_ms: retry_after_ms(response),
         }),
+    }
+}
+
+/// What an answer to the question "did it happen?" says: a 2xx answer's JSON that it did, a 404 or 410
+/// that it did not, anything else that it cannot be told.
+pub fn probed<R: DeserializeOwned>(response: &Response<Bytes>) -> Probe<R> {
+    match response.status() {
+        StatusCode::NOT_FOUND | StatusCode::GONE => Probe::DidNotHappen,
+        status if status.is_success() => {
+            serde_json::from_slice(response.body()).map_or(Probe::CannotTell, Probe::Happened)
+        }
+        _ => Probe::CannotTell,
     }
 }
 

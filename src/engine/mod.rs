@@ -1,5 +1,14 @@
 //! The shell: the only place that spawns, sleeps or selects. Generic over one [`Backend`].
 //!
+//! ```text
+//! sagas ── start ──> turn ── append ──> actor ── calls, timers ──> turn ── append ──> …
+//! aggregates ─ execute ─> append                       │
+//! subscription <── log: projector, outbox              └─ participants: breaker, limit, budget
+//! recovery: claims of live sagas ──> actor
+//! ```
+//!
+//! Architecture invariant: names no adapter; what a saga *decides* is in [`crate::saga`], never here.
+//!
 //! [`Backend`]: sagaline_storage::Backend
 
 pub mod outcome;
@@ -10,14 +19,47 @@ mod definition;
 mod keys;
 mod stage;
 
-pub mod http_client;
+pub mod node;
+pub mod settings;
+
+pub mod sagas;
+
+pub mod aggregates;
+
+mod append;
+mod core;
+mod directory;
+mod run;
+
+mod actor;
+mod invoke;
+mod participants;
+mod recovery;
+mod turn;
+
 pub mod projection;
+
+mod outbox;
+mod projector;
+mod subscription;
+
+pub mod http_client;
+pub mod metrics;
 pub mod timer;
 
+pub use aggregates::{Aggregates, CommandMetadata, ExecuteError};
+pub use append::Refused;
 pub use call::Call;
 pub use definition::{Definition, DefinitionBuilder};
+pub use directory::RequestError;
 pub use keys::{SAGA_CATEGORY, saga_of, saga_stream};
+pub use node::{Node, NodeBuilder, NodeError};
 pub use outcome::{Failure, Outcome, Probe};
+pub use participants::ParticipantHealth;
 pub use projection::{IndexKey, Projection, Recorded, View};
+pub use projector::{DocumentPage, DocumentQuery, Views};
+pub use run::SagaHistory;
+pub use sagas::{Sagas, StartError, StartRequest, Started};
+pub use settings::EngineSettings;
 pub use stage::{LoadError, Loaded, StageError};
 pub use step::{Compensable, Step};

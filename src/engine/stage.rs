@@ -20,6 +20,21 @@ pub(crate) trait ReadStreams: Send + Sync {
         from: StreamVersion,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, sagaline_storage::StorageError>>;
+
+    /// The snapshot kept for a stream in a view.
+    fn snapshot<'a>(
+        &'a self,
+        view: &'a str,
+        stream: &'a StreamId,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, sagaline_storage::StorageError>>;
+
+    /// Keeps a snapshot. It is a cache: that it failed is no error of the reader.
+    fn keep_snapshot<'a>(
+        &'a self,
+        view: &'a str,
+        stream: &'a StreamId,
+        snapshot: Bytes,
+    ) -> BoxFuture<'a, ()>;
 }
 
 /// Why a command was not staged.
@@ -149,23 +164,72 @@ impl Stage {
     }
 }
 
-/// The aggregate in `stream`, folded from its events.
+/// A stream longer than this behind its snapshot gets a new one.
+const SNAPSHOT_EVENTS: u64 = 100;
+const PAGE: usize = 512;
+
+/// The aggregate in `stream`: its snapshot, when there is one, and the events behind it.
 pub(crate) async fn load<A: Aggregate>(
     reader: &dyn ReadStreams,
     stream: &StreamId,
 ) -> Result<Loaded<A>, LoadError> {
-    const PAGE: usize = 512;
-    let mut loaded = Loaded { state: A::default(), version: StreamVersion::NONE };
+    let view = format!("snapshot/{}.v{}", A::CATEGORY, A::SNAPSHOT_VERSION);
+    let first = reader.read(stream, StreamVersion(1), PAGE).await?;
+    if first.len() < PAGE {
+        let start = Loaded { state: A::default(), version: StreamVersion::NONE };
+        return fold(start, &first);
+    }
+    let kept = reader.snapshot(&view, stream).await?;
+    let kept = kept.and_then(|bytes| serde_json::from_slice::<Snapshot<A>>(&bytes).ok());
+    let mut loaded = match kept {
+        Some(kept) => Loaded { state: kept.state, version: StreamVersion(kept.version) },
+        None => fold(Loaded { state: A::default(), version: StreamVersion::NONE }, &first)?,
+    };
+    let from = loaded.version.0;
     loop {
         let page = reader.read(stream, StreamVersion(loaded.version.0 + 1), PAGE).await?;
-        for event in &page {
-            loaded.state.evolve(&decode::<A>(event)?);
-            loaded.version = event.version;
-        }
-        if page.len() < PAGE {
-            return Ok(loaded);
+        let full = page.len() == PAGE;
+        loaded = fold(loaded, &page)?;
+        if !full {
+            break;
         }
     }
+    if loaded.version.0 - from > SNAPSHOT_EVENTS {
+        keep(reader, &view, stream, &loaded).await?;
+    }
+    Ok(loaded)
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Snapshot<A> {
+    version: u64,
+    state: A,
+}
+
+async fn keep<A: Aggregate>(
+    reader: &dyn ReadStreams,
+    view: &str,
+    stream: &StreamId,
+    loaded: &Loaded<A>,
+) -> Result<(), LoadError> {
+    let snapshot = Snapshot { version: loaded.version.0, state: loaded.state.clone() };
+    let bytes = serde_json::to_vec(&snapshot).map_err(|error| CodecError {
+        event_type: A::CATEGORY.to_owned(),
+        problem: format!("its state cannot be written: {error}"),
+    })?;
+    reader.keep_snapshot(view, stream, Bytes::from(bytes)).await;
+    Ok(())
+}
+
+fn fold<A: Aggregate>(
+    mut loaded: Loaded<A>,
+    events: &[RecordedEvent],
+) -> Result<Loaded<A>, LoadError> {
+    for event in events {
+        loaded.state.evolve(&decode::<A>(event)?);
+        loaded.version = event.version;
+    }
+    Ok(loaded)
 }
 
 /// Why an aggregate could not be loaded.

@@ -102,9 +102,9 @@ impl<S: Step> ErasedStep for Forward<S> {
         Box::pin(ask(&*self.0, call))
     }
 
-    /// Asked for a pivot in doubt: there is nothing that could be done about it.
+    /// Asked of a pivot in doubt: without code to revoke it, its call must be repeated to settle it.
     fn compensate<'a>(&'a self, _: &'a RawCall, _: Option<Json>) -> BoxFuture<'a, Outcome<()>> {
-        Box::pin(async { Ok(()) })
+        Box::pin(async { Err(Failure::rejected("NOT_REVOCABLE", "the step has no compensation")) })
     }
 }
 

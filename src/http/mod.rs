@@ -31,6 +31,8 @@ pub mod idempotency;
 pub mod pages;
 pub mod params;
 pub mod prefer;
+mod strict;
+mod times;
 
 pub use error::{Error, TokenProblem};
 

@@ -1,1 +1,248 @@
-//! Circuit breaker and retry budget of one participant: pure, driven by the shell.
+//! Circuit breaker of one participant: pure, driven by the shell that makes the calls.
+//!
+//! ```text
+//! Closed ──failures in a row──> Open ──its pause is over──> HalfOpen: 1, 2, 4, 8 … calls
+//!   ^                            ^                              │ │
+//!   │                            └────────── a failure ─────────┘ │
+//!   └──────────── the ramp has come to its end ───────────────────┘
+//! ```
+//!
+//! A participant that comes back is met by a ramp and not by the storm of everything that waited. Time
+//! is monotonic microseconds and comes as an argument; the breaker never sleeps and never calls.
+
+/// Whether a call may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admit {
+    /// Now. Its outcome must be told, else it holds its place until the round is over.
+    Go,
+    /// Not before this: ask again then, in microseconds of monotonic time.
+    WaitUntil(u64),
+}
+
+/// When a breaker opens and how it closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerPolicy {
+    /// So many failures in a row open it; at least 1.
+    pub failures_to_open: u32,
+    /// How long it stays open the first time, in microseconds; doubled while it does not help.
+    pub open_min_us: u64,
+    /// It stays open no longer than this.
+    pub open_max_us: u64,
+    /// When a round of the ramp this wide has succeeded it closes.
+    pub ramp_max: u32,
+    /// How soon to ask again while a round of the ramp is full, in microseconds.
+    pub ramp_pause_us: u64,
+}
+
+impl Default for BreakerPolicy {
+    fn default() -> Self {
+        Self {
+            failures_to_open: 10,
+            open_min_us: 500_000,
+            open_max_us: 10_000_000,
+            ramp_max: 64,
+            ramp_pause_us: 5_000,
+        }
+    }
+}
+
+/// A breaker. Outcomes are told in any order; one that was still out when the breaker opened counts for
+/// nothing while it is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breaker {
+    policy: BreakerPolicy,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Closed { failures: u32 },
+    Open { until_us: u64, pause_us: u64 },
+    HalfOpen { round: Round, pause_us: u64 },
+}
+
+/// A round of the ramp: `width` calls may leave and must succeed before the next, twice as wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Round {
+    width: u32,
+    left: u32,
+    succeeded: u32,
+    /// Calls whose outcome was never told may not hold the round up for ever.
+    ends_at_us: u64,
+}
+
+impl Breaker {
+    /// A closed breaker.
+    pub fn new(policy: BreakerPolicy) -> Self {
+        Self { policy, state: State::Closed { failures: 0 } }
+    }
+
+    /// The word of metrics and API: `closed`, `open`, `half_open`.
+    pub fn status(&self) -> &'static str {
+        match self.state {
+            State::Closed { .. } => "closed",
+            State::Open { .. } => "open",
+            State::HalfOpen { .. } => "half_open",
+        }
+    }
+
+    /// Whether a call may leave now. `Go` takes a place in the ramp.
+    pub fn admit(&mut self, now_us: u64) -> Admit {
+        match self.state {
+            State::Closed { .. } => Admit::Go,
+            State::Open { until_us, .. } if now_us < until_us => Admit::WaitUntil(until_us),
+            State::Open { pause_us, .. } => {
+                let round = self.round(1, now_us, pause_us);
+                self.admit_in(round, now_us, pause_us)
+            }
+            State::HalfOpen { round, pause_us } if round.ends_at_us <= now_us => {
+                let again = self.round(round.width, now_us, pause_us);
+                self.admit_in(again, now_us, pause_us)
+            }
+            State::HalfOpen { round, pause_us } => self.admit_in(round, now_us, pause_us),
+        }
+    }
+
+    /// A call came back with an answer, be it a rejection: the participant works.
+    pub fn succeeded(&mut self, now_us: u64) {
+        match self.state {
+            State::Closed { .. } => self.state = State::Closed { failures: 0 },
+            State::Open { .. } => {}
+            State::HalfOpen { mut round, pause_us } => {
+                round.succeeded = round.succeeded.saturating_add(1);
+                self.state = if round.succeeded < round.width {
+                    State::HalfOpen { round, pause_us }
+                } else if round.width >= self.policy.ramp_max {
+                    State::Closed { failures: 0 }
+                } else {
+                    let wider = round.width.saturating_mul(2).min(self.policy.ramp_max);
+                    State::HalfOpen { round: self.round(wider, now_us, pause_us), pause_us }
+                };
+            }
+        }
+    }
+
+    /// A call had no answer, or one that says that the participant does not work.
+    pub fn failed(&mut self, now_us: u64) {
+        match self.state {
+            State::Closed { failures } if failures + 1 < self.policy.failures_to_open => {
+                self.state = State::Closed { failures: failures + 1 };
+            }
+            State::Closed { .. } => self.open(now_us, self.policy.open_min_us),
+            State::Open { .. } => {}
+            State::HalfOpen { pause_us, .. } => self.open(now_us, pause_us.saturating_mul(2)),
+        }
+    }
+
+    fn open(&mut self, now_us: u64, pause_us: u64) {
+        let pause_us = pause_us.min(self.policy.open_max_us).max(self.policy.open_min_us);
+        self.state = State::Open { until_us: now_us.saturating_add(pause_us), pause_us };
+    }
+
+    fn round(&self, width: u32, now_us: u64, pause_us: u64) -> Round {
+        let ends_at_us = now_us.saturating_add(pause_us.max(self.policy.ramp_pause_us));
+        Round { width, left: width, succeeded: 0, ends_at_us }
+    }
+
+    fn admit_in(&mut self, mut round: Round, now_us: u64, pause_us: u64) -> Admit {
+        let admit = if round.left == 0 {
+            Admit::WaitUntil(now_us.saturating_add(self.policy.ramp_pause_us).min(round.ends_at_us))
+        } else {
+            round.left -= 1;
+            Admit::Go
+        };
+        self.state = State::HalfOpen { round, pause_us };
+        admit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: BreakerPolicy = BreakerPolicy {
+        failures_to_open: 3,
+        open_min_us: 1_000,
+        open_max_us: 3_000,
+        ramp_max: 4,
+        ramp_pause_us: 10,
+    };
+
+    fn opened_at(now_us: u64) -> Breaker {
+        let mut breaker = Breaker::new(POLICY);
+        for _ in 0..3 {
+            assert_eq!(breaker.admit(now_us), Admit::Go);
+            breaker.failed(now_us);
+        }
+        breaker
+    }
+
+    fn admitted(breaker: &mut Breaker, now_us: u64) -> usize {
+        (0..100).take_while(|_| breaker.admit(now_us) == Admit::Go).count()
+    }
+
+    #[test]
+    fn only_failures_in_a_row_open_it() {
+        let mut breaker = Breaker::new(POLICY);
+        for _ in 0..5 {
+            breaker.failed(0);
+            breaker.failed(0);
+            breaker.succeeded(0);
+        }
+        assert_eq!(breaker.status(), "closed");
+        assert_eq!(opened_at(0).status(), "open");
+    }
+
+    #[test]
+    fn an_open_breaker_lets_nothing_through_before_its_pause_is_over() {
+        let mut breaker = opened_at(50);
+        assert_eq!(breaker.admit(1_049), Admit::WaitUntil(1_050));
+        assert_eq!(breaker.admit(1_050), Admit::Go);
+        assert_eq!(breaker.status(), "half_open");
+    }
+
+    #[test]
+    fn a_recovered_participant_is_met_by_a_ramp() {
+        let mut breaker = opened_at(0);
+        let mut widths = Vec::new();
+        while breaker.status() != "closed" {
+            let width = admitted(&mut breaker, 1_000);
+            widths.push(width);
+            (0..width).for_each(|_| breaker.succeeded(1_000));
+        }
+        assert_eq!(widths, [1, 2, 4]);
+        assert_eq!(admitted(&mut breaker, 1_000), 100);
+    }
+
+    #[test]
+    fn a_failure_on_the_ramp_opens_it_for_longer_up_to_a_bound() {
+        let mut breaker = opened_at(0);
+        let mut now_us = 1_000;
+        let mut pauses = Vec::new();
+        for _ in 0..3 {
+            assert_eq!(breaker.admit(now_us), Admit::Go);
+            breaker.failed(now_us);
+            let Admit::WaitUntil(until_us) = breaker.admit(now_us) else { panic!("it is open") };
+            pauses.push(until_us - now_us);
+            now_us = until_us;
+        }
+        assert_eq!(pauses, [2_000, 3_000, 3_000]);
+    }
+
+    #[test]
+    fn outcomes_that_come_while_it_is_open_count_for_nothing() {
+        let mut breaker = opened_at(0);
+        let before = breaker.clone();
+        breaker.succeeded(5);
+        breaker.failed(6);
+        assert_eq!(breaker, before);
+    }
+
+    #[test]
+    fn a_call_whose_outcome_is_never_told_holds_the_ramp_up_for_one_round_only() {
+        let mut breaker = opened_at(0);
+        assert_eq!(breaker.admit(1_000), Admit::Go);
+        assert_eq!(breaker.admit(1_001), Admit::WaitUntil(1_011));
+        assert_eq!(breaker.admit(2_000), Admit::Go);
+    }
+}

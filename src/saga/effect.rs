@@ -1,4 +1,4 @@
-//! What the shell must do once the events are durable.
+//! What the shell must do once the events are durable. Data only: nothing here is carried out.
 
 use super::definition::StepIndex;
 use super::event::{SagaEvent, StepDirection};
@@ -22,13 +22,22 @@ pub enum Timer {
     },
     /// The saga's deadline.
     SagaDeadline,
+    /// The log ends inside a decision: what is left of it is to be decided. Never owed while the events
+    /// of a decision are appended together; it lets any prefix of a log be gone on with.
+    Continue,
 }
 
 /// A thing to do in the world. Every one may be done again after a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Effect {
     /// Call the step's action or compensation; answer with `Returned`. When the outcome of an action is
-    /// unknown and the step has a probe, the shell answers with `Probed` instead.
+    /// unknown and the step has a probe, the shell answers with `Probed` instead. One that is on its way
+    /// already (same step, direction and attempt) need not be made twice.
+    ///
+    /// The compensation of the **pivot** is its revocation: it is called only while the pivot is in doubt
+    /// and the saga is to go back. `Succeeded`: the pivot does not stand and never will, also when its call
+    /// arrives later. `Rejected`: it stands, or it cannot be revoked; then its call is made once more under
+    /// the same key and the answer to that decides. A pivot without a compensation is to answer `Rejected`.
     Invoke {
         /// The step.
         step: StepIndex,
@@ -37,8 +46,9 @@ pub enum Effect {
         /// The attempt.
         attempt: u32,
     },
-    /// Ask whether a step in doubt happened, without calling it; answer with `Probed`. Calls of that step
-    /// that wait to leave must not leave any more.
+    /// Ask whether a step in doubt happened, without calling it; answer with `Probed`, without a probe with
+    /// `CannotTell`. Calls of that step that wait to leave must not leave any more; when an answer to one
+    /// that has left comes first, it counts.
     Probe {
         /// The step.
         step: StepIndex,

@@ -1,5 +1,7 @@
 //! What can happen to a saga: the events of its stream. Their names and fields are stored.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::definition::StepIndex;
@@ -79,11 +81,13 @@ pub enum SagaEvent {
     /// It exists. Always the first event and nowhere else.
     SagaStarted {
         /// The definition's name.
-        saga_type: String,
+        saga_type: Arc<str>,
         /// The definition's hash, hexadecimal: this saga stays with it.
-        definition: String,
+        definition: Arc<str>,
         /// How many steps the definition has: the state is built without it.
         steps: u32,
+        /// The step that decides, if there is one: the phase is told without the definition.
+        pivot: Option<StepIndex>,
         /// The input.
         input: Json,
         /// When.
@@ -123,7 +127,7 @@ pub enum SagaEvent {
         at_us: u64,
     },
     /// An attempt to do or undo a step did not bring a usable answer; the next one begins at `due_at_us`
-    /// and is already counted.
+    /// and is already counted: its beginning is no event of its own, so a retry costs one write.
     RetryScheduled {
         /// The step.
         step: StepIndex,
@@ -139,6 +143,7 @@ pub enum SagaEvent {
         at_us: u64,
     },
     /// The saga is to go back, but its pivot is in doubt: that is settled first. The first reason wins.
+    /// When the pivot turns out to have succeeded the request is moot.
     AbortRequested {
         /// Why.
         reason: AbortReason,
@@ -152,7 +157,8 @@ pub enum SagaEvent {
         /// When.
         at_us: u64,
     },
-    /// An undo is announced.
+    /// An undo is announced. Of a pivot, only while an abort is requested, it is the revocation: it makes
+    /// sure that the pivot does not stand and never will.
     CompensationStarted {
         /// The step.
         step: StepIndex,
@@ -168,7 +174,24 @@ pub enum SagaEvent {
         /// When.
         at_us: u64,
     },
-    /// The saga waits for an operator.
+    /// The participant would not revoke a pivot in doubt: it stands, or cannot be revoked. Its call is
+    /// made once more under the same key, and the answer to that decides.
+    RevocationRejected {
+        /// The pivot.
+        step: StepIndex,
+        /// The participant's code.
+        code: String,
+        /// The participant's words.
+        reason: String,
+        /// The number of the coming attempt of the action.
+        attempt: u32,
+        /// When; the attempt is due at once.
+        at_us: u64,
+        /// The fencing epoch of the deciding node.
+        epoch: u64,
+    },
+    /// The saga waits for an operator. A step that stops while another is parked already is recorded
+    /// with one more of these.
     SagaParked {
         /// The step it is parked at; none for a poisoned saga.
         step: Option<StepIndex>,
@@ -197,12 +220,27 @@ pub enum SagaEvent {
         /// When.
         at_us: u64,
     },
-    /// An operator lets a step, or its undo, be tried again from the first attempt on.
+    /// An operator lets a poisoned saga be worked on again.
+    SagaUnparked {
+        /// The operator's words.
+        reason: String,
+        /// Who.
+        actor: String,
+        /// When.
+        at_us: u64,
+        /// The fencing epoch of the deciding node.
+        epoch: u64,
+    },
+    /// An operator lets a step, or its undo, be tried again at once; the policy's attempts and deadline
+    /// count anew.
     RetryRequested {
         /// The step.
         step: StepIndex,
         /// Doing or undoing.
         direction: StepDirection,
+        /// The number of the coming attempt. It goes on where the last one was, so that no late answer
+        /// can be taken for an answer to this one.
+        attempt: u32,
         /// The operator's words.
         reason: String,
         /// Who.
@@ -249,4 +287,81 @@ pub enum SagaEvent {
         /// When.
         at_us: u64,
     },
+}
+
+impl SagaEvent {
+    /// Its name: the type under which it is stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SagaStarted { .. } => "SagaStarted",
+            Self::StepStarted { .. } => "StepStarted",
+            Self::StepSucceeded { .. } => "StepSucceeded",
+            Self::StepRejected { .. } => "StepRejected",
+            Self::RetryScheduled { .. } => "RetryScheduled",
+            Self::AbortRequested { .. } => "AbortRequested",
+            Self::SagaAborted { .. } => "SagaAborted",
+            Self::CompensationStarted { .. } => "CompensationStarted",
+            Self::CompensationSucceeded { .. } => "CompensationSucceeded",
+            Self::RevocationRejected { .. } => "RevocationRejected",
+            Self::SagaParked { .. } => "SagaParked",
+            Self::SagaPaused { .. } => "SagaPaused",
+            Self::SagaResumed { .. } => "SagaResumed",
+            Self::SagaUnparked { .. } => "SagaUnparked",
+            Self::RetryRequested { .. } => "RetryRequested",
+            Self::StepSkipped { .. } => "StepSkipped",
+            Self::StepResolved { .. } => "StepResolved",
+            Self::SagaCompleted { .. } => "SagaCompleted",
+            Self::SagaCompensated { .. } => "SagaCompensated",
+        }
+    }
+
+    /// When it happened, in microseconds of wall time.
+    pub fn at_us(&self) -> u64 {
+        match self {
+            Self::StepStarted { at_us, .. }
+            | Self::StepSucceeded { at_us, .. }
+            | Self::StepRejected { at_us, .. }
+            | Self::RetryScheduled { at_us, .. }
+            | Self::AbortRequested { at_us, .. }
+            | Self::SagaAborted { at_us, .. }
+            | Self::CompensationStarted { at_us, .. }
+            | Self::CompensationSucceeded { at_us, .. }
+            | Self::RevocationRejected { at_us, .. }
+            | Self::SagaParked { at_us, .. }
+            | Self::SagaPaused { at_us, .. }
+            | Self::SagaResumed { at_us, .. }
+            | Self::SagaUnparked { at_us, .. }
+            | Self::RetryRequested { at_us, .. }
+            | Self::StepSkipped { at_us, .. }
+            | Self::StepResolved { at_us, .. }
+            | Self::SagaCompleted { at_us }
+            | Self::SagaCompensated { at_us } => *at_us,
+            Self::SagaStarted { started_at_us, .. } => *started_at_us,
+        }
+    }
+
+    /// The fencing epoch it carries, if it announces something.
+    pub fn epoch(&self) -> Option<u64> {
+        match self {
+            Self::SagaStarted { epoch, .. }
+            | Self::StepStarted { epoch, .. }
+            | Self::CompensationStarted { epoch, .. }
+            | Self::RevocationRejected { epoch, .. }
+            | Self::SagaUnparked { epoch, .. }
+            | Self::RetryRequested { epoch, .. } => Some(*epoch),
+            Self::StepSucceeded { .. }
+            | Self::StepRejected { .. }
+            | Self::RetryScheduled { .. }
+            | Self::AbortRequested { .. }
+            | Self::SagaAborted { .. }
+            | Self::CompensationSucceeded { .. }
+            | Self::SagaParked { .. }
+            | Self::SagaPaused { .. }
+            | Self::SagaResumed { .. }
+            | Self::StepSkipped { .. }
+            | Self::StepResolved { .. }
+            | Self::SagaCompleted { .. }
+            | Self::SagaCompensated { .. } => None,
+        }
+    }
 }

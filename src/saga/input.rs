@@ -54,9 +54,11 @@ pub enum Probe {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Verb {
-    /// Try again what the saga is parked at, or waits for, from the first attempt on and at once.
+    /// Try again what the saga is parked at, or waits for, at once; the policy's attempts and deadline
+    /// count anew. A poisoned saga is worked on again.
     Retry,
-    /// Take what the saga is parked at as done, without a result.
+    /// Take what the saga is parked at as done, without a result. Not the pivot. When the saga goes back
+    /// later, a skipped step is undone like one whose outcome is in doubt.
     Skip,
     /// Go back, if the pivot has not succeeded.
     Compensate,
@@ -65,7 +67,7 @@ pub enum Verb {
         /// The result a succeeding call would have given.
         result: Json,
     },
-    /// What the saga is parked at did not happen.
+    /// What the saga is parked at did not happen: it goes back. Not behind the pivot, and not for an undo.
     ResolveRejected,
     /// Start nothing new.
     Pause,
@@ -176,6 +178,22 @@ pub enum Refusal {
         step: String,
         /// Why.
         why: &'static str,
+    },
+    /// A newer node works on the saga: ask that one.
+    #[error("this node's epoch is {presented} and the saga has been worked on under {current}")]
+    StaleEpoch {
+        /// The epoch of the input.
+        presented: u64,
+        /// The newest in the log.
+        current: u64,
+    },
+    /// The saga runs under another definition: ask a node that knows it.
+    #[error("the saga runs under definition {expected}, this node has {actual}")]
+    OtherDefinition {
+        /// The hash in the log.
+        expected: String,
+        /// The hash of the definition at hand.
+        actual: String,
     },
     /// The history has grown to its limit.
     #[error("the saga's history has reached its limit of {limit} events")]

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! Running ──pivot succeeded──> Committing ──> Completed
-//!    │ rejected | deadline | cancel | operator
+//!    │ rejected | deadline | cancel | operator   (a pivot in doubt is settled first)
 //!    └──> Compensating ──> Compensated
-//! any of the three ── attempts used up ──> parked, until an operator's verb
+//! any of the three ── attempts used up ──> parked, until an operator's verb, a cancel or the deadline
 //! ```
 //!
 //! The shell's contract is one sentence: *append the events; only if that succeeded run the effects,
@@ -17,24 +17,33 @@ pub mod definition;
 pub mod policy;
 
 pub mod event;
+pub mod evolve;
 pub mod state;
 
-pub mod input;
 pub mod effect;
+pub mod input;
 
 pub mod decide;
 pub mod resume;
 
 pub mod breaker;
+pub mod retry_budget;
+
+pub mod testing;
 
 mod json;
 
-pub use decide::decide;
-pub use definition::{Definition, DefinitionError, StepIndex, StepKind, StepSpec};
+pub use breaker::{Admit, Breaker, BreakerPolicy};
+pub use decide::{HISTORY_EVENTS_MAX, begin, decide};
+pub use definition::{
+    Definition, DefinitionDocument, DefinitionError, STEPS_MAX, StepIndex, StepKind, StepSpec,
+};
 pub use effect::{Decision, Effect, Timer};
 pub use event::{AbortReason, ParkReason, SagaEvent, StepDirection};
+pub use evolve::{EvolveError, evolve};
 pub use input::{Input, Moment, Outcome, Probe, Refusal, Stimulus, Verb};
 pub use json::Json;
 pub use policy::Policy;
 pub use resume::pending_effects;
-pub use state::{EvolveError, Phase, Progress, SagaState, StepState, evolve};
+pub use retry_budget::{RetryBudget, RetryBudgetPolicy};
+pub use state::{Parked, Phase, Progress, SagaState, StepState};

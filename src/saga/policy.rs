@@ -1,9 +1,12 @@
-//! How often and how long a step is tried.
+//! How often and how long a step is tried. Pure: the jitter comes from outside.
 
 use serde::{Deserialize, Serialize};
 
+use super::event::StepDirection;
+
 /// The policy of one step. It is part of the definition and of its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Policy {
     /// How often the action is tried before the saga is parked; at least 1.
     pub attempts: u32,
@@ -15,8 +18,9 @@ pub struct Policy {
     pub backoff_max_ms: u64,
     /// After this a call without an answer counts as `Unknown`.
     pub attempt_timeout_ms: u64,
-    /// From the first attempt on; when it has passed no further attempt is made: the saga aborts when it
-    /// still can, and is parked when it cannot. None: no bound but the saga's.
+    /// From the first attempt on, or from an operator's retry. Before the pivot the saga aborts when it
+    /// has passed. Behind the pivot the last attempt begins then, at the latest, and when that fails the
+    /// saga is parked. None: no bound but the saga's.
     pub deadline_ms: Option<u64>,
     /// Codes of rejections that are tried again like an unknown outcome; every other one is final.
     pub retried_rejections: Vec<String>,
@@ -37,6 +41,19 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// How often a direction is tried.
+    pub fn attempts_of(&self, direction: StepDirection) -> u32 {
+        match direction {
+            StepDirection::Action => self.attempts,
+            StepDirection::Compensation => self.compensation_attempts,
+        }
+    }
+
+    /// Whether a rejection with this code is final: it did not happen and never will.
+    pub fn is_final(&self, code: &str) -> bool {
+        !self.retried_rejections.iter().any(|retried| retried == code)
+    }
+
     /// The pause before attempt `next` (2 is the first retry), in milliseconds: full jitter, from
     /// `jitter`, a uniformly drawn number. A participant's `retry_after_ms` is a lower bound, itself
     /// bounded by an hour.
@@ -47,7 +64,38 @@ impl Policy {
             .backoff_min_ms
             .saturating_mul(1u64 << doublings)
             .min(self.backoff_max_ms.max(self.backoff_min_ms));
-        let drawn = if ceiling == 0 { 0 } else { jitter % (ceiling + 1) };
+        let drawn = ceiling.checked_add(1).map_or(jitter, |choices| jitter % choices);
         drawn.max(retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MAX_MS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_doubles_up_to_its_longest_pause() {
+        let policy = Policy { backoff_min_ms: 100, backoff_max_ms: 1_000, ..Policy::default() };
+        let ceilings: Vec<u64> = (2..8)
+            .map(|next| (0..5_000).map(|j| policy.backoff_ms(next, j, None)).max().unwrap())
+            .collect();
+        assert_eq!(ceilings, [100, 200, 400, 800, 1_000, 1_000]);
+        assert_eq!(policy.backoff_ms(u32::MAX, 0, None), 0);
+    }
+
+    #[test]
+    fn backoff_survives_the_largest_numbers() {
+        let policy =
+            Policy { backoff_min_ms: u64::MAX, backoff_max_ms: u64::MAX, ..Policy::default() };
+        assert_eq!(policy.backoff_ms(u32::MAX, u64::MAX, None), u64::MAX);
+        let none = Policy { backoff_min_ms: 0, backoff_max_ms: 0, ..Policy::default() };
+        assert_eq!(none.backoff_ms(3, u64::MAX, None), 0);
+    }
+
+    #[test]
+    fn retry_after_is_a_lower_bound_of_at_most_an_hour() {
+        let policy = Policy::default();
+        assert_eq!(policy.backoff_ms(2, 7, Some(900)), 900);
+        assert_eq!(policy.backoff_ms(2, 7, Some(u64::MAX)), 3_600_000);
     }
 }

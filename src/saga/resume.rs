@@ -1,12 +1,128 @@
-//! What a restarted shell must do again.
+//! What is owed in a state: to a running shell the difference that an input makes, to a restarted
+//! shell all of it. One rule for both, so a crash cannot forget or invent an effect.
 
-use super::definition::Definition;
-use super::effect::Effect;
-use super::state::SagaState;
+use super::definition::{Definition, StepIndex};
+use super::effect::{Effect, Timer};
+use super::event::StepDirection;
+use super::state::{Phase, Progress, SagaState};
 
 /// Every effect that is owed in `state`: the calls that were announced and have no answer, the probes,
-/// the timers. In a fixed order.
+/// the timers. In a fixed order: step by step, then the saga's own.
+///
+/// The beginning of a retry is not an event, so here it is owed as its timer, which may be due already.
+/// A poisoned saga, one that has ended, and one of another definition owe nothing.
 pub fn pending_effects(definition: &Definition, state: &SagaState) -> Vec<Effect> {
-    let _ = (definition, state);
-    todo!()
+    if !is_worked_on(definition, state) {
+        return Vec::new();
+    }
+    let mut effects = Vec::with_capacity(2 * state.steps.len());
+    for step in (0..state.steps.len()).map(StepIndex::of) {
+        effects.extend(owed_by_step(definition, state, step).into_iter().flatten());
+    }
+    effects.extend(owed_by_saga(state));
+    if super::decide::is_unfinished(definition, state) {
+        let timer = Timer::Continue;
+        effects.push(Effect::SetTimer { timer, due_at_us: state.updated_at_us });
+    }
+    effects
+}
+
+/// Whether anything can be owed at all.
+pub(super) fn is_worked_on(definition: &Definition, state: &SagaState) -> bool {
+    !state.has_ended() && !state.is_poisoned() && is_of(definition, state)
+}
+
+/// Whether the saga runs under this definition.
+pub(super) fn is_of(definition: &Definition, state: &SagaState) -> bool {
+    state.definition == *definition.hash()
+        && state.steps.len() == definition.steps().len()
+        && state.pivot == definition.pivot()
+}
+
+/// The call, question or retry timer of a step, and its deadline.
+pub(super) fn owed_by_step(
+    definition: &Definition,
+    state: &SagaState,
+    step: StepIndex,
+) -> [Option<Effect>; 2] {
+    [owed_progress(state, step), owed_deadline(definition, state, step)]
+}
+
+/// The saga's deadline.
+pub(super) fn owed_by_saga(state: &SagaState) -> Option<Effect> {
+    let due_at_us = state.deadline_at_us.filter(|_| may_abort(state))?;
+    Some(Effect::SetTimer { timer: Timer::SagaDeadline, due_at_us })
+}
+
+/// When this timer is due, if it is owed at all.
+pub(super) fn owed_timer(definition: &Definition, state: &SagaState, timer: Timer) -> Option<u64> {
+    let owed = match timer {
+        Timer::Retry { step, .. } => owed_progress(state, step),
+        Timer::StepDeadline { step } => owed_deadline(definition, state, step),
+        Timer::SagaDeadline => owed_by_saga(state),
+        Timer::Continue => return Some(0),
+    };
+    match owed {
+        Some(Effect::SetTimer { timer: owed, due_at_us }) if owed == timer => Some(due_at_us),
+        Some(Effect::SetTimer { .. } | Effect::Invoke { .. } | Effect::Probe { .. }) | None => None,
+    }
+}
+
+/// When a step's deadline passes, in microseconds of wall time.
+pub(super) fn deadline_at_us(
+    definition: &Definition,
+    state: &SagaState,
+    step: StepIndex,
+) -> Option<u64> {
+    let deadline_ms = definition.step(step)?.policy.deadline_ms?;
+    let from_us = state.step(step)?.deadline_from_us?;
+    Some(from_us.saturating_add(deadline_ms.saturating_mul(1_000)))
+}
+
+/// How the attempt in doubt of a step is carried out: by asking, while an abort waits for the pivot and
+/// nobody has refused to revoke it; else by calling.
+pub(super) fn carry_out(
+    state: &SagaState,
+    step: StepIndex,
+    direction: StepDirection,
+    attempt: u32,
+) -> Effect {
+    let undo = state.step(step).map(|step| &step.compensation);
+    let asks = direction == StepDirection::Action
+        && state.is_settling(step)
+        && undo == Some(&Progress::NotStarted);
+    if asks { Effect::Probe { step, attempt } } else { Effect::Invoke { step, direction, attempt } }
+}
+
+fn owed_progress(state: &SagaState, step: StepIndex) -> Option<Effect> {
+    let direction = state.direction_under_way(step)?;
+    if state.is_parked_at(step, direction) {
+        return None;
+    }
+    match *state.step(step)?.progress(direction) {
+        Progress::Started { attempt } => Some(carry_out(state, step, direction, attempt)),
+        Progress::Waiting { attempt, due_at_us, .. } if !state.paused => {
+            let timer = Timer::Retry { step, direction, attempt };
+            Some(Effect::SetTimer { timer, due_at_us })
+        }
+        Progress::Waiting { .. }
+        | Progress::NotStarted
+        | Progress::Succeeded
+        | Progress::Rejected { .. }
+        | Progress::Skipped => None,
+    }
+}
+
+// Behind the pivot a deadline is looked at when an attempt has failed: no timer is needed.
+fn owed_deadline(definition: &Definition, state: &SagaState, step: StepIndex) -> Option<Effect> {
+    let in_doubt = state.step(step)?.action.is_in_doubt();
+    if !in_doubt || !may_abort(state) {
+        return None;
+    }
+    let due_at_us = deadline_at_us(definition, state, step)?;
+    Some(Effect::SetTimer { timer: Timer::StepDeadline { step }, due_at_us })
+}
+
+fn may_abort(state: &SagaState) -> bool {
+    state.phase == Phase::Running && state.abort_requested.is_none()
 }

@@ -1,7 +1,10 @@
-//! The state of a saga: `fold(log)` and nothing else.
+//! The state of a saga: `fold(log)` and nothing else. Made by [`super::evolve()`] alone; read by the
+//! decision, the API and the simulator's oracles.
+
+use std::sync::Arc;
 
 use super::definition::StepIndex;
-use super::event::{AbortReason, ParkReason, SagaEvent, StepDirection};
+use super::event::{AbortReason, ParkReason, StepDirection};
 use super::json::Json;
 
 /// Where a saga is on its way.
@@ -42,9 +45,34 @@ pub enum Progress {
     /// Done (or undone, or known never to have happened).
     Succeeded,
     /// The participant said no: it did not happen.
-    Rejected,
+    Rejected {
+        /// The participant's code.
+        code: String,
+        /// The participant's words.
+        reason: String,
+    },
     /// An operator took it as done.
     Skipped,
+}
+
+impl Progress {
+    /// The attempt that is on its way or comes next; none when nothing is in doubt.
+    pub fn attempt(&self) -> Option<u32> {
+        match self {
+            Self::Started { attempt } | Self::Waiting { attempt, .. } => Some(*attempt),
+            Self::NotStarted | Self::Succeeded | Self::Rejected { .. } | Self::Skipped => None,
+        }
+    }
+
+    /// Announced and without an outcome: it may or may not have happened.
+    pub fn is_in_doubt(&self) -> bool {
+        self.attempt().is_some()
+    }
+
+    /// Succeeded, or taken as done by an operator.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Succeeded | Self::Skipped)
+    }
 }
 
 /// A step of one saga.
@@ -52,16 +80,46 @@ pub enum Progress {
 pub struct StepState {
     /// The doing.
     pub action: Progress,
-    /// The undoing.
+    /// The undoing; of the pivot its revocation.
     pub compensation: Progress,
+    /// The attempts of the action before an operator's last retry: the policy does not count them.
+    pub action_forgiven: u32,
+    /// The same of the compensation.
+    pub compensation_forgiven: u32,
     /// What the action returned.
     pub result: Option<Json>,
     /// When the action was first announced, in microseconds of wall time.
     pub started_at_us: Option<u64>,
+    /// From when the step's deadline counts: from then, or from an operator's last retry.
+    pub deadline_from_us: Option<u64>,
     /// When it had its outcome.
     pub ended_at_us: Option<u64>,
     /// The last failure or rejection, for people.
     pub last_error: Option<String>,
+}
+
+impl StepState {
+    /// How far a direction has come.
+    pub fn progress(&self, direction: StepDirection) -> &Progress {
+        match direction {
+            StepDirection::Action => &self.action,
+            StepDirection::Compensation => &self.compensation,
+        }
+    }
+
+    /// The attempts that the policy does not count.
+    pub fn forgiven(&self, direction: StepDirection) -> u32 {
+        match direction {
+            StepDirection::Action => self.action_forgiven,
+            StepDirection::Compensation => self.compensation_forgiven,
+        }
+    }
+
+    /// Whether it may have had an effect that stands: announced, not rejected, not undone.
+    pub fn is_to_be_undone(&self) -> bool {
+        !matches!(self.action, Progress::NotStarted | Progress::Rejected { .. })
+            && !self.compensation.is_done()
+    }
 }
 
 /// Why and where a saga waits for an operator.
@@ -81,9 +139,11 @@ pub struct Parked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SagaState {
     /// The definition's name.
-    pub saga_type: String,
+    pub saga_type: Arc<str>,
     /// The definition's hash, hexadecimal.
-    pub definition: String,
+    pub definition: Arc<str>,
+    /// The step that decides, if there is one.
+    pub pivot: Option<StepIndex>,
     /// The input.
     pub input: Json,
     /// Where it is.
@@ -94,8 +154,10 @@ pub struct SagaState {
     pub abort_requested: Option<AbortReason>,
     /// Why it went back.
     pub aborted: Option<AbortReason>,
-    /// It waits for an operator.
+    /// It waits for an operator: what the verbs act on.
     pub parked: Option<Parked>,
+    /// Steps that stopped while it was parked already; the first of them is next in `parked`.
+    pub also_parked: Vec<Parked>,
     /// It starts nothing new.
     pub paused: bool,
     /// When it started.
@@ -110,36 +172,7 @@ pub struct SagaState {
     pub events: u64,
 }
 
-/// An event that cannot follow on what came before: the log is damaged or was written by a bug.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("event {number} ({event}) cannot follow: {why}")]
-pub struct EvolveError {
-    /// The event's place in the stream, from 1.
-    pub number: u64,
-    /// The event's name.
-    pub event: &'static str,
-    /// What is wrong with it.
-    pub why: String,
-}
-
-/// The state after `event`. `None` is the state before the first event.
-pub fn evolve(state: Option<SagaState>, event: &SagaEvent) -> Result<SagaState, EvolveError> {
-    let _ = (state, event);
-    todo!()
-}
-
 impl SagaState {
-    /// Folds a whole stream.
-    pub fn fold<'a>(
-        events: impl IntoIterator<Item = &'a SagaEvent>,
-    ) -> Result<Option<Self>, EvolveError> {
-        let mut state = None;
-        for event in events {
-            state = Some(evolve(state, event)?);
-        }
-        Ok(state)
-    }
-
     /// Whether it has ended as completed or compensated. A parked saga has not ended.
     pub fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Completed | Phase::Compensated)
@@ -156,5 +189,79 @@ impl SagaState {
             Phase::Completed => "completed",
             Phase::Compensated => "compensated",
         }
+    }
+
+    /// A step by its place.
+    pub fn step(&self, step: StepIndex) -> Option<&StepState> {
+        self.steps.get(step.place())
+    }
+
+    /// The steps under way: announced and without an outcome, or being undone.
+    pub fn current_steps(&self) -> impl Iterator<Item = (StepIndex, StepDirection)> + '_ {
+        self.places().filter_map(|step| Some((step, self.direction_under_way(step)?)))
+    }
+
+    /// The steps whose action succeeded or was taken as done, also when they are undone by now.
+    pub fn completed_steps(&self) -> impl Iterator<Item = StepIndex> + '_ {
+        self.places().filter(|step| self.steps[step.place()].action.is_done())
+    }
+
+    /// The steps that are undone.
+    pub fn compensated_steps(&self) -> impl Iterator<Item = StepIndex> + '_ {
+        self.places().filter(|step| self.steps[step.place()].compensation.is_done())
+    }
+
+    /// The steps that are still to be undone: none before the saga goes back.
+    pub fn steps_to_undo(&self) -> impl Iterator<Item = StepIndex> + '_ {
+        let goes_back = self.phase == Phase::Compensating;
+        self.places().filter(move |step| goes_back && self.steps[step.place()].is_to_be_undone())
+    }
+
+    /// The last failure or rejection of the step that is under way, parked, or failed last.
+    pub fn last_error(&self) -> Option<&str> {
+        let parked = self.parked.as_ref().and_then(|parked| parked.step);
+        let of = |step: StepIndex| self.step(step)?.last_error.as_deref();
+        let current = || self.current_steps().find_map(|(step, _)| of(step));
+        parked.and_then(of).or_else(current).or_else(|| self.places().rev().find_map(of))
+    }
+
+    /// Parked because the shell cannot work on it: only operators' verbs change it.
+    pub fn is_poisoned(&self) -> bool {
+        matches!(self.parked, Some(Parked { reason: ParkReason::Poisoned { .. }, .. }))
+    }
+
+    /// Whether this direction of this step waits for an operator.
+    pub fn is_parked_at(&self, step: StepIndex, direction: StepDirection) -> bool {
+        let here = |parked: &Parked| parked.step == Some(step) && parked.direction == direction;
+        self.parked.as_ref().is_some_and(|first| here(first) || self.also_parked.iter().any(here))
+    }
+
+    /// The pivot while it is announced without a result.
+    pub fn pivot_in_doubt(&self) -> Option<StepIndex> {
+        self.pivot.filter(|pivot| self.step(*pivot).is_some_and(|pivot| pivot.action.is_in_doubt()))
+    }
+
+    /// Whether the saga is to go back and this step, its pivot, is being settled first.
+    pub fn is_settling(&self, step: StepIndex) -> bool {
+        self.abort_requested.is_some() && self.pivot == Some(step)
+    }
+
+    /// Which direction of a step is in doubt and worked on: none when there is nothing to wait for.
+    pub fn direction_under_way(&self, step: StepIndex) -> Option<StepDirection> {
+        let state = self.step(step)?;
+        let direction = match self.phase {
+            Phase::Running | Phase::Committing if !state.compensation.is_in_doubt() => {
+                StepDirection::Action
+            }
+            Phase::Running | Phase::Committing | Phase::Compensating => StepDirection::Compensation,
+            Phase::Completed | Phase::Compensated => return None,
+        };
+        // A revoked pivot never happened, though its call has had no answer.
+        let is_revoked = state.compensation.is_done();
+        (state.progress(direction).is_in_doubt() && !is_revoked).then_some(direction)
+    }
+
+    fn places(&self) -> impl DoubleEndedIterator<Item = StepIndex> + use<> {
+        (0..self.steps.len()).map(StepIndex::of)
     }
 }

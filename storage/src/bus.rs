@@ -73,5 +73,8 @@ pub trait Consumer: Send + 'static {
 
     /// This delivery and all before it in its partition are done. False: the partition was revoked in
     /// the meantime, and the message will be delivered again to another member.
-    fn ack(&mut self, delivery: &Delivery) -> impl Future<Output = Result<bool, StorageError>> + Send;
+    fn ack(
+        &mut self,
+        delivery: &Delivery,
+    ) -> impl Future<Output = Result<bool, StorageError>> + Send;
 }

@@ -118,9 +118,9 @@ impl ClaimChange {
     /// What is taken or given up.
     pub fn claim(&self) -> &Claim {
         match self {
-            Self::Take { claim, .. } | Self::Release { claim, .. } | Self::ReleaseAt { claim, .. } => {
-                claim
-            }
+            Self::Take { claim, .. }
+            | Self::Release { claim, .. }
+            | Self::ReleaseAt { claim, .. } => claim,
         }
     }
 }
@@ -141,7 +141,9 @@ pub struct ClaimHolder {
 pub struct Shard(pub u32);
 
 /// How often a shard has changed hands: the fencing token. 0: it never had an owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 pub struct Epoch(pub u64);
 
 impl fmt::Display for Epoch {
@@ -339,7 +341,10 @@ pub trait EventStore: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<RecordedEvent>, StorageError>> + Send;
 
     /// A page of the whole log. A reader that has seen position p has seen all below p, for ever.
-    fn read_all(&self, query: AllQuery) -> impl Future<Output = Result<AllPage, StorageError>> + Send;
+    fn read_all(
+        &self,
+        query: AllQuery,
+    ) -> impl Future<Output = Result<AllPage, StorageError>> + Send;
 
     /// The last committed position.
     fn head(&self) -> impl Future<Output = Result<GlobalPosition, StorageError>> + Send;

@@ -27,19 +27,31 @@ pub mod backend;
 
 pub mod kv;
 
+pub mod log;
+
 pub mod view_store;
 
 pub mod memory;
+
+#[cfg(feature = "rocksdb")]
+pub mod rocksdb;
+
+pub mod embedded;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
 pub use backend::Backend;
 pub use clock::{Clock, Entropy, Timestamp};
+#[cfg(feature = "rocksdb")]
+pub use embedded::{Embedded, open_embedded};
+pub use embedded::{InMemory, LocalSettings, open_in_memory};
 pub use error::{ErrorKind, StorageError};
 pub use event::{AppendId, CorrelationId, EventId, EventType, NewEvent, NodeId, RecordedEvent};
 pub use event_store::{
     AllPage, AllQuery, AppendError, AppendRequest, Appended, Claim, ClaimChange, ClaimHolder,
     Direction, Epoch, EventStore, ExpectedVersion, Fence, Filter, Shard, StreamWrite,
 };
+pub use log::{Log, LogCounters, LogSettings};
 pub use stream::{GlobalPosition, StreamId, StreamVersion};
+pub use view_store::{ViewSettings, Views};

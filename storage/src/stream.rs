@@ -83,7 +83,9 @@ pub(crate) fn check_name(field: &str, name: &str, bytes_max: usize) -> Result<()
 }
 
 /// The number of events in a stream after an event: the first event of a stream has version 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 pub struct StreamVersion(pub u64);
 
 impl StreamVersion {
@@ -98,7 +100,9 @@ impl fmt::Display for StreamVersion {
 }
 
 /// The place of an event in the whole log: dense, in commit order, the first event has 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 pub struct GlobalPosition(pub u64);
 
 impl GlobalPosition {

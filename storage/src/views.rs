@@ -120,7 +120,10 @@ pub trait ViewStore: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Bytes>, StorageError>> + Send;
 
     /// Documents by a secondary key.
-    fn query(&self, query: ViewQuery) -> impl Future<Output = Result<ViewPage, StorageError>> + Send;
+    fn query(
+        &self,
+        query: ViewQuery,
+    ) -> impl Future<Output = Result<ViewPage, StorageError>> + Send;
 
     /// Documents in primary-key order behind `after`; for exports and comparisons.
     fn scan(

@@ -71,7 +71,9 @@ impl LocalBus {
         let mut topics = self.topics.lock();
         match topics.get_mut(topic) {
             Some(topic) => act(topic),
-            None => act(topics.entry(topic.to_owned()).or_insert(Topic::new(self.settings))),
+            None => {
+                act(topics.entry(topic.to_owned()).or_insert_with(|| Topic::new(self.settings)))
+            }
         }
     }
 }
@@ -163,9 +165,11 @@ impl Topic {
         let oldest = self.partitions.iter().map(Partition::oldest).collect::<Vec<_>>();
         match self.groups.get_mut(group) {
             Some(group) => group.join(&oldest),
-            None => {
-                self.groups.entry(group.to_owned()).or_insert(Group::new(&oldest)).join(&oldest)
-            }
+            None => self
+                .groups
+                .entry(group.to_owned())
+                .or_insert_with(|| Group::new(&oldest))
+                .join(&oldest),
         }
     }
 }

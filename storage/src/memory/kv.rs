@@ -1,8 +1,12 @@
-//! A [`Kv`] in memory. It survives nothing.
+//! [`Kv`] on ordered maps in memory. The reference for every other one: what they answer, this answers.
+//!
+//! Clones share the maps, so a log "reopened" over a clone finds what the first one wrote. It never
+//! loses a buffered write, and it counts the synced ones.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -10,27 +14,63 @@ use parking_lot::RwLock;
 use crate::error::StorageError;
 use crate::kv::{Durability, Entry, Kv, Range, Space, WriteBatch};
 
-/// Ordered maps, one a space. Clones share them.
+type Map = BTreeMap<Bytes, Bytes>;
+
+/// An ordered store in memory; clones are the same store.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryKv {
-    spaces: Arc<RwLock<BTreeMap<Space, BTreeMap<Bytes, Bytes>>>>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// One lock over all spaces: a batch becomes visible at once, and a read is of one moment.
+    spaces: RwLock<[Map; Space::ALL.len()]>,
+    synced_writes: AtomicU64,
+}
+
+impl MemoryKv {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many writes asked to be synced.
+    pub fn synced_writes(&self) -> u64 {
+        self.inner.synced_writes.load(Ordering::Relaxed)
+    }
+
+    fn read<T>(&self, space: Space, read: impl FnOnce(&Map) -> T) -> T {
+        read(&self.inner.spaces.read()[slot(space)])
+    }
+}
+
+fn slot(space: Space) -> usize {
+    match space {
+        Space::Events => 0,
+        Space::Index => 1,
+        Space::Views => 2,
+    }
 }
 
 impl Kv for MemoryKv {
-    async fn write(&self, batch: WriteBatch, _: Durability) -> Result<(), StorageError> {
-        let mut spaces = self.spaces.write();
+    async fn write(&self, batch: WriteBatch, durability: Durability) -> Result<(), StorageError> {
+        let mut spaces = self.inner.spaces.write();
         for (space, key, value) in batch.changes {
-            let entries = spaces.entry(space).or_default();
             match value {
-                Some(value) => entries.insert(key, value),
-                None => entries.remove(&key),
+                Some(value) => spaces[slot(space)].insert(key, value),
+                None => spaces[slot(space)].remove(&key),
             };
         }
+        match durability {
+            Durability::Synced => self.inner.synced_writes.fetch_add(1, Ordering::Relaxed),
+            Durability::Buffered => 0,
+        };
         Ok(())
     }
 
     async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
-        Ok(self.spaces.read().get(&space).and_then(|entries| entries.get(key).cloned()))
+        Ok(self.read(space, |map| map.get(key).cloned()))
     }
 
     async fn get_many(
@@ -38,30 +78,27 @@ impl Kv for MemoryKv {
         space: Space,
         keys: Vec<Bytes>,
     ) -> Result<Vec<Option<Bytes>>, StorageError> {
-        let spaces = self.spaces.read();
-        let entries = spaces.get(&space);
-        Ok(keys.iter().map(|key| entries.and_then(|entries| entries.get(key).cloned())).collect())
+        Ok(self.read(space, |map| keys.iter().map(|key| map.get(key).cloned()).collect()))
     }
 
     async fn scan(&self, space: Space, range: Range) -> Result<Vec<Entry>, StorageError> {
-        let to = match range.to.is_empty() {
-            true => Bound::Unbounded,
-            false => Bound::Excluded(range.to.clone()),
-        };
-        if !range.to.is_empty() && range.from >= range.to {
+        if !range.to.is_empty() && range.to <= range.from {
             return Ok(Vec::new());
         }
-        let spaces = self.spaces.read();
-        let Some(entries) = spaces.get(&space) else { return Ok(Vec::new()) };
-        let found = entries.range((Bound::Included(range.from), to));
+        let to =
+            if range.to.is_empty() { Bound::Unbounded } else { Bound::Excluded(range.to.as_ref()) };
         let own = |(key, value): (&Bytes, &Bytes)| (key.clone(), value.clone());
-        Ok(match range.backward {
-            true => found.rev().take(range.limit).map(own).collect(),
-            false => found.take(range.limit).map(own).collect(),
-        })
+        Ok(self.read(space, |map| {
+            let entries = map.range::<[u8], _>((Bound::Included(range.from.as_ref()), to));
+            if range.backward {
+                entries.rev().take(range.limit).map(own).collect()
+            } else {
+                entries.take(range.limit).map(own).collect()
+            }
+        }))
     }
 
-    async fn flush(&self, _: Space) -> Result<(), StorageError> {
+    async fn flush(&self, _space: Space) -> Result<(), StorageError> {
         Ok(())
     }
 }

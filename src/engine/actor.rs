@@ -1,0 +1,480 @@
+//! One saga under way: a task that owns it from its start (or its recovery) to its end.
+//!
+//! ```text
+//! mailbox ┐
+//! calls   ├─> one input ─> Turn (decide, local steps) ─> append ─> effects: calls and timers
+//! timers  ┘
+//! ```
+//!
+//! Every saga has its own task, so one that panics, waits or is damaged delays no other.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::{AbortHandle, Abortable, Aborted};
+use futures_util::stream::FuturesUnordered;
+use sagaline_storage::{AppendError, Backend, Clock};
+use tokio::sync::{Semaphore, oneshot};
+use uuid::Uuid;
+
+use crate::saga::{
+    Effect, Outcome, Phase, SagaState, StepDirection, StepIndex, Stimulus, Timer, pending_effects,
+};
+
+use super::core::Core;
+use super::directory::{Mailbox, Message, RequestError};
+use super::invoke::{self, Returned};
+use super::run::{self, RunError, SagaRun};
+use super::stage::Stage;
+use super::turn::{Turn, TurnError};
+
+type CallFuture = Abortable<Pin<Box<dyn Future<Output = Returned> + Send>>>;
+type TimerFuture = Pin<Box<dyn Future<Output = (Timer, u64)> + Send>>;
+
+/// The task of one saga.
+pub(crate) struct Actor<B: Backend> {
+    core: Arc<Core<B>>,
+    run: SagaRun,
+    epoch: u64,
+    mailbox: Mailbox,
+    calls: FuturesUnordered<CallFuture>,
+    aborts: Vec<(StepIndex, StepDirection, AbortHandle)>,
+    timers: FuturesUnordered<TimerFuture>,
+    waiting: Vec<oneshot::Sender<SagaState>>,
+}
+
+/// Whether the task goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    GoOn,
+    Stop,
+}
+
+/// What the task heard.
+enum Heard {
+    Mail(Message),
+    Call(Returned),
+    Due(Timer, u64),
+    Closed,
+}
+
+/// Begins the task of a saga that was just appended.
+pub(crate) fn spawn<B: Backend>(
+    core: Arc<Core<B>>,
+    run: SagaRun,
+    epoch: u64,
+    mailbox: Mailbox,
+    effects: Vec<Effect>,
+) {
+    tokio::spawn(async move {
+        let mut actor = Actor::new(core, run, epoch, mailbox);
+        actor.start(effects);
+        actor.work().await;
+    });
+}
+
+/// Begins the task of a saga that is read from the log first.
+pub(crate) fn spawn_from_log<B: Backend>(core: Arc<Core<B>>, id: Uuid, mailbox: Mailbox) {
+    tokio::spawn(from_log(core, id, mailbox, None));
+}
+
+/// The whole life of a saga taken up from the log; `loads` bounds how many are read at the same time.
+/// Returns when it has ended or owes nothing.
+pub(crate) async fn from_log<B: Backend>(
+    core: Arc<Core<B>>,
+    id: Uuid,
+    mailbox: Mailbox,
+    loads: Option<Arc<Semaphore>>,
+) {
+    let Some(epoch) = core.epoch(core.shard(id)) else {
+        return refuse_all(&core, id, mailbox, &unowned());
+    };
+    let place = match &loads {
+        Some(loads) => loads.acquire().await.ok(),
+        None => None,
+    };
+    let loaded = run::load(&core, id).await;
+    drop(place);
+    match loaded {
+        Ok(run) => {
+            let owed = pending_effects(&run.registered.definition, &run.state);
+            let mut actor = Actor::new(core, run, epoch, mailbox);
+            actor.start(owed);
+            actor.work().await;
+        }
+        Err(error) => {
+            report(&core, id, &error);
+            let error = match error {
+                RunError::NotFound => RequestError::NotFound,
+                RunError::Storage(error) => RequestError::Unavailable(error.to_string()),
+                error => RequestError::Unworkable(error.to_string()),
+            };
+            refuse_all(&core, id, mailbox, &error);
+        }
+    }
+}
+
+fn unowned() -> RequestError {
+    RequestError::Unavailable("this node does not own the saga's shard".to_owned())
+}
+
+fn report<B: Backend>(core: &Core<B>, id: Uuid, error: &RunError) {
+    match error {
+        RunError::NotFound => {}
+        RunError::UnknownDefinition { .. } => {
+            core.orphans.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tracing::warn!(saga_id = %id, %error, "left to a node that knows its definition");
+        }
+        RunError::Storage(_) => tracing::error!(saga_id = %id, %error, "saga not loaded"),
+        RunError::Codec(_) | RunError::Evolve(_) => {
+            core.metrics.sagas_quarantined.add(1);
+            tracing::error!(saga_id = %id, %error, "saga quarantined");
+        }
+    }
+}
+
+fn refuse_all<B: Backend>(core: &Core<B>, id: Uuid, mut mailbox: Mailbox, error: &RequestError) {
+    core.directory.abandon(id);
+    while let Ok(message) = mailbox.try_recv() {
+        if let Message::Request { reply, .. } = message {
+            // Whoever asked may have gone away; there is nobody else to tell.
+            drop(reply.send(Err(error.clone())));
+        }
+    }
+}
+
+impl<B: Backend> Actor<B> {
+    fn new(core: Arc<Core<B>>, run: SagaRun, epoch: u64, mailbox: Mailbox) -> Self {
+        Self {
+            core,
+            run,
+            epoch,
+            mailbox,
+            calls: FuturesUnordered::new(),
+            aborts: Vec::new(),
+            timers: FuturesUnordered::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    async fn work(mut self) {
+        loop {
+            if self.is_over() {
+                self.tell();
+                if self.core.directory.leave(self.run.id, &self.mailbox) {
+                    return;
+                }
+            }
+            let flow = match self.hear().await {
+                Heard::Mail(Message::Wait { reply }) => {
+                    self.waiting.push(reply);
+                    Flow::GoOn
+                }
+                Heard::Mail(Message::Request { stimulus, reply }) => {
+                    self.request(stimulus, reply).await
+                }
+                Heard::Call(returned) => self.returned(returned).await,
+                Heard::Due(timer, due_at_us) => self.due(timer, due_at_us).await,
+                Heard::Closed => Flow::Stop,
+            };
+            if flow == Flow::Stop {
+                return refuse_all(&self.core, self.run.id, self.mailbox, &stopped());
+            }
+        }
+    }
+
+    async fn hear(&mut self) -> Heard {
+        tokio::select! {
+            biased;
+            message = self.mailbox.recv() => message.map_or(Heard::Closed, Heard::Mail),
+            Some(returned) = self.calls.next(), if !self.calls.is_empty() => match returned {
+                Ok(returned) => Heard::Call(returned),
+                Err(Aborted) => Box::pin(self.hear()).await,
+            },
+            Some((timer, due_at_us)) = self.timers.next(), if !self.timers.is_empty() => {
+                Heard::Due(timer, due_at_us)
+            }
+        }
+    }
+
+    /// Ended, or parked with nothing under way: others wait no longer, and the task is not needed.
+    fn is_over(&self) -> bool {
+        let state = &self.run.state;
+        state.has_ended()
+            || (state.parked.is_some() && self.calls.is_empty() && self.timers.is_empty())
+            || (state.paused && self.calls.is_empty() && self.timers.is_empty())
+    }
+
+    fn tell(&mut self) {
+        for reply in self.waiting.drain(..) {
+            // A waiter whose time was up has gone.
+            drop(reply.send(self.run.state.clone()));
+        }
+    }
+
+    async fn request(
+        &mut self,
+        stimulus: Stimulus,
+        reply: oneshot::Sender<Result<(), RequestError>>,
+    ) -> Flow {
+        let (answer, flow) = match self.turn(stimulus, Stage::default()).await {
+            Ok(()) => (Ok(()), Flow::GoOn),
+            Err(TurnError::Refused(refusal)) => (Err(RequestError::Refused(refusal)), Flow::GoOn),
+            Err(error) => {
+                let answer = RequestError::Unavailable(error.to_string());
+                (Err(answer), self.failed(&error).await)
+            }
+        };
+        // Whoever asked may have gone away; the log has the answer.
+        drop(reply.send(answer));
+        flow
+    }
+
+    async fn returned(&mut self, returned: Returned) -> Flow {
+        let Returned { step, direction, stimulus, stage } = returned;
+        self.aborts.retain(|(s, d, handle)| (*s, *d) != (step, direction) || !handle.is_aborted());
+        let staged = !stage.is_empty();
+        let outcome = self.turn(stimulus.clone(), stage).await;
+        match outcome {
+            Err(TurnError::Append(error)) if staged && is_race(&error) => {
+                self.core.metrics.append_conflicts.add(1);
+                self.settle(in_doubt(stimulus, &error)).await
+            }
+            Ok(()) => Flow::GoOn,
+            Err(error) => self.failed(&error).await,
+        }
+    }
+
+    async fn due(&mut self, timer: Timer, due_at_us: u64) -> Flow {
+        let now_us = self.core.backend.clock().now().0;
+        self.core.metrics.timer_lag_us.set(now_us.saturating_sub(due_at_us));
+        self.settle(Stimulus::TimerFired(timer)).await
+    }
+
+    async fn settle(&mut self, stimulus: Stimulus) -> Flow {
+        match self.turn(stimulus, Stage::default()).await {
+            Ok(()) => Flow::GoOn,
+            Err(error) => self.failed(&error).await,
+        }
+    }
+
+    /// One input to one append. A local step that lost a race is decided again on the newer state.
+    async fn turn(&mut self, stimulus: Stimulus, stage: Stage) -> Result<(), TurnError> {
+        let mut tries_left = self.core.settings.conflict_retries;
+        loop {
+            let core = self.core.clone();
+            let mut turn = Turn::of(&core, &self.run, self.epoch);
+            turn.input(stimulus.clone(), stage.clone())?;
+            turn.settle_local(false).await?;
+            let stale = turn.events.is_empty() && turn.effects.is_empty();
+            if stale && matches!(stimulus, Stimulus::TimerFired(_)) {
+                self.core.metrics.timers_stale.add(1);
+            }
+            match turn.append().await {
+                Ok((run, effects)) => {
+                    if let Some(run) = run {
+                        self.advance(run);
+                    }
+                    self.start(effects);
+                    return Ok(());
+                }
+                Err(TurnError::Append(error)) if is_race(&error) && stage.is_empty() => {
+                    if tries_left == 0 || is_about(&error, &self.run) {
+                        return Err(TurnError::Append(error));
+                    }
+                    tries_left -= 1;
+                    self.core.metrics.append_conflicts.add(1);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn advance(&mut self, run: SagaRun) {
+        let metrics = &self.core.metrics;
+        let newly_parked = run.state.parked.is_some() && self.run.state.parked.is_none();
+        metrics.sagas_parked.add(u64::from(newly_parked));
+        if newly_parked {
+            tracing::warn!(saga_id = %run.id, reason = ?run.state.parked, "saga parked");
+        }
+        count_end(&self.core, &run.state);
+        self.run = run;
+    }
+
+    /// What is to be done about a turn that was not appended.
+    async fn failed(&mut self, error: &TurnError) -> Flow {
+        let saga_id = self.run.id;
+        match error {
+            TurnError::StoreLost(error) => {
+                self.core.lose_store(error);
+                Flow::Stop
+            }
+            TurnError::Append(AppendError::Fenced { .. }) => {
+                tracing::warn!(%saga_id, %error, "the saga has a new owner");
+                Flow::Stop
+            }
+            TurnError::Append(append) if is_about(append, &self.run) => self.reload().await,
+            TurnError::Append(AppendError::Invalid(_)) | TurnError::Broken(_) => {
+                self.poison(error.to_string()).await
+            }
+            TurnError::Append(_) => self.poison(format!("it cannot be appended: {error}")).await,
+            TurnError::Refused(_) | TurnError::StartRejected { .. } => Flow::GoOn,
+        }
+    }
+
+    /// Somebody else wrote to the saga's stream: what it owes is read from there.
+    async fn reload(&mut self) -> Flow {
+        match run::load(&self.core, self.run.id).await {
+            Ok(run) => {
+                self.run = run;
+                self.calls.clear();
+                self.timers.clear();
+                self.aborts.clear();
+                self.start(pending_effects(&self.run.registered.definition, &self.run.state));
+                Flow::GoOn
+            }
+            Err(error) => {
+                report(&self.core, self.run.id, &error);
+                Flow::Stop
+            }
+        }
+    }
+
+    /// Parks a saga that cannot be worked on, so that an operator sees it.
+    async fn poison(&mut self, cause: String) -> Flow {
+        tracing::error!(saga_id = %self.run.id, %cause, "saga quarantined");
+        self.core.metrics.sagas_quarantined.add(1);
+        self.calls.clear();
+        self.timers.clear();
+        match Box::pin(self.turn(Stimulus::Poisoned { cause }, Stage::default())).await {
+            Ok(()) if self.run.state.parked.is_some() => Flow::GoOn,
+            Ok(()) => Flow::Stop,
+            Err(error) => {
+                tracing::error!(saga_id = %self.run.id, %error, "saga not parked");
+                Flow::Stop
+            }
+        }
+    }
+
+    /// Begins effects: calls and timers.
+    fn start(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Invoke { step, direction, attempt } => {
+                    self.invoke(step, direction, attempt);
+                }
+                Effect::Probe { step, attempt } => self.probe(step, attempt),
+                Effect::SetTimer { timer, due_at_us } => {
+                    let clock = self.core.backend.clock().clone();
+                    let wait_us = due_at_us.saturating_sub(clock.now().0);
+                    self.timers.push(Box::pin(async move {
+                        clock.sleep(Duration::from_micros(wait_us)).await;
+                        (timer, due_at_us)
+                    }));
+                }
+            }
+        }
+    }
+
+    fn invoke(&mut self, step: StepIndex, direction: StepDirection, attempt: u32) {
+        let registered = &self.run.registered;
+        let Some(code) = registered.code.get(step.0 as usize).cloned() else { return };
+        let at = invoke::At { core: &*self.core, id: self.run.id, registered };
+        let state = &self.run.state;
+        let which = (step, direction, attempt);
+        let call = at.call(state, &self.run.correlation_id, self.epoch, which);
+        let output = state.steps.get(step.0 as usize).and_then(|step| step.result.clone());
+        let timeout = self.timeout(step);
+        let core = self.core.clone();
+        self.push(step, direction, invoke::remote(core, code, call, step, output, timeout));
+    }
+
+    /// Calls of the step that have not come back are given up: the probe's answer counts.
+    fn probe(&mut self, step: StepIndex, attempt: u32) {
+        self.aborts.retain(|(aborted, _, handle)| {
+            if *aborted == step {
+                handle.abort();
+            }
+            *aborted != step
+        });
+        let registered = &self.run.registered;
+        let Some(code) = registered.code.get(step.0 as usize).cloned() else { return };
+        let at = invoke::At { core: &*self.core, id: self.run.id, registered };
+        let which = (step, StepDirection::Action, attempt);
+        let call = at.call(&self.run.state, &self.run.correlation_id, self.epoch, which);
+        let timeout = self.timeout(step);
+        let asking = invoke::ask(self.core.clone(), code, call, step, timeout);
+        self.push(step, StepDirection::Action, asking);
+    }
+
+    fn push(
+        &mut self,
+        step: StepIndex,
+        direction: StepDirection,
+        future: impl Future<Output = Returned> + Send + 'static,
+    ) {
+        let (handle, registration) = AbortHandle::new_pair();
+        self.aborts.push((step, direction, handle));
+        self.calls.push(Abortable::new(Box::pin(future), registration));
+    }
+
+    fn timeout(&self, step: StepIndex) -> Duration {
+        let spec = self.run.registered.definition.step(step);
+        Duration::from_millis(spec.map_or(0, |spec| spec.policy.attempt_timeout_ms))
+    }
+}
+
+/// Counts a saga that has just ended.
+pub(crate) fn count_end<B: Backend>(core: &Core<B>, state: &SagaState) {
+    match state.phase {
+        Phase::Completed => core.metrics.sagas_completed.add(1),
+        Phase::Compensated => core.metrics.sagas_compensated.add(1),
+        Phase::Running | Phase::Committing | Phase::Compensating => {}
+    }
+}
+
+fn stopped() -> RequestError {
+    RequestError::Unavailable("this node does not work on the saga any more".to_owned())
+}
+
+/// Whether another writer was first, so that deciding again may help.
+fn is_race(error: &AppendError) -> bool {
+    match error {
+        AppendError::WrongExpectedVersion { .. }
+        | AppendError::ClaimTaken { .. }
+        | AppendError::ClaimNotHeld { .. } => true,
+        AppendError::Fenced { .. }
+        | AppendError::AppendIdReused { .. }
+        | AppendError::Invalid(_)
+        | AppendError::OutcomeUnknown(_)
+        | AppendError::Unavailable(_) => false,
+    }
+}
+
+/// Whether the race was for the saga's own stream.
+fn is_about(error: &AppendError, run: &SagaRun) -> bool {
+    matches!(error, AppendError::WrongExpectedVersion { stream, .. } if *stream == run.stream)
+}
+
+/// The answer of a call whose staged events were refused: the call is made again under its key, and
+/// stages on the newer state.
+fn in_doubt(stimulus: Stimulus, error: &AppendError) -> Stimulus {
+    let cause = format!("its events lost a race: {error}");
+    match stimulus {
+        Stimulus::Returned { step, direction, attempt, .. } => {
+            let outcome = Outcome::Unknown { cause, retry_after_ms: None };
+            Stimulus::Returned { step, direction, attempt, outcome }
+        }
+        Stimulus::Probed { step, attempt, .. } => {
+            let answer = crate::saga::Probe::CannotTell;
+            Stimulus::Probed { step, attempt, answer, cause, retry_after_ms: None }
+        }
+        other @ (Stimulus::TimerFired(_)
+        | Stimulus::Cancel { .. }
+        | Stimulus::Operate { .. }
+        | Stimulus::Poisoned { .. }) => other,
+    }
+}

@@ -1,0 +1,155 @@
+//! What every part of a node's engine shares.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+use sagaline_storage::views::{ViewBatch, ViewChange, ViewStore};
+use sagaline_storage::{
+    Backend, Clock, Direction, Entropy, EventId, EventStore, NodeId, RecordedEvent, Shard,
+    StorageError, StreamId, StreamVersion,
+};
+use uuid::Uuid;
+
+use crate::saga::Moment;
+
+use super::definition::Registered;
+use super::directory::Directory;
+use super::http_client::HttpClient;
+use super::keys;
+use super::metrics::Metrics;
+use super::participants::Participants;
+use super::settings::EngineSettings;
+use super::stage::ReadStreams;
+use super::step::BoxFuture;
+
+/// The parts of a running engine.
+pub(crate) struct Core<B: Backend> {
+    pub(crate) backend: B,
+    pub(crate) settings: EngineSettings,
+    pub(crate) node_id: NodeId,
+    pub(crate) definitions: Definitions,
+    pub(crate) directory: Directory,
+    pub(crate) participants: Participants<B::Clock>,
+    pub(crate) http: HttpClient,
+    pub(crate) streams: Arc<dyn ReadStreams>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// The epoch under which this node owns each shard; 0: it does not.
+    pub(crate) epochs: RwLock<Vec<u64>>,
+    pub(crate) draining: AtomicBool,
+    pub(crate) store_lost: AtomicBool,
+    /// Sagas whose definition this node does not know.
+    pub(crate) orphans: AtomicU64,
+}
+
+/// The definitions a node knows: by name the one for new sagas, by hash all.
+#[derive(Default)]
+pub(crate) struct Definitions {
+    by_name: HashMap<Arc<str>, Arc<Registered>>,
+    by_hash: HashMap<Arc<str>, Arc<Registered>>,
+}
+
+impl Definitions {
+    /// The last one added under a name is the one for new sagas.
+    pub(crate) fn add(&mut self, registered: Arc<Registered>) {
+        let definition = &registered.definition;
+        self.by_hash.insert(definition.hash().clone(), registered.clone());
+        self.by_name.insert(definition.name().clone(), registered.clone());
+    }
+
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<Registered>> {
+        self.by_name.get(name)
+    }
+
+    pub(crate) fn hashed(&self, hash: &str) -> Option<&Arc<Registered>> {
+        self.by_hash.get(hash)
+    }
+
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
+        let mut names: Vec<_> = self.by_name.keys().cloned().collect();
+        names.sort();
+        names
+    }
+}
+
+impl<B: Backend> Core<B> {
+    pub(crate) fn shard(&self, saga: Uuid) -> Shard {
+        keys::shard_of(saga, self.settings.shards)
+    }
+
+    /// The epoch under which this node owns a shard, if it does.
+    pub(crate) fn epoch(&self, shard: Shard) -> Option<u64> {
+        let epoch = self.epochs.read().get(shard.0 as usize).copied();
+        epoch.filter(|epoch| *epoch > 0)
+    }
+
+    pub(crate) fn moment(&self, epoch: u64) -> Moment {
+        let jitter = self.backend.entropy().next_u64();
+        Moment { now_us: self.backend.clock().now().0, epoch, jitter }
+    }
+
+    pub(crate) fn uuid(&self) -> Uuid {
+        self.backend.entropy().uuid_v7(self.backend.clock().now())
+    }
+
+    pub(crate) fn event_id(&self) -> EventId {
+        EventId(self.uuid())
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// The store has failed for good: nothing is decided any more until the node is started again.
+    pub(crate) fn lose_store(&self, error: &StorageError) {
+        if !self.store_lost.swap(true, Ordering::AcqRel) {
+            tracing::error!(%error, "the store does not serve any more; start the node again");
+        }
+    }
+
+    /// A new saga's id, in a shard of this node; none while it owns no shard.
+    pub(crate) fn draw_saga_id(&self) -> Option<Uuid> {
+        const DRAWS_MAX: u32 = 10_000;
+        (0..DRAWS_MAX).map(|_| self.uuid()).find(|id| self.epoch(self.shard(*id)).is_some())
+    }
+}
+
+/// A backend's streams and snapshots behind a pointer.
+pub(crate) struct StoreStreams<B>(pub(crate) B);
+
+impl<B: Backend> ReadStreams for StoreStreams<B> {
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamId,
+        from: StreamVersion,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StorageError>> {
+        Box::pin(self.0.events().read_stream(stream, from, Direction::Forward, limit))
+    }
+
+    fn snapshot<'a>(
+        &'a self,
+        view: &'a str,
+        stream: &'a StreamId,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, StorageError>> {
+        Box::pin(self.0.views().get(view, stream.as_str().as_bytes()))
+    }
+
+    fn keep_snapshot<'a>(
+        &'a self,
+        view: &'a str,
+        stream: &'a StreamId,
+        snapshot: Bytes,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let key = Bytes::copy_from_slice(stream.as_str().as_bytes());
+            let put = ViewChange::Put { key, document: snapshot, secondary: Vec::new() };
+            let batch = ViewBatch { changes: vec![(view.into(), put)], checkpoint: None };
+            if let Err(error) = self.0.views().commit(batch).await {
+                tracing::warn!(%stream, %error, "snapshot not kept");
+            }
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! The sagas under way on this node, and how to reach each.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::saga::{Refusal, SagaState, Stimulus};
+
+/// A message to a saga under way.
+pub(crate) enum Message {
+    /// A person's request; the answer comes when it is durable.
+    Request { stimulus: Stimulus, reply: oneshot::Sender<Result<(), RequestError>> },
+    /// Tell when the saga has ended or is parked.
+    Wait { reply: oneshot::Sender<SagaState> },
+}
+
+/// Why a person's request to a saga was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// There is no such saga.
+    #[error("there is no such saga")]
+    NotFound,
+    /// The state of the saga forbids it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The saga cannot be worked on by this node.
+    #[error("{0}")]
+    Unworkable(String),
+    /// The node or its store does not serve.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+pub(crate) type Mailbox = mpsc::UnboundedReceiver<Message>;
+
+/// Who is under way. Sending and leaving exclude each other, so no message is lost between them.
+#[derive(Default)]
+pub(crate) struct Directory {
+    entries: Mutex<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    by_saga: HashMap<Uuid, mpsc::UnboundedSender<Message>>,
+    closed: bool,
+}
+
+impl Directory {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.lock().by_saga.len()
+    }
+
+    /// Enters a saga; `None` when it is under way already, or the directory is closed.
+    pub(crate) fn enter(&self, saga: Uuid) -> Option<Mailbox> {
+        let mut entries = self.entries.lock();
+        if entries.closed || entries.by_saga.contains_key(&saga) {
+            return None;
+        }
+        let (sender, mailbox) = mpsc::unbounded_channel();
+        entries.by_saga.insert(saga, sender);
+        Some(mailbox)
+    }
+
+    /// Sends, or gives the message back when the saga is not under way.
+    pub(crate) fn send(&self, saga: Uuid, message: Message) -> Result<(), Message> {
+        match self.entries.lock().by_saga.get(&saga) {
+            Some(sender) => sender.send(message).map_err(|error| error.0),
+            None => Err(message),
+        }
+    }
+
+    /// Sends, entering the saga first when it is not under way: then the mailbox comes back, and the
+    /// caller must see to it that somebody works it. A closed directory drops the message, and its sender
+    /// is told by that.
+    pub(crate) fn send_or_enter(&self, saga: Uuid, message: Message) -> Option<Mailbox> {
+        let mut entries = self.entries.lock();
+        if entries.closed {
+            return None;
+        }
+        let message = match entries.by_saga.get(&saga) {
+            Some(sender) => match sender.send(message) {
+                Ok(()) => return None,
+                Err(error) => error.0,
+            },
+            None => message,
+        };
+        let (sender, mailbox) = mpsc::unbounded_channel();
+        let sent = sender.send(message);
+        debug_assert!(sent.is_ok(), "the receiver is in scope");
+        entries.by_saga.insert(saga, sender);
+        Some(mailbox)
+    }
+
+    /// Leaves, unless a message has come in the meantime. After true no message will come.
+    pub(crate) fn leave(&self, saga: Uuid, mailbox: &Mailbox) -> bool {
+        let mut entries = self.entries.lock();
+        if !mailbox.is_empty() {
+            return false;
+        }
+        entries.by_saga.remove(&saga);
+        true
+    }
+
+    /// Leaves for good: messages still waiting are dropped, and their senders told by that.
+    pub(crate) fn abandon(&self, saga: Uuid) {
+        self.entries.lock().by_saga.remove(&saga);
+    }
+
+    /// Nobody enters any more, and every task under way stops at its next opportunity: what it owes is
+    /// taken up from the log by the next start.
+    pub(crate) fn close(&self) {
+        let mut entries = self.entries.lock();
+        entries.closed = true;
+        entries.by_saga.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait() -> (Message, oneshot::Receiver<SagaState>) {
+        let (reply, answer) = oneshot::channel();
+        (Message::Wait { reply }, answer)
+    }
+
+    #[test]
+    fn a_saga_is_entered_once() {
+        let directory = Directory::default();
+        let _mailbox = directory.enter(Uuid::from_u128(1)).unwrap();
+        assert!(directory.enter(Uuid::from_u128(1)).is_none());
+        assert_eq!(directory.len(), 1);
+    }
+
+    #[test]
+    fn a_saga_with_mail_does_not_leave() {
+        let (directory, saga) = (Directory::default(), Uuid::from_u128(1));
+        let mut mailbox = directory.enter(saga).unwrap();
+        assert!(directory.send(saga, wait().0).is_ok());
+        assert!(!directory.leave(saga, &mailbox));
+        assert!(mailbox.try_recv().is_ok());
+        assert!(directory.leave(saga, &mailbox));
+        assert!(directory.send(saga, wait().0).is_err());
+    }
+
+    #[test]
+    fn a_closed_directory_ends_every_task() {
+        let (directory, saga) = (Directory::default(), Uuid::from_u128(1));
+        let mut mailbox = directory.enter(saga).unwrap();
+        directory.close();
+        assert!(mailbox.try_recv().is_err() && mailbox.is_closed());
+        assert!(directory.enter(saga).is_none());
+        assert!(directory.send_or_enter(saga, wait().0).is_none());
+    }
+
+    #[test]
+    fn a_message_to_a_sleeping_saga_wakes_it_once() {
+        let (directory, saga) = (Directory::default(), Uuid::from_u128(1));
+        let mailbox = directory.send_or_enter(saga, wait().0);
+        assert!(mailbox.is_some_and(|mailbox| mailbox.len() == 1));
+    }
+}

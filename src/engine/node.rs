@@ -1,0 +1,252 @@
+//! A node: a value in its user's process. No global state; several in one process stay apart.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use sagaline_storage::views::ViewStore;
+use sagaline_storage::{Backend, Clock, EventStore, GlobalPosition, NodeId, StorageError};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::aggregates::Aggregates;
+use super::core::{Core, Definitions, StoreStreams};
+use super::definition::Definition;
+use super::directory::Directory;
+use super::http_client::{Connect, HttpClient, TcpConnect};
+use super::metrics::Metrics;
+use super::outbox;
+use super::participants::{ParticipantHealth, Participants};
+use super::projection::Projection;
+use super::projector::{AnyProjection, Projector, Views};
+use super::recovery;
+use super::sagas::Sagas;
+use super::settings::EngineSettings;
+
+/// Why a node did not start.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NodeError {
+    /// A setting is wrong.
+    #[error("{0}")]
+    Setting(String),
+    /// The store did not serve.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Puts a node together.
+pub struct NodeBuilder<B: Backend> {
+    backend: B,
+    settings: EngineSettings,
+    definitions: Definitions,
+    projections: Vec<Arc<dyn AnyProjection<B>>>,
+    connect: Arc<dyn Connect>,
+}
+
+/// A running node. Cheap to clone; dropping the last one stops its background work, `drain` stops it in
+/// good order.
+pub struct Node<B: Backend> {
+    inner: Arc<Inner<B>>,
+}
+
+impl<B: Backend> Clone for Node<B> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+struct Inner<B: Backend> {
+    core: Arc<Core<B>>,
+    stop: watch::Sender<bool>,
+    progress: HashMap<&'static str, watch::Receiver<GlobalPosition>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    recovered: u64,
+}
+
+impl<B: Backend> NodeBuilder<B> {
+    /// A node on this backend, without sagas or projections.
+    pub fn new(backend: B) -> Self {
+        Self {
+            backend,
+            settings: EngineSettings::default(),
+            definitions: Definitions::default(),
+            projections: Vec::new(),
+            connect: Arc::new(TcpConnect),
+        }
+    }
+
+    /// Tunes the engine.
+    #[must_use]
+    pub fn settings(mut self, settings: EngineSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Lets the node run sagas of this definition. Of several under one name the last one is for new
+    /// sagas; the others let running sagas end as they began.
+    #[must_use]
+    pub fn saga<T>(mut self, definition: &Definition<T>) -> Self {
+        self.definitions.add(definition.registered.clone());
+        self
+    }
+
+    /// Lets the node keep this read model.
+    #[must_use]
+    pub fn projection<P: Projection>(mut self, projection: P) -> Self {
+        self.projections.push(Arc::new(Projector(projection)));
+        self
+    }
+
+    /// How calls of steps connect; TCP unless said otherwise.
+    #[must_use]
+    pub fn connect(mut self, connect: Arc<dyn Connect>) -> Self {
+        self.connect = connect;
+        self
+    }
+
+    /// Takes the shards, takes up every saga that owes something, and follows the log. When it returns,
+    /// requests reach every saga under way.
+    pub async fn start(self) -> Result<Node<B>, NodeError> {
+        let node_id = NodeId::new(self.settings.node_id.as_str())?;
+        if self.settings.shards == 0 {
+            return Err(NodeError::Setting("shards 0: wants at least 1".to_owned()));
+        }
+        let streams = Arc::new(StoreStreams(self.backend.clone()));
+        let participants = Participants::new(self.backend.clock().clone(), &self.settings);
+        let core = Arc::new(Core {
+            node_id,
+            definitions: self.definitions,
+            directory: Directory::default(),
+            participants,
+            http: HttpClient::new(self.connect),
+            streams,
+            metrics: Arc::default(),
+            epochs: RwLock::default(),
+            draining: AtomicBool::new(false),
+            store_lost: AtomicBool::new(false),
+            orphans: AtomicU64::new(0),
+            settings: self.settings,
+            backend: self.backend,
+        });
+        recovery::take_shards(&core).await?;
+        let recovered = recovery::recover(&core).await?;
+        let (stop, stopped) = watch::channel(false);
+        let mut progress = HashMap::new();
+        let mut tasks = Vec::new();
+        for projection in self.projections {
+            let (sender, receiver) = watch::channel(GlobalPosition::START);
+            progress.insert(projection.name(), receiver);
+            tasks.push(tokio::spawn(projection.run(core.clone(), stopped.clone(), sender)));
+        }
+        let (sender, receiver) = watch::channel(GlobalPosition::START);
+        progress.insert(OUTBOX, receiver);
+        tasks.push(tokio::spawn(outbox::relay(core.clone(), stopped, sender)));
+        let tasks = Mutex::new(tasks);
+        Ok(Node { inner: Arc::new(Inner { core, stop, progress, tasks, recovered }) })
+    }
+}
+
+const OUTBOX: &str = "outbox";
+
+impl<B: Backend> Node<B> {
+    /// The sagas.
+    pub fn sagas(&self) -> Sagas<B> {
+        Sagas { core: self.inner.core.clone() }
+    }
+
+    /// The aggregates.
+    pub fn aggregates(&self) -> Aggregates<B> {
+        Aggregates { core: self.inner.core.clone() }
+    }
+
+    /// A projection's view; none when the node does not keep it.
+    pub fn views<P: Projection>(&self) -> Option<Views<B, P>> {
+        let progress = self.inner.progress.get(P::NAME)?.clone();
+        Some(Views { core: self.inner.core.clone(), progress, projection: PhantomData })
+    }
+
+    /// The backend: log, views, locks, bus, clock, randomness.
+    pub fn backend(&self) -> &B {
+        &self.inner.core.backend
+    }
+
+    /// What the engine counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.core.metrics
+    }
+
+    /// The node's name.
+    pub fn id(&self) -> &NodeId {
+        &self.inner.core.node_id
+    }
+
+    /// The health of every participant called so far.
+    pub fn participants(&self) -> Vec<ParticipantHealth> {
+        self.inner.core.participants.health()
+    }
+
+    /// The saga types it can start, by name.
+    pub fn saga_types(&self) -> Vec<Arc<str>> {
+        self.inner.core.definitions.names()
+    }
+
+    /// How many sagas were taken up when it started.
+    pub fn recovered(&self) -> u64 {
+        self.inner.recovered
+    }
+
+    /// Sagas left alone because their definition is not known here.
+    pub fn orphans(&self) -> u64 {
+        self.inner.core.orphans.load(Ordering::Relaxed)
+    }
+
+    /// How far the outbox has come.
+    pub fn outbox_position(&self) -> GlobalPosition {
+        self.inner.progress.get(OUTBOX).map_or(GlobalPosition::START, |p| *p.borrow())
+    }
+
+    /// Whether it can serve: the store answers, and nothing is being shut down. The error says why not.
+    pub async fn ready(&self) -> Result<(), String> {
+        let core = &self.inner.core;
+        if core.is_draining() {
+            return Err("draining".to_owned());
+        }
+        if core.store_lost.load(Ordering::Acquire) {
+            return Err("the store does not serve any more; start the node again".to_owned());
+        }
+        core.backend.events().head().await.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Stops in good order: no new sagas, those under way get some time to end, then the followers stop and
+    /// the views are flushed. What is left is taken up at the next start.
+    pub async fn drain(&self) -> Result<(), StorageError> {
+        const LOOK: Duration = Duration::from_millis(20);
+        let core = &self.inner.core;
+        core.draining.store(true, Ordering::Release);
+        let clock = core.backend.clock();
+        let bound = Duration::from_millis(core.settings.drain_timeout_ms);
+        let begun = clock.monotonic();
+        while core.directory.len() > 0 && clock.monotonic().saturating_sub(begun) < bound {
+            clock.sleep(LOOK).await;
+        }
+        core.directory.close();
+        self.inner.stop.send_replace(true);
+        let tasks = std::mem::take(&mut *self.inner.tasks.lock());
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a follower of the log ended badly");
+            }
+        }
+        core.backend.views().flush().await
+    }
+}
+
+impl<B: Backend> Drop for Inner<B> {
+    fn drop(&mut self) {
+        self.core.directory.close();
+        self.stop.send_replace(true);
+    }
+}

@@ -1,0 +1,144 @@
+//! The health of those who are called: a circuit breaker, a concurrency limit and a retry budget each.
+//!
+//! A call waits here before it leaves. Waiting is no attempt: while a breaker is open, attempts are not
+//! used up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sagaline_storage::Clock;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::saga::{Admit, Breaker, BreakerPolicy, RetryBudget, RetryBudgetPolicy};
+
+use super::settings::EngineSettings;
+
+/// All participants this node has called.
+pub(crate) struct Participants<C> {
+    clock: C,
+    calls_max: usize,
+    breaker: BreakerPolicy,
+    budget: RetryBudgetPolicy,
+    known: Mutex<BTreeMap<&'static str, Arc<Participant>>>,
+}
+
+struct Participant {
+    breaker: Mutex<Breaker>,
+    budget: Mutex<RetryBudget>,
+    places: Arc<Semaphore>,
+}
+
+/// Leave to make one call. Say how it went; a call that was given up says nothing of the participant.
+pub(crate) struct Leave<C> {
+    participant: Arc<Participant>,
+    clock: C,
+    _place: OwnedSemaphorePermit,
+}
+
+/// A participant's health, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParticipantHealth {
+    /// Its name.
+    pub name: &'static str,
+    /// `closed`, `open` or `half-open`.
+    pub breaker: &'static str,
+    /// Calls under way.
+    pub calls: usize,
+}
+
+impl<C: Clock> Participants<C> {
+    pub(crate) fn new(clock: C, settings: &EngineSettings) -> Self {
+        Self {
+            clock,
+            calls_max: settings.calls_per_participant_max.max(1),
+            breaker: BreakerPolicy {
+                failures_to_open: settings.breaker_failures,
+                open_min_us: settings.breaker_open_ms.saturating_mul(1_000),
+                ..BreakerPolicy::default()
+            },
+            budget: RetryBudgetPolicy {
+                percent: settings.retry_budget_percent,
+                min_per_s: settings.retry_budget_min_per_s,
+                ..RetryBudgetPolicy::default()
+            },
+            known: Mutex::default(),
+        }
+    }
+
+    /// Waits until the participant may be called.
+    pub(crate) async fn admit(&self, name: &'static str, retry: bool) -> Leave<C> {
+        let participant = self.get(name);
+        loop {
+            let place = participant.places.clone().acquire_owned().await;
+            let place = place.expect("this semaphore is never closed");
+            let Err(wait) = participant.ask(self.now_us(), retry) else {
+                let clock = self.clock.clone();
+                return Leave { participant, clock, _place: place };
+            };
+            drop(place);
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    pub(crate) fn health(&self) -> Vec<ParticipantHealth> {
+        let known = self.known.lock();
+        let health = known.iter().map(|(name, participant)| ParticipantHealth {
+            name,
+            breaker: participant.breaker.lock().status(),
+            calls: self.calls_max - participant.places.available_permits().min(self.calls_max),
+        });
+        health.collect()
+    }
+
+    fn get(&self, name: &'static str) -> Arc<Participant> {
+        let mut known = self.known.lock();
+        let new = || {
+            Arc::new(Participant {
+                breaker: Mutex::new(Breaker::new(self.breaker)),
+                budget: Mutex::new(RetryBudget::new(self.budget, self.now_us())),
+                places: Arc::new(Semaphore::new(self.calls_max)),
+            })
+        };
+        known.entry(name).or_insert_with(new).clone()
+    }
+
+    fn now_us(&self) -> u64 {
+        micros(self.clock.monotonic())
+    }
+}
+
+impl Participant {
+    /// Leave now, or how long to wait before asking again.
+    fn ask(&self, now_us: u64, retry: bool) -> Result<(), Duration> {
+        let wait = |until_us: u64| Duration::from_micros(until_us.saturating_sub(now_us).max(1_000));
+        if retry {
+            if let Admit::WaitUntil(until_us) = self.budget.lock().admit(now_us) {
+                return Err(wait(until_us));
+            }
+        } else {
+            self.budget.lock().first_attempt(now_us);
+        }
+        match self.breaker.lock().admit(now_us) {
+            Admit::Go => Ok(()),
+            Admit::WaitUntil(until_us) => Err(wait(until_us)),
+        }
+    }
+}
+
+impl<C: Clock> Leave<C> {
+    /// The participant answered, whatever it said.
+    pub(crate) fn answered(self) {
+        self.participant.breaker.lock().succeeded(micros(self.clock.monotonic()));
+    }
+
+    /// It did not answer, or could not say.
+    pub(crate) fn failed(self) {
+        self.participant.breaker.lock().failed(micros(self.clock.monotonic()));
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

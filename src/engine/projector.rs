@@ -1,0 +1,240 @@
+//! Running projections: documents loaded, changed by the pure function, stored with the checkpoint.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sagaline_storage::views::{SecondaryKey, ViewChange, ViewPage, ViewQuery, ViewStore};
+use sagaline_storage::{
+    Backend, Clock, Direction, Filter, GlobalPosition, RecordedEvent, StorageError,
+};
+use tokio::sync::watch;
+
+use super::core::Core;
+use super::projection::{Projection, Recorded, View};
+use super::step::BoxFuture;
+use super::subscription::{Changes, Subscription};
+
+/// A projection without its types.
+pub(crate) trait AnyProjection<B: Backend>: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn run(
+        self: Arc<Self>,
+        core: Arc<Core<B>>,
+        stop: watch::Receiver<bool>,
+        progress: watch::Sender<GlobalPosition>,
+    ) -> BoxFuture<'static, ()>;
+}
+
+pub(crate) struct Projector<P>(pub(crate) P);
+
+/// The view in which a version of a projection is kept.
+fn view_name<P: Projection>(version: u32) -> Arc<str> {
+    format!("{}.v{version}", P::NAME).into()
+}
+
+fn subscription_name<P: Projection>(version: u32) -> Arc<str> {
+    format!("projection/{}", view_name::<P>(version)).into()
+}
+
+impl<B: Backend, P: Projection> AnyProjection<B> for Projector<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn run(
+        self: Arc<Self>,
+        core: Arc<Core<B>>,
+        stop: watch::Receiver<bool>,
+        progress: watch::Sender<GlobalPosition>,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            if let Err(error) = clear_older::<B, P>(&core).await {
+                tracing::warn!(projection = P::NAME, %error, "older versions of the view are left");
+            }
+            let categories = P::CATEGORIES.iter().map(|category| (*category).into()).collect();
+            let filter = Filter { categories, ..Filter::ALL };
+            let name = subscription_name::<P>(P::VERSION);
+            let subscription = Subscription { core: core.clone(), name, filter, stop, progress };
+            let apply = move |events| {
+                let (projector, core) = (self.clone(), core.clone());
+                async move { projector.apply(&core, events).await }
+            };
+            subscription.run(apply).await;
+        })
+    }
+}
+
+/// Views of older versions are not read by anybody any more.
+async fn clear_older<B: Backend, P: Projection>(core: &Core<B>) -> Result<(), StorageError> {
+    for version in 1..P::VERSION {
+        let subscription = subscription_name::<P>(version);
+        if core.backend.views().checkpoint(&subscription).await?.is_some() {
+            let view = view_name::<P>(version);
+            core.backend.views().clear(&view, Some(&subscription)).await?;
+        }
+    }
+    Ok(())
+}
+
+impl<P: Projection> Projector<P> {
+    async fn apply<B: Backend>(
+        &self,
+        core: &Core<B>,
+        events: Arc<[RecordedEvent]>,
+    ) -> Result<Changes, StorageError> {
+        let name = view_name::<P>(P::VERSION);
+        let mut view = View::new();
+        for event in events.iter() {
+            for key in self.0.keys(&Recorded(event)) {
+                if view.holds(&key) {
+                    continue;
+                }
+                let stored = core.backend.views().get(&name, key.as_bytes()).await?;
+                let document = stored.map(|bytes| read::<P>(&key, &bytes)).transpose()?;
+                view.load(key, document);
+            }
+            if let Err(error) = self.0.apply(&mut view, &Recorded(event)) {
+                core.metrics.projection_errors.add(1);
+                let position = event.position.0;
+                tracing::error!(projection = P::NAME, position, %error, "event passed over");
+            }
+        }
+        let changes = view.take_changes();
+        changes.into_iter().map(|(key, document)| self.change(&name, key, document)).collect()
+    }
+
+    fn change(
+        &self,
+        view: &Arc<str>,
+        key: &str,
+        document: Option<&P::Document>,
+    ) -> Result<(Arc<str>, ViewChange), StorageError> {
+        let primary = Bytes::copy_from_slice(key.as_bytes());
+        let Some(document) = document else {
+            return Ok((view.clone(), ViewChange::Delete { key: primary }));
+        };
+        let bytes = serde_json::to_vec(document)
+            .map_err(|error| StorageError::invalid(format!("{view} {key}: {error}")))?;
+        let secondary = self.0.index(key, document).into_iter().map(|key| SecondaryKey {
+            index: key.index.into(),
+            partition: key.partition,
+            sort: key.sort,
+        });
+        let secondary = secondary.collect();
+        let put = ViewChange::Put { key: primary, document: Bytes::from(bytes), secondary };
+        Ok((view.clone(), put))
+    }
+}
+
+fn read<P: Projection>(key: &str, bytes: &[u8]) -> Result<P::Document, StorageError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        StorageError::corrupt(format!(
+            "document {key} of {} does not fit its type ({error}): raise the projection's VERSION \
+             when documents change",
+            P::NAME
+        ))
+    })
+}
+
+/// A projection's view as a user of a node sees it. Cheap to clone.
+pub struct Views<B: Backend, P> {
+    pub(crate) core: Arc<Core<B>>,
+    pub(crate) progress: watch::Receiver<GlobalPosition>,
+    pub(crate) projection: PhantomData<fn(P)>,
+}
+
+impl<B: Backend, P> Clone for Views<B, P> {
+    fn clone(&self) -> Self {
+        let (core, progress) = (self.core.clone(), self.progress.clone());
+        Self { core, progress, projection: PhantomData }
+    }
+}
+
+/// Documents, and where the next page starts.
+#[derive(Debug, Clone)]
+pub struct DocumentPage<D> {
+    /// In the order of the query.
+    pub documents: Vec<D>,
+    /// Give it to the next query; none: that was all.
+    pub cursor: Option<Bytes>,
+}
+
+/// A query of one partition of an index, biggest `sort` first unless said otherwise.
+#[derive(Debug, Clone)]
+pub struct DocumentQuery {
+    /// The index.
+    pub index: &'static str,
+    /// The partition.
+    pub partition: Bytes,
+    /// Upwards or downwards.
+    pub direction: Direction,
+    /// The cursor of the page before.
+    pub after: Option<Bytes>,
+    /// Documents passed over.
+    pub skip: usize,
+    /// At most this many.
+    pub limit: usize,
+}
+
+impl<B: Backend, P: Projection> Views<B, P> {
+    /// A document by its key.
+    pub async fn get(&self, key: &str) -> Result<Option<P::Document>, StorageError> {
+        let name = view_name::<P>(P::VERSION);
+        let stored = self.core.backend.views().get(&name, key.as_bytes()).await?;
+        stored.map(|bytes| read::<P>(key, &bytes)).transpose()
+    }
+
+    /// Documents by an index.
+    pub async fn query(
+        &self,
+        query: DocumentQuery,
+    ) -> Result<DocumentPage<P::Document>, StorageError> {
+        let query = ViewQuery {
+            view: view_name::<P>(P::VERSION),
+            index: query.index.into(),
+            partition: query.partition,
+            direction: query.direction,
+            after: query.after,
+            skip: query.skip,
+            limit: query.limit,
+        };
+        let ViewPage { documents, cursor } = self.core.backend.views().query(query).await?;
+        let read = |(key, bytes): &(Bytes, Bytes)| read::<P>(&String::from_utf8_lossy(key), bytes);
+        let documents = documents.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(DocumentPage { documents, cursor })
+    }
+
+    /// How many documents a partition of an index holds.
+    pub async fn count(&self, index: &str, partition: &[u8]) -> Result<u64, StorageError> {
+        let name = view_name::<P>(P::VERSION);
+        self.core.backend.views().count(&name, index, partition).await
+    }
+
+    /// How far the view has come.
+    pub fn position(&self) -> GlobalPosition {
+        *self.progress.borrow()
+    }
+
+    /// Waits until the view has come to `position`, at most `bound`. False: it has not.
+    pub async fn caught_up(&self, position: GlobalPosition, bound: Duration) -> bool {
+        let mut progress = self.progress.clone();
+        let reached = progress.wait_for(|reached| *reached >= position);
+        let clock = self.core.backend.clock();
+        within(clock, bound, reached).await.is_some_and(|reached| reached.is_ok())
+    }
+}
+
+async fn within<C: Clock, T>(
+    clock: &C,
+    bound: Duration,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = future => Some(done),
+        () = clock.sleep(bound) => None,
+    }
+}

@@ -1,0 +1,400 @@
+//! Sagas as a user of a node sees them: start, wait, look, cancel, operate.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sagaline_storage::{
+    AppendError, Backend, Claim, ClaimChange, CorrelationId, EventStore, StreamId,
+};
+use serde::Serialize;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::saga::{Json, SagaState, Stimulus, Verb, begin};
+
+use super::actor;
+use super::core::Core;
+use super::definition::{Definition, Registered};
+use super::directory::{Message, RequestError};
+use super::keys;
+use super::run::{self, RunError, SagaHistory};
+use super::stage::Stage;
+use super::turn::{Turn, TurnError};
+
+/// The sagas of a node. Cheap to clone.
+pub struct Sagas<B: Backend> {
+    pub(crate) core: Arc<Core<B>>,
+}
+
+impl<B: Backend> Clone for Sagas<B> {
+    fn clone(&self) -> Self {
+        Self { core: self.core.clone() }
+    }
+}
+
+/// A saga that was started, by this call or by an earlier one with the same key.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// The saga.
+    pub id: Uuid,
+    /// Its correlation id.
+    pub correlation_id: CorrelationId,
+    /// An earlier start with the same idempotency key and input made it; nothing was done now.
+    pub replayed: bool,
+    /// Its state when it was started, or as it is now when replayed.
+    pub state: SagaState,
+}
+
+/// What a start asks for.
+#[derive(Debug, Clone)]
+pub struct StartRequest {
+    /// Unique per saga type: the same key and input again is the same saga. Scope it to the user by
+    /// putting the user into it.
+    pub idempotency_key: Option<String>,
+    /// Ties the saga's events to the request; drawn when none is given.
+    pub correlation_id: Option<CorrelationId>,
+}
+
+/// Why a saga was not started. Nothing was stored.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StartError {
+    /// No saga of this type is known to this node.
+    #[error("saga type `{saga_type}` is not known here; known are: {known}")]
+    UnknownType {
+        /// What was asked for.
+        saga_type: String,
+        /// What there is.
+        known: String,
+    },
+    /// The input does not fit the saga's type.
+    #[error("the input does not fit saga type `{saga_type}`: {problem}")]
+    BadInput {
+        /// The type.
+        saga_type: String,
+        /// Why.
+        problem: String,
+    },
+    /// The idempotency key or correlation id breaks its rules.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The key was used before with another input.
+    #[error("the idempotency key was used before with another input, by saga {saga}")]
+    KeyReused {
+        /// The saga that has the key.
+        saga: Uuid,
+    },
+    /// Something of which there is one is taken: another order for the product, for instance.
+    #[error("{claim} is held by {owner}")]
+    ClaimTaken {
+        /// What was wanted.
+        claim: Claim,
+        /// The stream that has it.
+        owner: StreamId,
+    },
+    /// A local first step said no.
+    #[error("step `{step}` was rejected with {code}: {reason}")]
+    Rejected {
+        /// The step.
+        step: Arc<str>,
+        /// The code.
+        code: String,
+        /// The words.
+        reason: String,
+    },
+    /// As many sagas are under way as this node takes; try again later.
+    #[error("{live} sagas are under way, which is the most this node takes")]
+    Overloaded {
+        /// How many.
+        live: usize,
+    },
+    /// The node is draining, owns no shard, or its store does not serve.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Longest idempotency key, in bytes: it stands in a claim beside the saga's type.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
+
+impl<B: Backend> Sagas<B> {
+    /// Starts a saga. After `Ok` it is durable, and this node works on it.
+    pub async fn start<T: Serialize>(
+        &self,
+        definition: &Definition<T>,
+        request: StartRequest,
+        input: &T,
+    ) -> Result<Started, StartError> {
+        let registered = definition.registered.clone();
+        let input = Json::of(input).map_err(|error| StartError::BadInput {
+            saga_type: registered.definition.name().to_string(),
+            problem: error.to_string(),
+        })?;
+        self.start_registered(registered, request, input).await
+    }
+
+    /// Starts a saga of any type this node knows, by name and JSON input.
+    pub async fn start_named(
+        &self,
+        saga_type: &str,
+        request: StartRequest,
+        input: Json,
+    ) -> Result<Started, StartError> {
+        let definitions = &self.core.definitions;
+        let registered = definitions.named(saga_type).cloned().ok_or_else(|| {
+            StartError::UnknownType {
+                saga_type: saga_type.chars().take(64).collect(),
+                known: definitions.names().join(", "),
+            }
+        })?;
+        (registered.check_input)(&input).map_err(|problem| StartError::BadInput {
+            saga_type: saga_type.to_owned(),
+            problem,
+        })?;
+        self.start_registered(registered, request, input).await
+    }
+
+    /// In a task of its own: when the caller goes away in the middle, the saga that may already be durable
+    /// still gets somebody who works on it.
+    async fn start_registered(
+        &self,
+        registered: Arc<Registered>,
+        request: StartRequest,
+        input: Json,
+    ) -> Result<Started, StartError> {
+        let sagas = self.clone();
+        let starting =
+            tokio::spawn(async move { sagas.start_in_task(registered, request, input).await });
+        starting.await.map_err(|error| StartError::Unavailable(error.to_string()))?
+    }
+
+    async fn start_in_task(
+        &self,
+        registered: Arc<Registered>,
+        request: StartRequest,
+        input: Json,
+    ) -> Result<Started, StartError> {
+        let core = &self.core;
+        self.check_admission(&request)?;
+        let correlation_id = match request.correlation_id {
+            Some(id) => id,
+            None => CorrelationId::new(core.uuid().to_string())
+                .map_err(|error| StartError::BadRequest(error.to_string()))?,
+        };
+        let name = registered.definition.name().clone();
+        let key = request.idempotency_key.map(|key| keys::start_claim(&name, &key));
+        let mut tries_left = core.settings.conflict_retries;
+        loop {
+            let id = core.draw_saga_id().ok_or_else(|| {
+                StartError::Unavailable("this node owns no shard at the moment".to_owned())
+            })?;
+            let attempt = self.try_start(id, &registered, &correlation_id, &key, &input).await;
+            match attempt {
+                Ok(state) => {
+                    core.metrics.sagas_started.add(1);
+                    return Ok(Started { id, correlation_id, replayed: false, state });
+                }
+                Err(TurnError::Append(AppendError::ClaimTaken { claim, owner }))
+                    if Some(&claim) == key.as_ref() =>
+                {
+                    return self.replay(&owner, &input).await;
+                }
+                Err(TurnError::Append(AppendError::WrongExpectedVersion { .. }))
+                    if tries_left > 0 =>
+                {
+                    tries_left -= 1;
+                    core.metrics.append_conflicts.add(1);
+                }
+                Err(error) => return Err(self.refusal(error)),
+            }
+        }
+    }
+
+    fn check_admission(&self, request: &StartRequest) -> Result<(), StartError> {
+        let core = &self.core;
+        if let Some(key) = &request.idempotency_key {
+            let visible = |c: char| !c.is_control();
+            if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX || !key.chars().all(visible) {
+                return Err(StartError::BadRequest(format!(
+                    "idempotency key of {} bytes: wants 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes \
+                     without control characters",
+                    key.len()
+                )));
+            }
+        }
+        if core.is_draining() || core.store_lost.load(Ordering::Acquire) {
+            return Err(StartError::Unavailable("this node takes no new sagas".to_owned()));
+        }
+        let live = core.directory.len();
+        if live >= core.settings.sagas_live_max {
+            return Err(StartError::Overloaded { live });
+        }
+        Ok(())
+    }
+
+    async fn try_start(
+        &self,
+        id: Uuid,
+        registered: &Arc<Registered>,
+        correlation_id: &CorrelationId,
+        key: &Option<Claim>,
+        input: &Json,
+    ) -> Result<SagaState, TurnError> {
+        let core = &self.core;
+        let epoch = core.epoch(core.shard(id)).unwrap_or_default();
+        let owner = keys::saga_stream(id);
+        let take = |claim: &Claim| ClaimChange::Take { claim: claim.clone(), owner: owner.clone() };
+        let mut turn = Turn {
+            core,
+            id,
+            registered,
+            correlation_id,
+            base: None,
+            epoch,
+            events: Vec::new(),
+            state: None,
+            stage: Stage::default(),
+            effects: Vec::new(),
+            claims: key.iter().map(take).collect(),
+        };
+        turn.take(begin(&registered.definition, input.clone(), core.moment(epoch)))?;
+        turn.settle_local(true).await?;
+        let Some(mailbox) = core.directory.enter(id) else {
+            return Err(TurnError::Broken("this node works on no sagas any more".to_owned()));
+        };
+        let entered = Entered { core, id, done: false };
+        let (run, effects) = turn.append().await?;
+        let run = run.ok_or_else(|| TurnError::Broken("a start without events".to_owned()))?;
+        let state = run.state.clone();
+        entered.keep();
+        actor::count_end(core, &state);
+        actor::spawn(core.clone(), run, epoch, mailbox, effects);
+        Ok(state)
+    }
+
+    /// The saga that an idempotency key belongs to, when it was started with the same input.
+    async fn replay(&self, owner: &StreamId, input: &Json) -> Result<Started, StartError> {
+        let unavailable = |problem: String| StartError::Unavailable(problem);
+        let id = keys::saga_of(owner)
+            .ok_or_else(|| unavailable(format!("{owner} holds an idempotency key of sagas")))?;
+        let history = self.history(id).await.map_err(|error| unavailable(error.to_string()))?;
+        if history.state.input != *input {
+            return Err(StartError::KeyReused { saga: id });
+        }
+        self.core.metrics.starts_replayed.add(1);
+        let (state, correlation_id) = (history.state, history.correlation_id);
+        Ok(Started { id, correlation_id, replayed: true, state })
+    }
+
+    fn refusal(&self, error: TurnError) -> StartError {
+        match error {
+            TurnError::StartRejected { step, code, reason } => {
+                StartError::Rejected { step, code, reason }
+            }
+            TurnError::Append(AppendError::ClaimTaken { claim, owner }) => {
+                self.core.metrics.starts_refused_by_claim.add(1);
+                StartError::ClaimTaken { claim, owner }
+            }
+            TurnError::Append(AppendError::Invalid(problem)) => StartError::BadRequest(problem),
+            TurnError::StoreLost(error) => {
+                self.core.lose_store(&error);
+                StartError::Unavailable(error.to_string())
+            }
+            error @ (TurnError::Append(_) | TurnError::Refused(_) | TurnError::Broken(_)) => {
+                tracing::error!(%error, "saga not started");
+                StartError::Unavailable(error.to_string())
+            }
+        }
+    }
+
+    /// A saga's state, folded from the log: always up to date.
+    pub async fn history(&self, id: Uuid) -> Result<SagaHistory, RequestError> {
+        run::history(&self.core, id).await.map_err(|error| match error {
+            RunError::NotFound => RequestError::NotFound,
+            RunError::Storage(error) => RequestError::Unavailable(error.to_string()),
+            error => RequestError::Unworkable(error.to_string()),
+        })
+    }
+
+    /// Returns when the saga has ended, or is parked or paused with nothing under way.
+    pub async fn wait(&self, id: Uuid) -> Result<SagaState, RequestError> {
+        let (reply, answer) = oneshot::channel();
+        if self.core.directory.send(id, Message::Wait { reply }).is_ok()
+            && let Ok(state) = answer.await
+        {
+            return Ok(state);
+        }
+        let state = self.history(id).await?.state;
+        if state.has_ended() || state.parked.is_some() || state.paused {
+            return Ok(state);
+        }
+        Err(RequestError::Unavailable("nobody works on the saga at the moment".to_owned()))
+    }
+
+    /// Wants the saga undone. After `Ok` that is durable; where the pivot is in doubt it is settled first.
+    pub async fn cancel(&self, id: Uuid, reason: &str, actor: &str) -> Result<(), RequestError> {
+        let (reason, actor) = (reason.to_owned(), actor.to_owned());
+        self.request(id, Stimulus::Cancel { reason, actor }).await
+    }
+
+    /// An operator's verb. After `Ok` it is durable.
+    pub async fn operate(
+        &self,
+        id: Uuid,
+        verb: Verb,
+        reason: &str,
+        actor: &str,
+    ) -> Result<(), RequestError> {
+        let (reason, actor) = (reason.to_owned(), actor.to_owned());
+        self.request(id, Stimulus::Operate { verb, reason, actor }).await
+    }
+
+    async fn request(&self, id: Uuid, stimulus: Stimulus) -> Result<(), RequestError> {
+        let core = &self.core;
+        if core.store_lost.load(Ordering::Acquire) {
+            return Err(RequestError::Unavailable("the store does not serve".to_owned()));
+        }
+        let (reply, answer) = oneshot::channel();
+        if let Some(mailbox) = core.directory.send_or_enter(id, Message::Request { stimulus, reply }) {
+            actor::spawn_from_log(core.clone(), id, mailbox);
+        }
+        let gone = || RequestError::Unavailable("the node stopped working on the saga".to_owned());
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// How many sagas are under way on this node.
+    pub fn live(&self) -> usize {
+        self.core.directory.len()
+    }
+
+    /// Sagas that wait for an operator, up to `limit`, in the order of their shard and id.
+    pub async fn parked(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Uuid>, RequestError> {
+        let claims = self.core.backend.events().claims(keys::PARKED_CLAIM, after, limit).await;
+        let claims = claims.map_err(|error| RequestError::Unavailable(error.to_string()))?;
+        Ok(claims.iter().filter_map(|holder| keys::saga_of(&holder.owner)).collect())
+    }
+}
+
+/// A place in the directory that is given back unless the saga was started.
+struct Entered<'a, B: Backend> {
+    core: &'a Core<B>,
+    id: Uuid,
+    done: bool,
+}
+
+impl<B: Backend> Entered<'_, B> {
+    fn keep(mut self) {
+        self.done = true;
+    }
+}
+
+impl<B: Backend> Drop for Entered<'_, B> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.core.directory.abandon(self.id);
+        }
+    }
+}
+

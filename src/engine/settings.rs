@@ -1,0 +1,46 @@
+//! What can be tuned in the engine: plain values with units.
+
+/// Settings of one node's engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// The node's name in every event it appends.
+    pub node_id: String,
+    /// Into how many shards sagas are divided. Fixed for the life of a store.
+    pub shards: u32,
+    /// More sagas under way than this are refused as `Overloaded`. A parked saga is not under way.
+    pub sagas_live_max: usize,
+    /// Calls to one participant at the same time.
+    pub calls_per_participant_max: usize,
+    /// Failures in a row that open a participant's circuit breaker.
+    pub breaker_failures: u32,
+    /// How long it stays open before one call is let through.
+    pub breaker_open_ms: u64,
+    /// Retries per participant: this share of its first attempts, in percent.
+    pub retry_budget_percent: u32,
+    /// Retries per participant and second that are always allowed.
+    pub retry_budget_min_per_s: u32,
+    /// How often a command is decided again after it lost a race.
+    pub conflict_retries: u32,
+    /// Events a projection or the outbox takes at a time.
+    pub subscription_batch: usize,
+    /// How long drain waits for calls that are under way.
+    pub drain_timeout_ms: u64,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            node_id: "node-1".to_owned(),
+            shards: 64,
+            sagas_live_max: 100_000,
+            calls_per_participant_max: 512,
+            breaker_failures: 10,
+            breaker_open_ms: 2_000,
+            retry_budget_percent: 20,
+            retry_budget_min_per_s: 10,
+            conflict_retries: 8,
+            subscription_batch: 2_000,
+            drain_timeout_ms: 10_000,
+        }
+    }
+}

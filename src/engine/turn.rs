@@ -1,0 +1,269 @@
+//! One turn of a saga: from an input to one append. Local steps are run inside it, so that their
+//! events and the saga's own become durable together.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use sagaline_storage::{
+    AppendError, AppendId, AppendRequest, Backend, ClaimChange, CorrelationId, Epoch, EventId,
+    EventType, ExpectedVersion, Fence, NewEvent, StorageError, StreamVersion, StreamWrite,
+};
+use uuid::Uuid;
+
+use crate::codec;
+use crate::saga::{
+    Decision, Effect, Input, Outcome, Refusal, SagaEvent, SagaState, Stimulus, decide, evolve,
+    pending_effects,
+};
+
+use super::append::{Refused, append_certainly};
+use super::core::Core;
+use super::definition::Registered;
+use super::invoke;
+use super::keys;
+use super::run::SagaRun;
+use super::stage::Stage;
+
+/// A saga before the append: `base` is what is durable.
+pub(crate) struct Turn<'a, B: Backend> {
+    pub(crate) core: &'a Core<B>,
+    pub(crate) id: Uuid,
+    pub(crate) registered: &'a Arc<Registered>,
+    pub(crate) correlation_id: &'a CorrelationId,
+    pub(crate) base: Option<&'a SagaRun>,
+    pub(crate) epoch: u64,
+    pub(crate) events: Vec<SagaEvent>,
+    pub(crate) state: Option<SagaState>,
+    pub(crate) stage: Stage,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) claims: Vec<ClaimChange>,
+}
+
+/// Why a turn came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TurnError {
+    /// The machine refuses a person's request.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A local step said no while the saga was being started: there is nothing to undo.
+    #[error("step `{step}` was rejected with {code}: {reason}")]
+    StartRejected { step: Arc<str>, code: String, reason: String },
+    /// The store refused the append.
+    #[error(transparent)]
+    Append(AppendError),
+    /// The store does not serve.
+    #[error("{0}")]
+    StoreLost(StorageError),
+    /// An event could not be folded or written: a bug or a damaged log.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// Which claims a saga holds between its start and its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Membership {
+    Live,
+    Parked,
+}
+
+impl<'a, B: Backend> Turn<'a, B> {
+    /// A turn of a saga that exists.
+    pub(crate) fn of(core: &'a Core<B>, run: &'a SagaRun, epoch: u64) -> Self {
+        Self {
+            core,
+            id: run.id,
+            registered: &run.registered,
+            correlation_id: &run.correlation_id,
+            base: Some(run),
+            epoch,
+            events: Vec::new(),
+            state: Some(run.state.clone()),
+            stage: Stage::default(),
+            effects: Vec::new(),
+            claims: Vec::new(),
+        }
+    }
+
+    /// Takes an input in, with what its call staged.
+    pub(crate) fn input(&mut self, stimulus: Stimulus, stage: Stage) -> Result<(), TurnError> {
+        let Some(state) = &self.state else {
+            return Err(TurnError::Broken("an input before the saga's start".to_owned()));
+        };
+        let accepted = keeps_stage(&stimulus);
+        let input = Input { moment: self.core.moment(self.epoch), stimulus };
+        let decision = decide(&self.registered.definition, state, input)?;
+        if accepted && !decision.events.is_empty() {
+            self.stage.merge(stage);
+        }
+        self.take(decision)
+    }
+
+    /// Folds a decision in.
+    pub(crate) fn take(&mut self, decision: Decision) -> Result<(), TurnError> {
+        for event in decision.events {
+            let state = evolve(self.state.take(), &event);
+            self.state = Some(state.map_err(|error| TurnError::Broken(error.to_string()))?);
+            self.events.push(event);
+        }
+        self.effects.extend(decision.effects);
+        Ok(())
+    }
+
+    /// Runs the effects of local steps until none is left. `starting`: a rejection refuses the start.
+    pub(crate) async fn settle_local(&mut self, starting: bool) -> Result<(), TurnError> {
+        let mut waiting: VecDeque<Effect> = std::mem::take(&mut self.effects).into();
+        while let Some(effect) = waiting.pop_front() {
+            let Effect::Invoke { step, direction, attempt } = effect else {
+                self.effects.push(effect);
+                continue;
+            };
+            let code = self.registered.code.get(step.0 as usize);
+            let (Some(code), Some(state)) = (code.filter(|code| code.local()), &self.state) else {
+                self.effects.push(effect);
+                continue;
+            };
+            let at = invoke::At { core: self.core, id: self.id, registered: self.registered };
+            let call = at.call(state, self.correlation_id, self.epoch, (step, direction, attempt));
+            let before = self.stage.clone();
+            let staged = std::mem::take(&mut self.stage);
+            let (outcome, staged) = invoke::local(code.clone(), call, state, step, staged).await;
+            if let (true, Outcome::Rejected { code, reason }) = (starting, &outcome) {
+                let step = self.step_name(step.0 as usize);
+                let (code, reason) = (code.clone(), reason.clone());
+                return Err(TurnError::StartRejected { step, code, reason });
+            }
+            let unknown = matches!(outcome, Outcome::Unknown { .. });
+            self.stage = if unknown { before } else { staged };
+            let stimulus = Stimulus::Returned { step, direction, attempt, outcome };
+            self.input(stimulus, Stage::default())?;
+            waiting.extend(std::mem::take(&mut self.effects));
+        }
+        Ok(())
+    }
+
+    /// Makes it durable. Nothing to append: nothing changed.
+    pub(crate) async fn append(mut self) -> Result<(Option<SagaRun>, Vec<Effect>), TurnError> {
+        if self.events.is_empty() {
+            return Ok((None, self.effects));
+        }
+        self.change_membership();
+        let effects = std::mem::take(&mut self.effects);
+        let (request, last_event) = self.request()?;
+        let (core, appended) = (self.core, self.events.len() as u64);
+        let state = self.state.ok_or_else(|| TurnError::Broken("no state to append".to_owned()))?;
+        let version = self.base.map_or(0, |run| run.version.0) + appended;
+        let run = SagaRun {
+            id: self.id,
+            stream: keys::saga_stream(self.id),
+            registered: self.registered.clone(),
+            correlation_id: self.correlation_id.clone(),
+            state,
+            version: StreamVersion(version),
+            last_event,
+        };
+        append_certainly(&core.backend, &core.metrics, request).await.map_err(|error| match error {
+            Refused::Append(error) => TurnError::Append(error),
+            Refused::StoreLost(error) => TurnError::StoreLost(error),
+        })?;
+        Ok((Some(run), effects))
+    }
+
+    fn step_name(&self, step: usize) -> Arc<str> {
+        self.registered.definition.steps().get(step).map_or_else(|| "?".into(), |s| s.name.clone())
+    }
+
+    /// The saga's claim on somebody's attention follows its state, in the same append.
+    fn change_membership(&mut self) {
+        let definition = &self.registered.definition;
+        let before = self.base.and_then(|run| membership(definition, &run.state));
+        let after = self.state.as_ref().and_then(|state| membership(definition, state));
+        if before == after {
+            return;
+        }
+        let (shard, owner) = (self.core.shard(self.id), keys::saga_stream(self.id));
+        let claim = |membership| match membership {
+            Membership::Live => keys::live_claim(shard, self.id),
+            Membership::Parked => keys::parked_claim(shard, self.id),
+        };
+        if let Some(membership) = before {
+            self.claims.push(ClaimChange::Release { claim: claim(membership), owner: owner.clone() });
+        }
+        if let Some(membership) = after {
+            self.claims.push(ClaimChange::Take { claim: claim(membership), owner });
+        }
+    }
+
+    /// The append, and the id of the saga's last event in it. Each of the saga's events is caused by the
+    /// one before it; what steps staged is caused by the first of them.
+    fn request(&mut self) -> Result<(AppendRequest, EventId), TurnError> {
+        let core = self.core;
+        let mut cause = self.base.map(|run| run.last_event);
+        let mut events = Vec::with_capacity(self.events.len());
+        for event in &self.events {
+            let event = self.new_event(event, cause)?;
+            cause = Some(event.id);
+            events.push(event);
+        }
+        let first = events.first().map(|event| event.id);
+        let expected = self.base.map_or(ExpectedVersion::NoStream, |run| {
+            ExpectedVersion::Exact(run.version)
+        });
+        let stream = keys::saga_stream(self.id);
+        let mut writes = vec![StreamWrite { stream, expected, events }];
+        let (staged, claims) = std::mem::take(&mut self.stage).into_writes(|event| NewEvent {
+            id: core.event_id(),
+            event_type: event.event_type,
+            schema_version: event.schema_version,
+            correlation_id: self.correlation_id.clone(),
+            causation_id: first,
+            payload: event.payload,
+        });
+        writes.extend(staged);
+        let mut all_claims = std::mem::take(&mut self.claims);
+        all_claims.extend(claims);
+        let request = AppendRequest {
+            append_id: AppendId(core.uuid()),
+            node_id: core.node_id.clone(),
+            fence: Some(Fence { shard: core.shard(self.id), epoch: Epoch(self.epoch) }),
+            writes,
+            claims: all_claims,
+        };
+        let last = cause.ok_or_else(|| TurnError::Broken("an append without events".to_owned()))?;
+        Ok((request, last))
+    }
+
+    fn new_event(&self, event: &SagaEvent, cause: Option<EventId>) -> Result<NewEvent, TurnError> {
+        let broken = |error: &dyn std::fmt::Display| TurnError::Broken(error.to_string());
+        let encoded = codec::encode(event).map_err(|error| broken(&error))?;
+        Ok(NewEvent {
+            id: self.core.event_id(),
+            event_type: EventType::new(event.name()).map_err(|error| broken(&error))?,
+            schema_version: 1,
+            correlation_id: self.correlation_id.clone(),
+            causation_id: cause,
+            payload: encoded.payload,
+        })
+    }
+}
+
+/// A saga at its end holds no claim. A parked one that owes nothing to anybody waits for an operator;
+/// all others must be worked on.
+fn membership(definition: &crate::saga::Definition, state: &SagaState) -> Option<Membership> {
+    if state.has_ended() {
+        return None;
+    }
+    let idle = state.parked.is_some() && pending_effects(definition, state).is_empty();
+    Some(if idle { Membership::Parked } else { Membership::Live })
+}
+
+/// What a call staged belongs to an answer; an unknown outcome may be a lost one.
+fn keeps_stage(stimulus: &Stimulus) -> bool {
+    match stimulus {
+        Stimulus::Returned { outcome, .. } => !matches!(outcome, Outcome::Unknown { .. }),
+        Stimulus::Probed { answer, .. } => matches!(answer, crate::saga::Probe::Happened(_)),
+        Stimulus::TimerFired(_)
+        | Stimulus::Cancel { .. }
+        | Stimulus::Operate { .. }
+        | Stimulus::Poisoned { .. } => false,
+    }
+}

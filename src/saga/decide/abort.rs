@@ -1,0 +1,57 @@
+//! Going back: one abort wins, and a pivot in doubt is settled first.
+//!
+//! ```text
+//! AbortRequested ──probe──> it happened ─────────────────────────> forward, the abort is moot
+//!                           it did not, or nobody can tell ──> revoke
+//!      revoke ──> succeeded: it does not stand and never will ──> SagaAborted
+//!             └─> rejected: it stands, or cannot be revoked ──> the same call once more decides
+//! ```
+//!
+//! So `SagaAborted` is only ever recorded when nothing behind it can turn out to be paid, and a pivot
+//! that stands is always gone on from.
+
+use super::draft::Draft;
+use crate::saga::definition::{Definition, StepIndex};
+use crate::saga::event::{AbortReason, SagaEvent};
+use crate::saga::input::Refusal;
+use crate::saga::state::{Phase, SagaState};
+
+/// A person's wish to go back.
+pub(super) fn request(draft: &mut Draft<'_>, reason: AbortReason) -> Result<(), Refusal> {
+    let state = draft.state();
+    match state.phase {
+        Phase::Running if state.abort_requested.is_none() => {
+            record(draft, reason);
+            Ok(())
+        }
+        Phase::Running | Phase::Compensating => Err(Refusal::AlreadyCompensating),
+        Phase::Committing => Err(behind_pivot(draft.definition, state)),
+        Phase::Completed | Phase::Compensated => Err(Refusal::Ended { end: state.status() }),
+    }
+}
+
+/// Aborts a running saga, or asks for it while the pivot is in doubt.
+pub(super) fn record(draft: &mut Draft<'_>, reason: AbortReason) {
+    let at_us = draft.now_us();
+    let state = draft.state();
+    let in_doubt = state.pivot_in_doubt().is_some_and(|pivot| !state.is_revoked(pivot));
+    draft.record(match in_doubt {
+        true => SagaEvent::AbortRequested { reason, at_us },
+        false => SagaEvent::SagaAborted { reason, at_us },
+    });
+}
+
+/// Makes sure that a pivot in doubt never happens. Paused, it is asked about again on resuming.
+pub(super) fn revoke(draft: &mut Draft<'_>, pivot: StepIndex, cause: String) {
+    let (at_us, epoch) = (draft.now_us(), draft.epoch());
+    if draft.state().paused || draft.state().parked.is_some() {
+        super::failed::try_again_at(draft, pivot, at_us, cause);
+        return;
+    }
+    draft.record(SagaEvent::CompensationStarted { step: pivot, at_us, epoch });
+}
+
+pub(super) fn behind_pivot(definition: &Definition, state: &SagaState) -> Refusal {
+    let pivot = state.pivot.and_then(|pivot| definition.step(pivot));
+    Refusal::BehindPivot { pivot: pivot.map_or_else(String::new, |pivot| pivot.name.to_string()) }
+}

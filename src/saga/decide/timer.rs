@@ -1,0 +1,31 @@
+//! Something became due.
+
+use super::abort;
+use super::draft::Draft;
+use crate::saga::effect::{Effect, Timer};
+use crate::saga::event::AbortReason;
+use crate::saga::resume;
+
+/// A timer that is not owed any more is stale and changes nothing.
+pub(super) fn fired(draft: &mut Draft<'_>, timer: Timer) {
+    let Some(due_at_us) = resume::owed_timer(draft.definition, draft.state(), timer) else {
+        return;
+    };
+    // The clock was set back, or nodes disagree: the timer is spent, so it is set again.
+    if draft.now_us() < due_at_us {
+        draft.again(Effect::SetTimer { timer, due_at_us });
+        return;
+    }
+    match timer {
+        Timer::Retry { step, direction, attempt } => {
+            let effect = resume::carry_out(draft.state(), step, direction, attempt);
+            draft.again(effect);
+        }
+        Timer::StepDeadline { step } => {
+            abort::record(draft, AbortReason::Deadline { step: Some(step) });
+        }
+        Timer::SagaDeadline => abort::record(draft, AbortReason::Deadline { step: None }),
+        // What is left to do follows from the state.
+        Timer::Continue => {}
+    }
+}

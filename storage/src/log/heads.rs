@@ -1,0 +1,102 @@
+//! What the appender knows of the log's present: the state every append is checked against.
+//!
+//! The store is the truth; this is its part that is needed again and again, kept right by the only
+//! writer. Only the appender's task touches it.
+
+use std::collections::HashSet;
+
+use crate::error::StorageError;
+use crate::event::{AppendId, EventType, RecordedEvent};
+use crate::event_store::{Claim, Epoch, Shard};
+use crate::kv::{Kv, Space, WriteBatch};
+use crate::log::cache::Cache;
+use crate::log::envelope;
+use crate::log::intern::Interner;
+use crate::log::keys;
+use crate::log::keys::append_id::Made;
+use crate::log::keys::block::{self, Mark};
+use crate::log::keys::claim::Held;
+use crate::log::settings::LogSettings;
+use crate::stream::{GlobalPosition, StreamId, StreamVersion};
+
+/// Epochs kept: more than one node's shards.
+const EPOCHS_CACHED: usize = 8_192;
+
+#[derive(Debug)]
+pub(super) struct Heads {
+    /// The last event's.
+    pub(super) position: GlobalPosition,
+    /// The last event's.
+    pub(super) chain: [u8; 32],
+    pub(super) streams: Cache<StreamId, StreamVersion>,
+    /// `None`: nobody has an entry.
+    pub(super) claims: Cache<Claim, Option<Held>>,
+    pub(super) epochs: Cache<Shard, Epoch>,
+    /// Appends that were made. An id that is not here after the prefetch was never used.
+    pub(super) append_ids: Cache<AppendId, Made>,
+    pub(super) marks: Marks,
+}
+
+impl Heads {
+    /// Reads the end of the log.
+    pub(super) async fn load<K: Kv>(kv: &K, settings: &LogSettings) -> Result<Self, StorageError> {
+        let last = kv.scan(Space::Events, keys::event::range(0, u64::MAX, true, 1)).await?;
+        let (position, chain) = match last.first() {
+            Some((key, record)) => {
+                let position = keys::event::decode(key)?;
+                let event = envelope::decode(position, record, &mut Interner::default())?;
+                (position, event.chain)
+            }
+            None => (GlobalPosition::START, envelope::CHAIN_START),
+        };
+        Ok(Self {
+            position,
+            chain,
+            streams: Cache::new(settings.streams_cached),
+            claims: Cache::new(settings.claims_cached),
+            epochs: Cache::new(EPOCHS_CACHED),
+            append_ids: Cache::new(settings.append_ids_cached),
+            marks: Marks::default(),
+        })
+    }
+
+    /// Call between batches, when the store has everything.
+    pub(super) fn age(&mut self) {
+        self.streams.age();
+        self.claims.age();
+        self.epochs.age();
+        self.append_ids.age();
+    }
+}
+
+/// With what the newest block is marked already. Forgotten at a restart: a mark written twice is the
+/// same mark.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    block: u64,
+    event_types: HashSet<EventType>,
+    categories: HashSet<Box<str>>,
+}
+
+impl Marks {
+    /// Marks the event's block with its type and category.
+    pub(super) fn put(&mut self, batch: &mut WriteBatch, event: &RecordedEvent) {
+        let block = block::block_of(event.position);
+        if block != self.block {
+            self.block = block;
+            self.event_types.clear();
+            self.categories.clear();
+        }
+        if !self.event_types.contains(&event.event_type) {
+            self.event_types.insert(event.event_type.clone());
+            let key = block::key(Mark::EventType, event.event_type.as_str(), block);
+            batch.put(Space::Index, key, bytes::Bytes::new());
+        }
+        let category = event.stream.category();
+        if !self.categories.contains(category) {
+            self.categories.insert(category.into());
+            let key = block::key(Mark::Category, category, block);
+            batch.put(Space::Index, key, bytes::Bytes::new());
+        }
+    }
+}

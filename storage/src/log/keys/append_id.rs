@@ -1,0 +1,88 @@
+//! Index family 6: what every append was and how it ended. Kept as long as the log.
+//!
+//! - key: `06 | append id, 16 bytes`
+//! - value: `01 | content digest, 32 bytes | position, 8 bytes | number of events, 4 bytes |
+//!   each write's version afterwards, 8 bytes`
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::family::APPEND_ID;
+use crate::error::StorageError;
+use crate::event::AppendId;
+use crate::event_store::Appended;
+use crate::stream::{GlobalPosition, StreamVersion};
+
+const FORMAT: u8 = 1;
+
+/// An append that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// Over what was asked for; see `envelope::append_digest`.
+    pub(crate) digest: [u8; 32],
+    pub(crate) appended: Appended,
+}
+
+pub(crate) fn key(id: AppendId) -> Bytes {
+    let mut key = [APPEND_ID; 17];
+    key[1..].copy_from_slice(id.0.as_bytes());
+    Bytes::copy_from_slice(&key)
+}
+
+pub(crate) fn value(made: &Made) -> Bytes {
+    let mut value = Vec::with_capacity(45 + 8 * made.appended.versions.len());
+    value.push(FORMAT);
+    value.extend_from_slice(&made.digest);
+    value.extend_from_slice(&made.appended.position.0.to_be_bytes());
+    value.extend_from_slice(&made.appended.events.to_be_bytes());
+    for version in &made.appended.versions {
+        value.extend_from_slice(&version.0.to_be_bytes());
+    }
+    Bytes::from(value)
+}
+
+pub(crate) fn decode_key(key: &[u8]) -> Result<AppendId, StorageError> {
+    let id = key.strip_prefix(&[APPEND_ID]).and_then(|id| Uuid::from_slice(id).ok());
+    id.map(AppendId).ok_or_else(|| super::damaged("append id", key, &[]))
+}
+
+pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<Made, StorageError> {
+    let parts = || {
+        let (digest, rest) = value.strip_prefix(&[FORMAT])?.split_first_chunk::<32>()?;
+        let (position, rest) = rest.split_first_chunk::<8>()?;
+        let (events, versions) = rest.split_first_chunk::<4>()?;
+        let (versions, []) = versions.as_chunks::<8>() else { return None };
+        let versions = versions.iter().map(|v| StreamVersion(u64::from_be_bytes(*v))).collect();
+        let position = GlobalPosition(u64::from_be_bytes(*position));
+        let appended = Appended { position, events: u32::from_be_bytes(*events), versions };
+        Some(Made { digest: *digest, appended })
+    };
+    parts().ok_or_else(|| super::damaged("append id", key, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn results_come_back(
+            id: u128, digest: [u8; 32], position: u64, events: u32,
+            versions in prop::collection::vec(any::<u64>(), 0..20),
+        ) {
+            let id = AppendId(Uuid::from_u128(id));
+            let versions = versions.into_iter().map(StreamVersion).collect();
+            let appended = Appended { position: GlobalPosition(position), events, versions };
+            let made = Made { digest, appended };
+            prop_assert_eq!(decode_key(&key(id)).unwrap(), id);
+            prop_assert_eq!(decode(&key(id), &value(&made)).unwrap(), made);
+        }
+
+        #[test]
+        fn any_bytes_decode_or_are_reported(key: Vec<u8>, value: Vec<u8>) {
+            let _either = (decode_key(&key), decode(&key, &value));
+        }
+    }
+}

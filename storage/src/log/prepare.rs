@@ -1,0 +1,222 @@
+//! One request against the heads: first every check, then every effect. Pure: no I/O, no await.
+//!
+//! A request that is refused has changed nothing, so the next one in the batch does not see it. One that
+//! is admitted has changed the heads, so the next one does. Its changes to the store wait in the batch;
+//! should writing that fail, the heads are worthless and the log stops.
+
+use crate::clock::Timestamp;
+use crate::event::{AppendId, RecordedEvent};
+use crate::event_store::{AppendError, Appended, ClaimChange, Epoch, Fence, Shard};
+use crate::kv::{Space, WriteBatch};
+use crate::log::draft::{Draft, DraftWrite};
+use crate::log::envelope::Stamp;
+use crate::log::heads::Heads;
+use crate::log::keys;
+use crate::log::keys::append_id::Made;
+use crate::log::keys::claim::Held;
+use crate::log::keys::stream::Run;
+use crate::stream::{GlobalPosition, StreamVersion};
+
+/// What one write to the store will hold, and what it makes visible.
+#[derive(Debug, Default)]
+pub(super) struct Prepared {
+    pub(super) batch: WriteBatch,
+    pub(super) events: Vec<RecordedEvent>,
+}
+
+/// An append that is answered with `Ok`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Admitted {
+    /// It is part of the batch.
+    New(Appended),
+    /// It was made before.
+    Replayed(Appended),
+}
+
+/// Checks one append and adds it to the batch.
+pub(super) fn append(
+    heads: &mut Heads,
+    prepared: &mut Prepared,
+    draft: Draft,
+    now: Timestamp,
+) -> Result<Admitted, AppendError> {
+    if let Some(made) = heads.append_ids.get(&draft.append_id) {
+        return replay(draft.append_id, &draft.digest, made);
+    }
+    check_fence(heads, draft.fence)?;
+    draft.writes.iter().try_for_each(|write| check_version(heads, write))?;
+    draft.claims.iter().try_for_each(|change| check_claim(heads, change, now))?;
+    Ok(Admitted::New(apply(heads, prepared, draft, now)))
+}
+
+/// Raises the epochs of `shards`, which are different ones.
+pub(super) fn raise(heads: &mut Heads, prepared: &mut Prepared, shards: &[Shard]) -> Vec<Epoch> {
+    let raised = shards.iter().map(|shard| {
+        let epoch = Epoch(current_epoch(heads, *shard).0 + 1);
+        heads.epochs.insert(*shard, epoch);
+        prepared.batch.put(Space::Index, keys::epoch::key(*shard), keys::epoch::value(epoch));
+        epoch
+    });
+    raised.collect()
+}
+
+fn replay(append_id: AppendId, digest: &[u8; 32], made: &Made) -> Result<Admitted, AppendError> {
+    if made.digest == *digest {
+        return Ok(Admitted::Replayed(made.appended.clone()));
+    }
+    Err(AppendError::AppendIdReused { append_id })
+}
+
+fn check_fence(heads: &Heads, fence: Option<Fence>) -> Result<(), AppendError> {
+    let Some(Fence { shard, epoch: presented }) = fence else { return Ok(()) };
+    let current = current_epoch(heads, shard);
+    if presented < current {
+        return Err(AppendError::Fenced { shard, presented, current });
+    }
+    if presented > current {
+        // Nobody can own a shard under an epoch that was never given out; were it let through, its
+        // bearer could not be fenced until the shard gets there.
+        return Err(AppendError::Invalid(format!(
+            "shard {}: epoch {presented} was presented, but {current} is the newest given out",
+            shard.0
+        )));
+    }
+    Ok(())
+}
+
+fn check_version(heads: &Heads, write: &DraftWrite) -> Result<(), AppendError> {
+    let actual = current_version(heads, write);
+    if write.expected.admits(actual) {
+        return Ok(());
+    }
+    Err(AppendError::WrongExpectedVersion {
+        stream: write.stream.clone(),
+        expected: write.expected,
+        actual,
+    })
+}
+
+fn check_claim(heads: &Heads, change: &ClaimChange, now: Timestamp) -> Result<(), AppendError> {
+    let claim = change.claim();
+    let held = heads.claims.get(claim).expect("the prefetch loads every claim of the batch");
+    let holder = held.as_ref().filter(|held| held.holds_at(now)).map(|held| &held.owner);
+    match change {
+        ClaimChange::Take { owner, .. } => match holder {
+            Some(other) if other != owner => {
+                Err(AppendError::ClaimTaken { claim: claim.clone(), owner: other.clone() })
+            }
+            Some(_) | None => Ok(()),
+        },
+        ClaimChange::Release { owner, .. } | ClaimChange::ReleaseAt { owner, .. } => {
+            if holder == Some(owner) {
+                return Ok(());
+            }
+            Err(AppendError::ClaimNotHeld { claim: claim.clone(), owner: owner.clone() })
+        }
+    }
+}
+
+fn apply(heads: &mut Heads, prepared: &mut Prepared, draft: Draft, now: Timestamp) -> Appended {
+    let first = prepared.events.len();
+    let Draft { append_id, digest, node_id, writes, claims, event_count, .. } = draft;
+    let mut versions = Vec::with_capacity(writes.len());
+    for write in writes {
+        versions.push(apply_write(heads, prepared, write, &node_id, now));
+    }
+    index_correlations(&mut prepared.batch, &prepared.events[first..]);
+    for change in claims {
+        apply_claim(heads, &mut prepared.batch, change, now);
+    }
+    let appended = Appended { position: heads.position, events: event_count, versions };
+    let made = Made { digest, appended: appended.clone() };
+    let key = keys::append_id::key(append_id);
+    prepared.batch.put(Space::Index, key, keys::append_id::value(&made));
+    heads.append_ids.insert(append_id, made);
+    appended
+}
+
+fn apply_write(
+    heads: &mut Heads,
+    prepared: &mut Prepared,
+    write: DraftWrite,
+    node_id: &crate::event::NodeId,
+    now: Timestamp,
+) -> StreamVersion {
+    let before = current_version(heads, &write);
+    let Ok(events @ 1..) = u32::try_from(write.events.len()) else { return before };
+    let run = Run {
+        first_version: StreamVersion(before.0 + 1),
+        first_position: GlobalPosition(heads.position.0 + 1),
+        events,
+    };
+    let mut version = before;
+    for draft in write.events {
+        version.0 += 1;
+        heads.position.0 += 1;
+        let stamp = Stamp { position: heads.position, version, recorded_at: now };
+        let stamped = draft.record.stamp(stamp, &heads.chain);
+        heads.chain = stamped.chain;
+        let key = keys::event::key(stamp.position);
+        prepared.batch.put(Space::Events, key, stamped.bytes);
+        let event = RecordedEvent {
+            position: stamp.position,
+            stream: write.stream.clone(),
+            version,
+            id: draft.event.id,
+            event_type: draft.event.event_type,
+            schema_version: draft.event.schema_version,
+            correlation_id: draft.event.correlation_id,
+            causation_id: draft.event.causation_id,
+            node_id: node_id.clone(),
+            recorded_at: now,
+            payload: stamped.payload,
+            chain: stamped.chain,
+        };
+        heads.marks.put(&mut prepared.batch, &event);
+        prepared.events.push(event);
+    }
+    let key = keys::stream::key(&write.stream, run.first_version);
+    prepared.batch.put(Space::Index, key, keys::stream::value(run));
+    heads.streams.insert(write.stream, version);
+    version
+}
+
+/// Neighbours with one correlation id share an entry.
+fn index_correlations(batch: &mut WriteBatch, events: &[RecordedEvent]) {
+    for run in events.chunk_by(|a, b| a.correlation_id == b.correlation_id) {
+        let key = keys::correlation::key(&run[0].correlation_id, run[0].position);
+        let events = u32::try_from(run.len()).unwrap_or(u32::MAX);
+        let run = keys::correlation::Run { first_position: run[0].position, events };
+        batch.put(Space::Index, key, keys::correlation::value(run));
+    }
+}
+
+fn apply_claim(heads: &mut Heads, batch: &mut WriteBatch, change: ClaimChange, now: Timestamp) {
+    let (claim, held) = match change {
+        ClaimChange::Take { claim, owner } => (claim, Some(Held { owner, until: None })),
+        ClaimChange::ReleaseAt { claim, owner, at } if at > now => {
+            (claim, Some(Held { owner, until: Some(at) }))
+        }
+        ClaimChange::ReleaseAt { claim, .. } | ClaimChange::Release { claim, .. } => (claim, None),
+    };
+    let key = keys::claim::key(&claim);
+    match &held {
+        Some(held) => {
+            batch.put(Space::Index, key, keys::claim::value(held));
+            if let Some(until) = held.until {
+                let entry = keys::claim_expiry::key(until, &claim);
+                batch.put(Space::Index, entry, bytes::Bytes::new());
+            }
+        }
+        None => batch.delete(Space::Index, key),
+    }
+    heads.claims.insert(claim, held);
+}
+
+fn current_version(heads: &Heads, write: &DraftWrite) -> StreamVersion {
+    *heads.streams.get(&write.stream).expect("the prefetch loads every stream of the batch")
+}
+
+fn current_epoch(heads: &Heads, shard: Shard) -> Epoch {
+    *heads.epochs.get(&shard).expect("the prefetch loads every shard of the batch")
+}

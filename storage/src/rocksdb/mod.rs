@@ -1,0 +1,238 @@
+//! [`Kv`] on RocksDB: the embedded default. One process opens a data folder at a time.
+//!
+//! Two databases lie in the folder. `log/` holds the spaces events and index, with a write-ahead log that
+//! is synced where a write asks for it. `views/` holds the read models and has no write-ahead log at all:
+//! they can be rebuilt. They are apart because RocksDB writes one batch after the other: in one database
+//! every commit of a read model would wait for the sync of an append.
+//!
+//! Calls block their thread inline, for the length of a sync at worst (see [`Kv::write`]); handing them to
+//! another thread costs more than most of them take.
+
+mod errors;
+mod options;
+mod scan;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::rocksdb::{ColumnFamily, DB, DBPinnableSlice, ReadOptions, WriteBatch as RocksBatch};
+use bytes::Bytes;
+
+pub use options::RocksSettings;
+
+use crate::error::StorageError;
+use crate::kv::{Durability, Entry, Kv, Range, Space, WriteBatch};
+
+use errors::failed;
+use options::{EVENTS, INDEX};
+
+/// An ordered store in a data folder; clones are the same store. The folder is free again when the last
+/// clone is dropped.
+#[derive(Clone)]
+pub struct RocksKv {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    log: DB,
+    views: DB,
+    durable: ::rocksdb::WriteOptions,
+    logged: ::rocksdb::WriteOptions,
+    unlogged: ::rocksdb::WriteOptions,
+}
+
+impl std::fmt::Debug for RocksKv {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RocksKv").field("path", &self.inner.path).finish_non_exhaustive()
+    }
+}
+
+impl RocksKv {
+    /// Opens the data folder, or creates it. A batch whose end was cut off by a crash was never
+    /// acknowledged and is dropped; any other damage is refused with the file's name.
+    pub fn open(path: impl AsRef<Path>, settings: &RocksSettings) -> Result<Self, StorageError> {
+        let path = path.as_ref();
+        std::fs::create_dir_all(path).map_err(|error| {
+            StorageError::unavailable(format!("data folder {}: {error}", path.display()))
+        })?;
+        let cache = settings.block_cache();
+        // The log first: its lock is the folder's.
+        let log = options::open_log(&path.join("log"), settings, &cache)
+            .map_err(|error| errors::open_failed(path, &error))?;
+        let views = options::open_views(&path.join("views"), settings, &cache)
+            .map_err(|error| errors::open_failed(path, &error))?;
+        let inner = Inner {
+            path: path.to_owned(),
+            log,
+            views,
+            durable: options::durable_writes(),
+            logged: options::logged_writes(),
+            unlogged: options::unlogged_writes(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Bytes of the log's and the views' tables; what is only in the write-ahead log is not counted.
+    pub fn table_bytes(&self) -> Result<u64, StorageError> {
+        let mut bytes = 0;
+        for space in Space::ALL {
+            let (db, family) = self.place(space)?;
+            let property = c"rocksdb.total-sst-files-size";
+            let size = match family {
+                Some(family) => db.property_int_value_cf(family, property),
+                None => db.property_int_value(property),
+            };
+            bytes += size.map_err(|error| self.failed("size", &error))?.unwrap_or(0);
+        }
+        Ok(bytes)
+    }
+
+    /// The database and column family of a space; views are alone in theirs.
+    fn place(&self, space: Space) -> Result<(&DB, Option<&ColumnFamily>), StorageError> {
+        let name = match space {
+            Space::Events => EVENTS,
+            Space::Index => INDEX,
+            Space::Views => return Ok((&self.inner.views, None)),
+        };
+        let family = self.inner.log.cf_handle(name).ok_or_else(|| {
+            StorageError::corrupt(format!(
+                "data folder {}: column family {name} is not there",
+                self.inner.path.display()
+            ))
+        })?;
+        Ok((&self.inner.log, Some(family)))
+    }
+
+    fn write_log(&self, batch: WriteBatch, durability: Durability) -> Result<(), StorageError> {
+        let (_, events) = self.place(Space::Events)?;
+        let (_, index) = self.place(Space::Index)?;
+        let mut rocks = RocksBatch::with_capacity_bytes(size_hint(&batch));
+        for (space, key, value) in &batch.changes {
+            let family = match space {
+                Space::Events => events,
+                Space::Index => index,
+                Space::Views => return Err(mixed()),
+            };
+            put_or_delete(&mut rocks, family, key, value.as_ref());
+        }
+        let options = match durability {
+            Durability::Synced => &self.inner.durable,
+            Durability::Buffered => &self.inner.logged,
+        };
+        let written = self.inner.log.write_opt(rocks, options);
+        written.map_err(|error| self.failed("write", &error))
+    }
+
+    fn write_views(&self, batch: WriteBatch, durability: Durability) -> Result<(), StorageError> {
+        let mut rocks = RocksBatch::with_capacity_bytes(size_hint(&batch));
+        for (space, key, value) in &batch.changes {
+            match space {
+                Space::Views => put_or_delete(&mut rocks, None, key, value.as_ref()),
+                Space::Events | Space::Index => return Err(mixed()),
+            }
+        }
+        let written = self.inner.views.write_opt(rocks, &self.inner.unlogged);
+        written.map_err(|error| self.failed("write", &error))?;
+        match durability {
+            Durability::Synced => self.flush_views(),
+            Durability::Buffered => Ok(()),
+        }
+    }
+
+    fn flush_views(&self) -> Result<(), StorageError> {
+        self.inner.views.flush().map_err(|error| self.failed("flush", &error))
+    }
+
+    fn failed(&self, operation: &str, error: &::rocksdb::Error) -> StorageError {
+        failed(&self.inner.path, operation, error)
+    }
+}
+
+impl Kv for RocksKv {
+    async fn write(&self, batch: WriteBatch, durability: Durability) -> Result<(), StorageError> {
+        match batch.changes.first() {
+            None => Ok(()),
+            Some((Space::Views, ..)) => self.write_views(batch, durability),
+            Some((Space::Events | Space::Index, ..)) => self.write_log(batch, durability),
+        }
+    }
+
+    async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        let value = match self.place(space)? {
+            (db, Some(family)) => db.get_pinned_cf(family, key),
+            (db, None) => db.get_pinned(key),
+        };
+        own(value).map_err(|error| self.failed("read", &error))
+    }
+
+    async fn get_many(
+        &self,
+        space: Space,
+        keys: Vec<Bytes>,
+    ) -> Result<Vec<Option<Bytes>>, StorageError> {
+        let read = |error| self.failed("read", &error);
+        match self.place(space)? {
+            (db, Some(family)) => {
+                // A batched read looks at one moment, and sorts the keys itself.
+                let values = db.batched_multi_get_cf(family, &keys, false);
+                values.into_iter().map(|value| own(value).map_err(read)).collect()
+            }
+            (db, None) => {
+                let snapshot = db.snapshot();
+                let mut options = ReadOptions::default();
+                options.set_snapshot(&snapshot);
+                let values = db.multi_get_opt(&keys, &options).into_iter();
+                values
+                    .map(|value| value.map(|value| value.map(Bytes::from)).map_err(read))
+                    .collect()
+            }
+        }
+    }
+
+    async fn scan(&self, space: Space, range: Range) -> Result<Vec<Entry>, StorageError> {
+        let (db, family) = self.place(space)?;
+        scan::scan(db, family, &range).map_err(|error| self.failed("scan", &error))
+    }
+
+    async fn flush(&self, space: Space) -> Result<(), StorageError> {
+        match space {
+            Space::Events | Space::Index => {
+                self.inner.log.flush_wal(true).map_err(|error| self.failed("flush", &error))
+            }
+            Space::Views => self.flush_views(),
+        }
+    }
+}
+
+fn put_or_delete(
+    batch: &mut RocksBatch,
+    family: Option<&ColumnFamily>,
+    key: &[u8],
+    value: Option<&Bytes>,
+) {
+    match (family, value) {
+        (Some(family), Some(value)) => batch.put_cf(family, key, value),
+        (Some(family), None) => batch.delete_cf(family, key),
+        (None, Some(value)) => batch.put(key, value),
+        (None, None) => batch.delete(key),
+    }
+}
+
+fn own(
+    value: Result<Option<DBPinnableSlice<'_>>, ::rocksdb::Error>,
+) -> Result<Option<Bytes>, ::rocksdb::Error> {
+    Ok(value?.map(|value| Bytes::copy_from_slice(&value)))
+}
+
+/// RocksDB's own format: a header, then per entry at most 12 bytes beside key and value.
+fn size_hint(batch: &WriteBatch) -> usize {
+    let entry = |(_, key, value): &(Space, Bytes, Option<Bytes>)| {
+        key.len() + value.as_ref().map_or(0, Bytes::len) + 12
+    };
+    batch.changes.iter().map(entry).sum::<usize>() + 12
+}
+
+fn mixed() -> StorageError {
+    StorageError::invalid("a batch holds views and other spaces; they are not written together")
+}
