@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::domain::Aggregate;
-use crate::saga::{Json, StepDirection};
+use crate::saga::{AbortReason, Json, StepDirection};
 
 use super::http_client::{CallHttp, HttpClient};
 use super::outcome::{Failure, Outcome};
@@ -31,6 +31,7 @@ pub(crate) struct CallContext {
     pub(crate) deadline_at_us: u64,
     pub(crate) input: Json,
     pub(crate) results: Vec<(Arc<str>, Json)>,
+    pub(crate) aborted: Option<AbortReason>,
     pub(crate) http: HttpClient,
     pub(crate) streams: Arc<dyn ReadStreams>,
     pub(crate) beats: AtomicU64,
@@ -122,6 +123,11 @@ impl<T> Call<T> {
     /// The fencing epoch: a participant refuses calls of a saga under an older one than it has seen.
     pub fn epoch(&self) -> u64 {
         self.context.epoch
+    }
+
+    /// Why the saga goes back; none while it goes forward.
+    pub fn abort_reason(&self) -> Option<&AbortReason> {
+        self.context.aborted.as_ref()
     }
 
     /// 1 is the first.

@@ -67,6 +67,7 @@ impl<B: Backend> At<'_, B> {
             deadline_at_us: at_us.saturating_add(timeout_ms.saturating_mul(1_000)),
             input: state.input.clone(),
             results,
+            aborted: state.aborted.clone(),
             http: self.core.http.clone(),
             streams: self.core.streams.clone(),
             beats: AtomicU64::new(0),
