@@ -19,6 +19,9 @@ mod order_items;
 mod order_locks;
 mod order_status;
 
+mod order_command;
+mod order_event;
+
 mod order;
 mod payment;
 mod session;
@@ -33,15 +36,15 @@ pub use email::Email;
 pub use ids::{IdempotencyKey, OrderId, PaymentId, ProductId, UserId};
 pub use invalid::{FieldError, FieldErrors, Invalid};
 pub use money::{Currency, Money, MoneyError};
-pub use order::{
-    ORDER_KEY_CLAIM_KIND, Order, OrderCommand, OrderEvent, OrderRefusal, PlaceOrder, Placed,
-};
+pub use order::{Order, OrderRefusal};
+pub use order_command::{ORDER_KEY_CLAIM_KIND, OrderCommand, PlaceOrder};
 pub use order_draft::{
     OrderDetails, OrderDraft, OrderRequest, PaymentKind, PaymentMethod, PaymentMethodDraft,
     PaymentToken, RequestDigest,
 };
+pub use order_event::{OrderEvent, Placed};
 pub use order_items::{ITEMS_MAX, ItemDraft, OrderItem, ProductName, Quantity, total};
-pub use order_locks::{LockScope, ProductLock};
+pub use order_locks::{LockPolicy, LockScope, ProductLock};
 pub use order_status::OrderStatus;
 pub use payment::{
     Payment, PaymentCommand, PaymentEvent, PaymentRefusal, PaymentStatus, PaymentTerms,

@@ -13,154 +13,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::Address;
-use super::ids::{IdempotencyKey, PaymentId, UserId};
-use super::money::{Currency, Money};
-use super::order_draft::{OrderDetails, PaymentKind, RequestDigest};
-use super::order_items::OrderItem;
-use super::order_locks::{LockScope, ProductLock};
+use super::ids::PaymentId;
+use super::order_command::{ORDER_KEY_CLAIM_KIND, OrderCommand, PlaceOrder};
+use super::order_draft::PaymentKind;
+use super::order_event::{OrderEvent, Placed};
+use super::order_locks::{LockPolicy, ProductLock};
 use super::order_status::OrderStatus;
 use super::{Aggregate, ClaimIntent};
-
-/// The kind of the claims that make an idempotency key, scoped to its user, stand for one order.
-pub const ORDER_KEY_CLAIM_KIND: &str = "order-key";
-
-/// A checked request of a known user, and the locks it needs. Also the input of the saga that pays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PlaceOrder {
-    /// Who orders.
-    pub user_id: UserId,
-    /// What.
-    pub details: OrderDetails,
-    /// The request's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idempotency_key: Option<IdempotencyKey>,
-    /// The products that no other order may hold meanwhile.
-    pub product_locks: Vec<ProductLock>,
-    /// They are held at least until then, in microseconds of wall time.
-    pub locked_until_us: u64,
-}
-
-impl PlaceOrder {
-    /// The command of `user` at `now_us`; its products stay locked for at least `lock_window_us`.
-    pub fn new(
-        user_id: UserId,
-        details: OrderDetails,
-        idempotency_key: Option<IdempotencyKey>,
-        scope: LockScope,
-        now_us: u64,
-        lock_window_us: u64,
-    ) -> Self {
-        let product_locks = ProductLock::of_order(scope, user_id, &details.items);
-        let locked_until_us = now_us.saturating_add(lock_window_us);
-        Self { user_id, details, idempotency_key, product_locks, locked_until_us }
-    }
-
-    /// The key of the claim that makes `key` of `user` stand for one order.
-    pub fn key_claim(user: UserId, key: &IdempotencyKey) -> String {
-        format!("{user}/{key}")
-    }
-}
-
-/// What can be asked of an order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OrderCommand {
-    /// It comes into being.
-    Place(Box<PlaceOrder>),
-    /// Its saga has captured the money.
-    Confirm {
-        /// The payment.
-        payment_id: PaymentId,
-    },
-    /// A merchant says that it was paid elsewhere.
-    ConfirmExternal {
-        /// The payment, by its name there.
-        payment_id: PaymentId,
-    },
-    /// Its saga goes back.
-    Cancel {
-        /// Why.
-        reason: String,
-    },
-    /// A person takes back an order that was to be paid elsewhere, and was not yet.
-    Withdraw {
-        /// Why.
-        reason: String,
-    },
-    /// Its money was given back.
-    CancelRefunded {
-        /// Why.
-        reason: String,
-    },
-    /// Nobody will pay it any more.
-    GiveUp {
-        /// Why.
-        reason: String,
-    },
-    /// It is on its way.
-    Ship,
-    /// It has arrived.
-    Deliver,
-}
-
-/// What can happen to an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all_fields = "camelCase")]
-pub enum OrderEvent {
-    /// It exists.
-    OrderPlaced(Placed),
-    /// It is paid.
-    OrderConfirmed {
-        /// How much.
-        #[serde(rename = "paidMinor")]
-        paid: Money,
-        /// By which payment.
-        payment_id: PaymentId,
-    },
-    /// It ended without goods or money changing hands for good.
-    OrderCancelled {
-        /// Why.
-        reason: String,
-    },
-    /// It ended because nobody paid it.
-    OrderFailed {
-        /// Why.
-        reason: String,
-    },
-    /// It is on its way.
-    OrderShipped {},
-    /// It has arrived.
-    OrderDelivered {},
-}
-
-/// An order as it was placed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Placed {
-    /// Who ordered.
-    pub user_id: UserId,
-    /// What.
-    pub items: Arc<[OrderItem]>,
-    /// Where it goes.
-    pub shipping_address: Arc<Address>,
-    /// What the amounts are in.
-    pub currency: Currency,
-    /// What the items cost together.
-    #[serde(rename = "totalMinor")]
-    pub total: Money,
-    /// How it is paid; the token stays with the saga.
-    pub payment_kind: PaymentKind,
-    /// The request's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idempotency_key: Option<IdempotencyKey>,
-    /// The request's content, to tell a repeat from another request of the same name.
-    pub request_digest: RequestDigest,
-    /// The locks it holds.
-    pub product_locks: Arc<[ProductLock]>,
-    /// They are held at least until then, in microseconds of wall time.
-    pub locked_until_us: u64,
-}
 
 /// Why an order says no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -232,22 +91,29 @@ impl Order {
         self.placed().ok_or(OrderRefusal::NotPlaced)
     }
 
-    fn place(&self, command: PlaceOrder) -> Result<OrderEvent, OrderRefusal> {
+    fn place(
+        &self,
+        order: PlaceOrder,
+        locks: LockPolicy,
+        now_us: u64,
+    ) -> Result<OrderEvent, OrderRefusal> {
         if self.placed.is_some() {
             return Err(OrderRefusal::AlreadyPlaced);
         }
-        let request_digest = command.details.digest();
+        let PlaceOrder { user_id, details, idempotency_key } = order;
+        let request_digest = details.digest();
+        let product_locks = ProductLock::of_order(locks.scope, user_id, &details.items);
         Ok(OrderEvent::OrderPlaced(Placed {
-            user_id: command.user_id,
-            payment_kind: command.details.payment_method.kind(),
-            items: command.details.items,
-            shipping_address: command.details.shipping_address,
-            currency: command.details.currency,
-            total: command.details.total,
-            idempotency_key: command.idempotency_key,
+            user_id,
+            payment_kind: details.payment_method.kind(),
+            items: details.items,
+            shipping_address: details.shipping_address,
+            currency: details.currency,
+            total: details.total,
+            idempotency_key,
             request_digest,
-            product_locks: command.product_locks.into(),
-            locked_until_us: command.locked_until_us,
+            product_locks: product_locks.into(),
+            locked_until_us: now_us.saturating_add(locks.window_us),
         }))
     }
 
@@ -318,17 +184,18 @@ impl Order {
         Err(OrderRefusal::WrongStatus { status: self.status, wanted })
     }
 
-    /// What the order took when it was placed.
+    /// What the order takes when it is placed. The key comes first: a repeat of a request is told as
+    /// such, and not as another order for its own products.
     fn claims_taken(placed: &Placed) -> Vec<ClaimIntent> {
-        let lock = |lock: &ProductLock| ClaimIntent::Take {
-            kind: ProductLock::CLAIM_KIND.to_owned(),
-            key: lock.as_str().to_owned(),
-        };
         let key = placed.idempotency_key.as_ref().map(|key| ClaimIntent::Take {
             kind: ORDER_KEY_CLAIM_KIND.to_owned(),
             key: PlaceOrder::key_claim(placed.user_id, key),
         });
-        placed.product_locks.iter().map(lock).chain(key).collect()
+        let lock = |lock: &ProductLock| ClaimIntent::Take {
+            kind: ProductLock::CLAIM_KIND.to_owned(),
+            key: lock.as_str().to_owned(),
+        };
+        key.into_iter().chain(placed.product_locks.iter().map(lock)).collect()
     }
 
     /// What a pending order gives up at its end: the products, though not before their time; never the
@@ -355,7 +222,9 @@ impl Aggregate for Order {
 
     fn decide(&self, command: OrderCommand) -> Result<Vec<OrderEvent>, OrderRefusal> {
         match command {
-            OrderCommand::Place(command) => Ok(vec![self.place(*command)?]),
+            OrderCommand::Place { order, locks, now_us } => {
+                Ok(vec![self.place(*order, locks, now_us)?])
+            }
             OrderCommand::Confirm { payment_id } => self.confirm(PaymentKind::Card, payment_id),
             OrderCommand::ConfirmExternal { payment_id } => {
                 self.confirm(PaymentKind::External, payment_id)

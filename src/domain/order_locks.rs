@@ -19,6 +19,22 @@ pub enum LockScope {
     Customer,
 }
 
+/// How an order locks its products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LockPolicy {
+    /// Between whom.
+    pub scope: LockScope,
+    /// For how long after the order was placed at least, in microseconds; longer while it is in flight.
+    pub window_us: u64,
+}
+
+impl Default for LockPolicy {
+    /// Between everybody, for five seconds: long enough for a double click or a client's retry.
+    fn default() -> Self {
+        Self { scope: LockScope::Product, window_us: 5_000_000 }
+    }
+}
+
 /// The key of a product lock: `productId`, or `userId/productId` (a user id has no `/`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

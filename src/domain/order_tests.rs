@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::OrderDraft;
+use crate::domain::{IdempotencyKey, Money, OrderDraft, UserId};
 
 const REQUEST: &str = r#"{
     "items": [{"productId":"lamp","productName":"Lamp","quantity":2,"price":19.99},
@@ -15,10 +15,9 @@ const WINDOW_US: u64 = 5_000_000;
 fn placing(method: &str) -> OrderCommand {
     let draft: OrderDraft = serde_json::from_str(&REQUEST.replace("METHOD", method)).unwrap();
     let details = draft.check().unwrap().details;
-    let key = Some(IdempotencyKey::parse("key-1").unwrap());
-    let user = UserId::new(Uuid::nil());
-    let command = PlaceOrder::new(user, details, key, LockScope::Product, 100, WINDOW_US);
-    OrderCommand::Place(Box::new(command))
+    let idempotency_key = Some(IdempotencyKey::parse("key-1").unwrap());
+    let order = PlaceOrder { user_id: UserId::new(Uuid::nil()), details, idempotency_key };
+    OrderCommand::Place { order: Box::new(order), locks: LockPolicy::default(), now_us: 100 }
 }
 
 fn by_card() -> OrderCommand {
@@ -151,7 +150,7 @@ fn placing_takes_every_product_and_the_key() {
     let event = &order.decide(by_card()).unwrap()[0];
     let take = |kind: &str, key: &str| ClaimIntent::Take { kind: kind.into(), key: key.into() };
     let key = format!("{}/key-1", Uuid::nil());
-    let wants = [take("product", "bulb"), take("product", "lamp"), take("order-key", &key)];
+    let wants = [take("order-key", &key), take("product", "bulb"), take("product", "lamp")];
     assert_eq!(order.claims(event), wants);
 }
 

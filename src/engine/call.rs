@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::domain::Aggregate;
-use crate::saga::{Json, StepDirection};
+use crate::saga::{AbortReason, Json, StepDirection};
 
 use super::http_client::{CallHttp, HttpClient};
 use super::outcome::{Failure, Outcome};
@@ -31,6 +31,7 @@ pub(crate) struct CallContext {
     pub(crate) deadline_at_us: u64,
     pub(crate) input: Json,
     pub(crate) results: Vec<(Arc<str>, Json)>,
+    pub(crate) aborted: Option<AbortReason>,
     pub(crate) http: HttpClient,
     pub(crate) streams: Arc<dyn ReadStreams>,
     pub(crate) beats: AtomicU64,
@@ -124,6 +125,11 @@ impl<T> Call<T> {
         self.context.epoch
     }
 
+    /// Why the saga goes back; none while it goes forward.
+    pub fn abort_reason(&self) -> Option<&AbortReason> {
+        self.context.aborted.as_ref()
+    }
+
     /// 1 is the first.
     pub fn attempt(&self) -> u32 {
         self.context.attempt
@@ -171,8 +177,7 @@ impl<T> Call<T> {
     pub async fn execute<A: Aggregate>(&self, id: &str, command: A::Command) -> Outcome<A> {
         let stream = super::keys::aggregate_stream::<A>(id)?;
         let stage = std::mem::take(&mut *self.stage.lock());
-        let (stage, outcome) =
-            stage.execute::<A>(&*self.context.streams, &stream, command).await;
+        let (stage, outcome) = stage.execute::<A>(&*self.context.streams, &stream, command).await;
         *self.stage.lock() = stage;
         outcome.map(|loaded| loaded.state).map_err(|error| match error {
             StageError::Refused(refusal) => {

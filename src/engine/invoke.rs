@@ -67,6 +67,7 @@ impl<B: Backend> At<'_, B> {
             deadline_at_us: at_us.saturating_add(timeout_ms.saturating_mul(1_000)),
             input: state.input.clone(),
             results,
+            aborted: state.aborted.clone(),
             http: self.core.http.clone(),
             streams: self.core.streams.clone(),
             beats: AtomicU64::new(0),
@@ -222,4 +223,3 @@ fn words(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
 }
-

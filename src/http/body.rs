@@ -1,9 +1,6 @@
 //! Request bodies: read within the edge's bounds, parsed strictly, refused with the field that is wrong.
 //! Every handler with a body takes it through here.
 
-use std::fmt;
-use std::marker::PhantomData;
-
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
@@ -11,13 +8,12 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use sagaline_storage::{Backend, Clock};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::app::App;
 use super::error::Error;
+use super::strict;
 use super::within::within;
 use crate::limits::JSON_DEPTH_MAX;
 use crate::settings::HttpSettings;
@@ -115,8 +111,9 @@ async fn collect(mut body: Body, max: usize) -> Result<Bytes, Error> {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     check_depth(bytes)?;
-    let parsed: Result<Object<T>, _> = serde_json::from_slice(bytes);
-    parsed.map(|object| object.0).map_err(|_| explain::<T>(bytes))
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let parsed = strict::read(&mut json).and_then(|value| json.end().map(|()| value));
+    parsed.map_err(|_| explain::<T>(bytes))
 }
 
 /// Counts brackets outside of strings: also what is carried unread must not be nested without end.
@@ -141,15 +138,16 @@ fn check_depth(bytes: &[u8]) -> Result<(), Error> {
 /// Parses again, slowly, to learn where it goes wrong.
 fn explain<T: DeserializeOwned>(bytes: &[u8]) -> Error {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let error = match serde_path_to_error::deserialize::<_, Object<T>>(&mut json) {
-        Err(error) => error,
+    let mut track = serde_path_to_error::Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
+    let cause = match strict::read::<T, _>(tracked) {
+        Err(cause) => cause,
         Ok(_) => {
             let rest = json.end().err().map_or_else(String::new, |error| error.to_string());
             return Error::InvalidJson(rest);
         }
     };
-    let path = error.path().to_string();
-    let cause = error.into_inner();
+    let path = track.path().to_string();
     match cause.classify() {
         Category::Syntax | Category::Eof | Category::Io => Error::InvalidJson(cause.to_string()),
         Category::Data => {
@@ -177,32 +175,9 @@ fn field(path: &str, message: &str) -> String {
     }
 }
 
-/// A JSON object and nothing else: what serde derives for structs also takes arrays, by place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object<T>(pub T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-            type Value = T;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-
-        deserializer.deserialize_map(Fields(PhantomData)).map(Object)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
     use serde_json::value::RawValue;
 
     use super::*;
@@ -211,7 +186,7 @@ mod tests {
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     #[allow(dead_code, reason = "only parsed")]
     struct Order {
-        items: Vec<Object<Item>>,
+        items: Vec<Item>,
         idempotency_key: Option<String>,
     }
 
@@ -235,7 +210,7 @@ mod tests {
     fn text_of_a_number_is_kept_exactly() {
         let body = br#"{"items":[{"productId":"p","quantity":1,"price":0.30000000000000004}]}"#;
         let order: Order = parse(body).unwrap();
-        assert_eq!(order.items[0].0.price.get(), "0.30000000000000004");
+        assert_eq!(order.items[0].price.get(), "0.30000000000000004");
     }
 
     #[test]

@@ -36,11 +36,16 @@ pub mod memory;
 #[cfg(feature = "rocksdb")]
 pub mod rocksdb;
 
+pub mod embedded;
+
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
 pub use backend::Backend;
 pub use clock::{Clock, Entropy, Timestamp};
+#[cfg(feature = "rocksdb")]
+pub use embedded::{Embedded, open_embedded};
+pub use embedded::{InMemory, LocalSettings, open_in_memory};
 pub use error::{ErrorKind, StorageError};
 pub use event::{AppendId, CorrelationId, EventId, EventType, NewEvent, NodeId, RecordedEvent};
 pub use event_store::{
@@ -49,3 +54,4 @@ pub use event_store::{
 };
 pub use log::{Log, LogCounters, LogSettings};
 pub use stream::{GlobalPosition, StreamId, StreamVersion};
+pub use view_store::{ViewSettings, Views};

@@ -1,5 +1,7 @@
 //! The promises of the in-process bus, and what is its own: bounded memory.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use bytes::Bytes;
 use sagaline_storage::ErrorKind;
 use sagaline_storage::bus::{Consumer, ConsumerEvent, Delivery, Message, MessageBus};
@@ -111,4 +113,29 @@ async fn partition_that_comes_back_is_told_as_lost_and_got() {
     drop(bus.subscribe("t", "g").await.unwrap());
     assert_eq!(first.next().await.unwrap(), ConsumerEvent::Revoked(vec![1]));
     assert_eq!(first.next().await.unwrap(), ConsumerEvent::Assigned(vec![1]));
+}
+
+#[tokio::test]
+async fn delivery_of_an_earlier_term_cannot_be_acknowledged_before_it_comes_again() {
+    let bus = LocalBus::new(BusSettings { partitions: 2, ..BusSettings::default() });
+    let mut first = bus.subscribe("t", "g").await.unwrap();
+    let keys = (0..8).map(|key| Message { key: format!("k{key}"), ..message(key, 1) });
+    bus.publish("t", keys.collect()).await.unwrap();
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        open.push(next(&mut first).await);
+    }
+    drop(bus.subscribe("t", "g").await.unwrap());
+    assert_eq!(first.next().await.unwrap(), ConsumerEvent::Revoked(vec![1]));
+    assert_eq!(first.next().await.unwrap(), ConsumerEvent::Assigned(vec![1]));
+    let moved: Vec<_> = open.into_iter().filter(|delivery| delivery.partition == 1).collect();
+    assert!(!moved.is_empty());
+    for delivery in &moved {
+        assert!(!first.ack(delivery).await.unwrap());
+    }
+    for delivery in moved {
+        let again = next(&mut first).await;
+        assert_eq!((again.offset, again.redeliveries), (delivery.offset, 1));
+        assert!(first.ack(&delivery).await.unwrap());
+    }
 }

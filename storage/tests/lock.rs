@@ -1,5 +1,7 @@
 //! The promises of the in-process locks and of both clocks.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::time::Duration;
 
 use sagaline_storage::Timestamp;

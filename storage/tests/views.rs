@@ -1,17 +1,28 @@
-//! The view store's promises, kept over memory; and its operations beside a model, drawn and shrunk.
+//! The view store's promises, kept over memory and over a hostile store; and its operations beside a
+//! model, drawn and shrunk.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod hostile;
+
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
-use sagaline_storage::conformance::views::{self, ViewsFactory, model};
+use sagaline_storage::conformance::views::{self, CrashableViews, ViewsFactory, model};
 use sagaline_storage::memory::MemoryKv;
+use sagaline_storage::rocksdb::{RocksKv, RocksSettings};
 use sagaline_storage::stream::GlobalPosition;
 use sagaline_storage::view_store::{ViewSettings, Views};
-use sagaline_storage::views::{Checkpoint, SecondaryKey, ViewBatch, ViewChange};
+use sagaline_storage::views::{Checkpoint, SecondaryKey, ViewBatch, ViewChange, ViewStore};
+use tempfile::TempDir;
 
+use hostile::HostileKv;
 use model::Op;
 
 /// Flushes after every few commits, so that it happens in every test.
@@ -30,6 +41,122 @@ impl ViewsFactory for InMemory {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn views_in_memory_keep_every_promise() {
     views::run_all(&InMemory).await;
+}
+
+/// Remembers the store under the views that it made last; each crash takes another share.
+#[derive(Default)]
+struct Hostile {
+    kv: Mutex<HostileKv>,
+    crashes: AtomicUsize,
+}
+
+impl Hostile {
+    fn open(&self, kv: HostileKv) -> Views<HostileKv> {
+        *self.kv.lock() = kv.clone();
+        Views::new(kv, ViewSettings::default())
+    }
+}
+
+impl ViewsFactory for Hostile {
+    type Store = Views<HostileKv>;
+
+    async fn create(&self) -> Self::Store {
+        self.open(HostileKv::default())
+    }
+}
+
+impl CrashableViews for Hostile {
+    async fn crash(&self, store: Self::Store) -> Self::Store {
+        drop(store);
+        let kv = self.kv.lock().clone();
+        let taken = 1 + self.crashes.fetch_add(1, Ordering::Relaxed) % 3;
+        self.open(kv.crashed(taken).await)
+    }
+}
+
+#[tokio::test]
+async fn views_keep_every_promise_while_others_run_between_any_two_steps() {
+    views::run_all(&Hostile::default()).await;
+}
+
+#[tokio::test]
+async fn crash_takes_whole_commits_from_the_end() {
+    views::crash::run_all(&Hostile::default()).await;
+}
+
+/// RocksDB in folders of its own. A crash leaves what lies in the folder while the store is open.
+#[derive(Default)]
+struct Rocks {
+    last: Mutex<Option<TempDir>>,
+    crashed: Mutex<Vec<TempDir>>,
+}
+
+impl Rocks {
+    fn open(&self, folder: TempDir) -> Views<RocksKv> {
+        let kv = RocksKv::open(folder.path(), &RocksSettings::default()).unwrap();
+        // The folder before is deleted; nothing is read from it any more.
+        self.last.lock().replace(folder);
+        Views::new(kv, ViewSettings::default())
+    }
+}
+
+impl ViewsFactory for Rocks {
+    type Store = Views<RocksKv>;
+
+    async fn create(&self) -> Self::Store {
+        self.open(TempDir::new().unwrap())
+    }
+}
+
+impl CrashableViews for Rocks {
+    async fn crash(&self, store: Self::Store) -> Self::Store {
+        let before = self.last.lock().take().expect("a store was made");
+        let image = TempDir::new().unwrap();
+        copy(before.path(), image.path());
+        drop(store);
+        self.crashed.lock().push(before);
+        self.open(image)
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => drop(std::fs::copy(&from, &to).unwrap()),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn views_on_rocksdb_keep_every_promise() {
+    views::run_all(&Rocks::default()).await;
+}
+
+#[tokio::test]
+async fn crash_on_rocksdb_takes_whole_commits_from_the_end() {
+    views::crash::run_all(&Rocks::default()).await;
+}
+
+#[tokio::test]
+async fn commits_are_flushed_after_so_many_and_after_so_much() {
+    let commit = |views: Views<HostileKv>, bytes: usize| async move {
+        let document = Bytes::from(vec![0; bytes]);
+        let key = Bytes::from_static(b"k");
+        let change = ViewChange::Put { key, document, secondary: Vec::new() };
+        let changes = vec![("orders".into(), change)];
+        views.commit(ViewBatch { changes, checkpoint: None }).await.unwrap();
+    };
+    let kv = HostileKv::default();
+    let views = Views::new(kv.clone(), SETTINGS);
+    for unflushed in [1, 2, 0, 1] {
+        commit(views.clone(), 1).await;
+        assert_eq!(kv.unflushed(), unflushed);
+    }
+    commit(views.clone(), 5_000).await;
+    assert_eq!(kv.unflushed(), 0);
 }
 
 fn name<const N: usize>(names: [&'static str; N]) -> impl Strategy<Value = Arc<str>> {

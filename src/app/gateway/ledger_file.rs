@@ -146,10 +146,11 @@ impl LedgerFile {
             let written = file.write_all(&lines).and_then(|()| file.sync_data());
             if let Err(error) = written {
                 // Still marked as flushing: nothing is ever written behind a hole.
-                self.synced.send_replace(Err(io_error(&self.path, "write and sync", &error)));
+                let failed = io_error(&self.path, "write and sync", &error);
+                self.synced.send_modify(|synced| *synced = Err(failed));
                 return;
             }
-            self.synced.send_replace(Ok(end));
+            self.synced.send_modify(|synced| *synced = Ok(end));
         }
     }
 }

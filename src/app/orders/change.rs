@@ -1,0 +1,150 @@
+//! Changing an order that exists: cancelling it, confirming that it was paid elsewhere.
+
+use sagaline_storage::Backend;
+
+use crate::domain::{
+    Order, OrderCommand, OrderId, OrderRefusal, OrderStatus, PaymentId, PaymentKind, PaymentTerms,
+    Placed,
+};
+use crate::engine::{CommandMetadata, ExecuteError, RequestError, StartError, StartRequest};
+use crate::saga::Refusal;
+
+use super::super::order_refund::RefundOrder;
+use super::Orders;
+
+/// What became of a wish to cancel an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It is cancelled.
+    Now,
+    /// Its saga goes back: it will be cancelled once the money is let go.
+    Compensating,
+    /// It was paid, so its money is given back: it will be cancelled after that.
+    Refunding,
+}
+
+/// Why an order stays as it is.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no such order.
+    #[error("there is no such order")]
+    NotFound,
+    /// The order says no.
+    #[error("{0}")]
+    Refused(OrderRefusal),
+    /// Its saga says no.
+    #[error("{0}")]
+    SagaRefused(Refusal),
+    /// The node or its store does not serve.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl<B: Backend> Orders<B> {
+    /// Cancels an order. The log decides: before its money has moved its saga goes back; after that the
+    /// money is given back by a saga of its own.
+    pub async fn cancel(
+        &self,
+        id: OrderId,
+        reason: &str,
+        actor: &str,
+        metadata: &CommandMetadata,
+    ) -> Result<Cancelled, ChangeError> {
+        let order = self.load(id).await?.ok_or(ChangeError::NotFound)?;
+        let placed = order.placed().ok_or(ChangeError::NotFound)?;
+        match (order.status(), placed.payment_kind) {
+            (OrderStatus::Pending, PaymentKind::External) => {
+                let withdraw = OrderCommand::Withdraw { reason: reason.to_owned() };
+                self.execute(id, withdraw, metadata).await.map(|_| Cancelled::Now)
+            }
+            (OrderStatus::Pending, PaymentKind::Card) => {
+                self.cancel_saga(id, placed, reason, actor, metadata).await
+            }
+            (OrderStatus::Paid, PaymentKind::Card) => {
+                self.start_refund(id, placed, reason, metadata).await
+            }
+            (status, _) => {
+                Err(ChangeError::Refused(OrderRefusal::WrongStatus { status, wanted: "cancelled" }))
+            }
+        }
+    }
+
+    async fn cancel_saga(
+        &self,
+        id: OrderId,
+        placed: &Placed,
+        reason: &str,
+        actor: &str,
+        metadata: &CommandMetadata,
+    ) -> Result<Cancelled, ChangeError> {
+        match self.node.sagas().cancel(id.uuid(), reason, actor).await {
+            Ok(()) | Err(RequestError::Refused(Refusal::AlreadyCompensating)) => {
+                Ok(Cancelled::Compensating)
+            }
+            // The money moved while we were looking, and the order was confirmed with it.
+            Err(RequestError::Refused(Refusal::BehindPivot { .. } | Refusal::Ended { .. })) => {
+                match self.load(id).await?.ok_or(ChangeError::NotFound)?.status() {
+                    OrderStatus::Paid => self.start_refund(id, placed, reason, metadata).await,
+                    status => Err(ChangeError::Refused(OrderRefusal::WrongStatus {
+                        status,
+                        wanted: "cancelled",
+                    })),
+                }
+            }
+            Err(RequestError::Refused(refusal)) => Err(ChangeError::SagaRefused(refusal)),
+            Err(RequestError::NotFound) => Err(ChangeError::NotFound),
+            Err(error @ (RequestError::Unworkable(_) | RequestError::Unavailable(_))) => {
+                Err(ChangeError::Unavailable(error.to_string()))
+            }
+        }
+    }
+
+    async fn start_refund(
+        &self,
+        id: OrderId,
+        placed: &Placed,
+        reason: &str,
+        metadata: &CommandMetadata,
+    ) -> Result<Cancelled, ChangeError> {
+        let terms = PaymentTerms { order_id: id, amount: placed.total, currency: placed.currency };
+        let refund = RefundOrder { user_id: placed.user_id, terms, reason: reason.to_owned() };
+        let request = StartRequest {
+            idempotency_key: Some(id.to_string()),
+            correlation_id: Some(metadata.correlation_id.clone()),
+        };
+        match self.node.sagas().start(&self.refund, request, &refund).await {
+            // Started before in other words: it is one refund all the same.
+            Ok(_) | Err(StartError::KeyReused { .. }) => Ok(Cancelled::Refunding),
+            Err(error) => Err(ChangeError::Unavailable(error.to_string())),
+        }
+    }
+
+    /// Confirms an order that was paid elsewhere.
+    pub async fn confirm(
+        &self,
+        id: OrderId,
+        payment_id: PaymentId,
+        metadata: &CommandMetadata,
+    ) -> Result<Order, ChangeError> {
+        self.execute(id, OrderCommand::ConfirmExternal { payment_id }, metadata).await
+    }
+
+    async fn execute(
+        &self,
+        id: OrderId,
+        command: OrderCommand,
+        metadata: &CommandMetadata,
+    ) -> Result<Order, ChangeError> {
+        let aggregates = self.node.aggregates();
+        let executed = aggregates.execute::<Order>(&id.to_string(), command, metadata).await;
+        executed.map_err(|error| match error {
+            ExecuteError::Refused(OrderRefusal::NotPlaced) => ChangeError::NotFound,
+            ExecuteError::Refused(refusal) => ChangeError::Refused(refusal),
+            error @ (ExecuteError::ClaimTaken { .. }
+            | ExecuteError::Conflict { .. }
+            | ExecuteError::Invalid(_)
+            | ExecuteError::Codec(_)
+            | ExecuteError::Unavailable(_)) => ChangeError::Unavailable(error.to_string()),
+        })
+    }
+}

@@ -1,0 +1,9 @@
+//! The engine on its in-memory backend, driven through the surface that users have.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod barrier;
+mod health;
+mod recovery;
+mod sagas;
+mod trip;

@@ -1,0 +1,108 @@
+//! A real HTTP client over loopback: one connection a request, so that no test sees another's.
+
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, Request};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use std::net::SocketAddr;
+use tokio::net::TcpStream;
+
+/// A request that is being put together.
+pub struct Ask {
+    address: SocketAddr,
+    method: Method,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub asked: String,
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Ask {
+    pub fn new(address: SocketAddr, method: &str, path: &str) -> Self {
+        let method = method.parse().unwrap();
+        Self { address, method, path: path.to_owned(), headers: Vec::new(), body: Bytes::new() }
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        if token.is_empty() {
+            return self;
+        }
+        self.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.raw("application/json", body.to_string().into_bytes())
+    }
+
+    pub fn raw(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self.header(CONTENT_TYPE.as_str(), content_type)
+    }
+
+    pub async fn send(self) -> Answer {
+        let asked = format!("{} {}", self.method, self.path);
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let mut request = Request::builder().method(self.method).uri(&self.path);
+        request = request.header("host", "localhost");
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(self.body)).unwrap();
+        let response = sender.send_request(request).await.expect(&asked);
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.expect(&asked).to_bytes();
+        Answer { asked, status: head.status.as_u16(), headers: head.headers, body }
+    }
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!("{} -> {}: {error}: {:?}", self.asked, self.status, self.body)
+        })
+    }
+
+    /// The body, when the status is the wanted one.
+    #[track_caller]
+    pub fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}: {:?}", self.asked, self.body);
+        if self.body.is_empty() { Value::Null } else { self.json() }
+    }
+
+    /// Asserts a problem document of this status and code, and that it is complete.
+    #[track_caller]
+    pub fn expect_problem(&self, status: u16, code: &str) -> Value {
+        let problem = self.expect(status);
+        let content_type = self.header("content-type");
+        assert_eq!(content_type, Some("application/problem+json"), "{}", self.asked);
+        assert_eq!(problem["status"], status, "{}: {problem}", self.asked);
+        assert_eq!(problem["error"], code, "{}: {problem}", self.asked);
+        assert_eq!(problem["correlationId"].as_str(), self.header("x-correlation-id"));
+        for member in ["type", "title", "detail", "instance"] {
+            assert!(problem[member].is_string(), "{}: {member}: {problem}", self.asked);
+        }
+        problem
+    }
+}
