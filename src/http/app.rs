@@ -4,21 +4,26 @@ use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use sagaline_storage::Backend;
+use tokio::sync::watch;
 
 use super::auth::{Attempts, PasswordSettings, PasswordSettingsError, Passwords, Tokens};
+use super::error::Error;
 use super::gate::Gate;
 use super::metrics::{Metrics, StoreMeasures};
+use crate::app::Orders;
 use crate::app::gateway::Ledger;
-use crate::domain::PlaceOrder;
-use crate::engine::{Aggregates, Definition, Node, Sagas};
+use crate::engine::{Aggregates, Node, Projection, Sagas, Views};
+use crate::projections::{SagaDocument, SagaPage, StepNames};
 use crate::settings::{Secret, Settings};
 
 /// What a node that answers over HTTP is made of.
 pub struct AppParts<B: Backend> {
     /// The running node, with the reference application's sagas and projections.
     pub node: Node<B>,
-    /// The saga that an order starts.
-    pub ordering: Definition<PlaceOrder>,
+    /// What people do with orders.
+    pub orders: Orders<B>,
+    /// The names of the steps of its sagas.
+    pub step_names: StepNames,
     /// The bounds.
     pub settings: Settings,
     /// Signs access tokens.
@@ -38,7 +43,7 @@ struct Shared<B: Backend> {
     node: Node<B>,
     sagas: Sagas<B>,
     aggregates: Aggregates<B>,
-    ordering: Definition<PlaceOrder>,
+    orders: Orders<B>,
     settings: Settings,
     ledger: Option<Ledger>,
     node_id_header: HeaderValue,
@@ -48,12 +53,14 @@ struct Shared<B: Backend> {
     tokens: Tokens,
     attempts_by_address: Attempts,
     attempts_by_account: Attempts,
+    step_names: StepNames,
+    stopping: watch::Sender<bool>,
 }
 
 impl<B: Backend> App<B> {
     /// Puts the parts together.
     pub fn new(parts: AppParts<B>) -> Result<Self, PasswordSettingsError> {
-        let AppParts { node, ordering, settings, ledger, .. } = parts;
+        let AppParts { node, orders, settings, ledger, .. } = parts;
         let node_id_header = HeaderValue::from_str(node.id().as_str());
         let (http, auth) = (&settings.http, &settings.auth);
         Ok(Self(Arc::new(Shared {
@@ -67,7 +74,9 @@ impl<B: Backend> App<B> {
             sagas: node.sagas(),
             aggregates: node.aggregates(),
             node,
-            ordering,
+            orders,
+            step_names: parts.step_names,
+            stopping: watch::Sender::new(false),
             settings,
             ledger,
         })))
@@ -103,8 +112,32 @@ impl<B: Backend> App<B> {
         &self.0.aggregates
     }
 
-    pub(super) fn ordering(&self) -> &Definition<PlaceOrder> {
-        &self.0.ordering
+    pub(super) fn orders(&self) -> &Orders<B> {
+        &self.0.orders
+    }
+
+    /// A read model of the node.
+    pub(super) fn views<P: Projection>(&self) -> Result<Views<B, P>, Error> {
+        let views = self.0.node.views::<P>();
+        views.ok_or_else(|| Error::internal(format!("this node does not keep the view {}", P::NAME)))
+    }
+
+    /// A saga with the names of its steps.
+    pub(super) fn show(&self, saga: &SagaDocument) -> SagaPage {
+        SagaPage::new(saga, &self.0.step_names)
+    }
+
+    /// Whoever waits for the end of a saga gets what there is, from now on at once. For the moment
+    /// before the connections are drained.
+    pub fn stop_waiting(&self) {
+        self.0.stopping.send_replace(true);
+    }
+
+    /// Returns once [`Self::stop_waiting`] was called.
+    pub(super) async fn stopped(&self) {
+        let mut stopping = self.0.stopping.subscribe();
+        // The sender lives as long as this: waiting cannot fail.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
     }
 
     pub(super) fn settings(&self) -> &Settings {

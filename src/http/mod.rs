@@ -20,7 +20,11 @@ mod error;
 mod failure;
 mod problem;
 
+mod fresh;
+mod waiting;
+
 pub mod app;
+pub mod ready;
 
 pub mod auth;
 

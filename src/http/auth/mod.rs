@@ -11,7 +11,7 @@ mod secret;
 mod token;
 
 pub use accounts::{Account, NewAccount, own_correlation};
-pub use caller::{Admin, Caller};
+pub use caller::{Admin, Caller, Merchant};
 pub use password::{PasswordSettings, PasswordSettingsError, Passwords};
 pub use secret::{SecretError, signing_secret};
 pub use token::Tokens;

@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use sagaline_storage::Backend;
 use serde_json::{Value, json};
 
+use super::sagas;
 use crate::http::app::App;
 use crate::http::error::Error;
 use crate::http::metrics;
@@ -34,7 +35,7 @@ async fn ready<B: Backend>(State(app): State<App<B>>) -> Result<Json<Value>, Err
 }
 
 async fn measures<B: Backend>(State(app): State<App<B>>) -> Result<impl IntoResponse, Error> {
-    let sagas = metrics::SagasNow::default();
+    let sagas = sagas::now(&app).await?;
     let text = app.metrics().text(|now| metrics::register(now, app.node().metrics(), &sagas));
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], text.map_err(Error::internal)?))
 }

@@ -4,10 +4,10 @@
 mod auth;
 mod health;
 mod ledger;
-// mod operator;
-// mod orders;
-// mod sagas;
-// mod trace;
+mod operator;
+mod orders;
+mod sagas;
+mod trace;
 
 use axum::Router;
 use sagaline_storage::Backend;
@@ -18,10 +18,10 @@ use super::app::App;
 pub(super) fn all<B: Backend>() -> Router<App<B>> {
     Router::new()
         .merge(auth::routes())
-        // .merge(orders::routes())
-        // .merge(sagas::routes())
-        // .merge(operator::routes())
-        // .merge(trace::routes())
+        .merge(orders::routes())
+        .merge(sagas::routes())
+        .merge(operator::routes())
+        .merge(trace::routes())
         .merge(ledger::routes())
         .merge(health::routes())
 }

@@ -17,7 +17,7 @@ use crate::http::error::Error;
 use crate::http::failure;
 use crate::http::id::Id;
 use crate::limits::REASON_BYTES_MAX;
-use crate::projections::SagaDocument;
+use crate::projections::SagaPage;
 use crate::saga::{Json as RawJson, Verb};
 
 /// `/saga/{verb}/{sagaId}`.
@@ -56,7 +56,7 @@ async fn resolve<B: Backend>(
     admin: Admin,
     id: Id<Uuid>,
     JsonBody(body): JsonBody<ResolveBody>,
-) -> Result<Json<SagaDocument>, Error> {
+) -> Result<Json<SagaPage>, Error> {
     let verb = match (body.outcome.as_str(), body.result) {
         ("succeeded", result) => {
             Verb::ResolveSucceeded { result: result.unwrap_or_else(RawJson::null) }
@@ -79,13 +79,13 @@ async fn operate<B: Backend>(
     Id(id): Id<Uuid>,
     verb: Verb,
     reason: String,
-) -> Result<Json<SagaDocument>, Error> {
+) -> Result<Json<SagaPage>, Error> {
     check_reason(&reason)?;
     let actor = caller.user.to_string();
     tracing::info!(saga_id = %id, ?verb, %actor, "an operator intervenes");
     app.sagas().operate(id, verb, &reason, &actor).await.map_err(failure::request)?;
-    let document = sagas::fresh(&app, id).await?;
-    document.map(Json).ok_or(Error::NotFound("the saga"))
+    let saga = sagas::document(&app, id).await?;
+    Ok(Json(app.show(&saga)))
 }
 
 /// 1 byte to the limit, not blank.
