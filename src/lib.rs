@@ -19,3 +19,5 @@ pub mod telemetry;
 pub mod cli;
 
 pub mod app;
+
+pub mod projections;

@@ -38,38 +38,48 @@ pub(crate) type Mailbox = mpsc::UnboundedReceiver<Message>;
 /// Who is under way. Sending and leaving exclude each other, so no message is lost between them.
 #[derive(Default)]
 pub(crate) struct Directory {
-    entries: Mutex<HashMap<Uuid, mpsc::UnboundedSender<Message>>>,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    by_saga: HashMap<Uuid, mpsc::UnboundedSender<Message>>,
+    closed: bool,
 }
 
 impl Directory {
     pub(crate) fn len(&self) -> usize {
-        self.entries.lock().len()
+        self.entries.lock().by_saga.len()
     }
 
-    /// Enters a saga; `None` when it is under way already.
+    /// Enters a saga; `None` when it is under way already, or the directory is closed.
     pub(crate) fn enter(&self, saga: Uuid) -> Option<Mailbox> {
         let mut entries = self.entries.lock();
-        if entries.contains_key(&saga) {
+        if entries.closed || entries.by_saga.contains_key(&saga) {
             return None;
         }
         let (sender, mailbox) = mpsc::unbounded_channel();
-        entries.insert(saga, sender);
+        entries.by_saga.insert(saga, sender);
         Some(mailbox)
     }
 
     /// Sends, or gives the message back when the saga is not under way.
     pub(crate) fn send(&self, saga: Uuid, message: Message) -> Result<(), Message> {
-        match self.entries.lock().get(&saga) {
+        match self.entries.lock().by_saga.get(&saga) {
             Some(sender) => sender.send(message).map_err(|error| error.0),
             None => Err(message),
         }
     }
 
     /// Sends, entering the saga first when it is not under way: then the mailbox comes back, and the
-    /// caller must see to it that somebody works it.
+    /// caller must see to it that somebody works it. A closed directory drops the message, and its sender
+    /// is told by that.
     pub(crate) fn send_or_enter(&self, saga: Uuid, message: Message) -> Option<Mailbox> {
         let mut entries = self.entries.lock();
-        let message = match entries.get(&saga) {
+        if entries.closed {
+            return None;
+        }
+        let message = match entries.by_saga.get(&saga) {
             Some(sender) => match sender.send(message) {
                 Ok(()) => return None,
                 Err(error) => error.0,
@@ -79,7 +89,7 @@ impl Directory {
         let (sender, mailbox) = mpsc::unbounded_channel();
         let sent = sender.send(message);
         debug_assert!(sent.is_ok(), "the receiver is in scope");
-        entries.insert(saga, sender);
+        entries.by_saga.insert(saga, sender);
         Some(mailbox)
     }
 
@@ -89,13 +99,21 @@ impl Directory {
         if !mailbox.is_empty() {
             return false;
         }
-        entries.remove(&saga);
+        entries.by_saga.remove(&saga);
         true
     }
 
     /// Leaves for good: messages still waiting are dropped, and their senders told by that.
     pub(crate) fn abandon(&self, saga: Uuid) {
-        self.entries.lock().remove(&saga);
+        self.entries.lock().by_saga.remove(&saga);
+    }
+
+    /// Nobody enters any more, and every task under way stops at its next opportunity: what it owes is
+    /// taken up from the log by the next start.
+    pub(crate) fn close(&self) {
+        let mut entries = self.entries.lock();
+        entries.closed = true;
+        entries.by_saga.clear();
     }
 }
 
@@ -125,6 +143,16 @@ mod tests {
         assert!(mailbox.try_recv().is_ok());
         assert!(directory.leave(saga, &mailbox));
         assert!(directory.send(saga, wait().0).is_err());
+    }
+
+    #[test]
+    fn a_closed_directory_ends_every_task() {
+        let (directory, saga) = (Directory::default(), Uuid::from_u128(1));
+        let mut mailbox = directory.enter(saga).unwrap();
+        directory.close();
+        assert!(mailbox.try_recv().is_err() && mailbox.is_closed());
+        assert!(directory.enter(saga).is_none());
+        assert!(directory.send_or_enter(saga, wait().0).is_none());
     }
 
     #[test]

@@ -232,6 +232,7 @@ impl<B: Backend> Node<B> {
         while core.directory.len() > 0 && clock.monotonic().saturating_sub(begun) < bound {
             clock.sleep(LOOK).await;
         }
+        core.directory.close();
         self.inner.stop.send_replace(true);
         let tasks = std::mem::take(&mut *self.inner.tasks.lock());
         for task in tasks {
@@ -245,6 +246,7 @@ impl<B: Backend> Node<B> {
 
 impl<B: Backend> Drop for Inner<B> {
     fn drop(&mut self) {
+        self.core.directory.close();
         self.stop.send_replace(true);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sagaline_storage::{
-    Backend, CorrelationId, EventId, RecordedEvent, Shard, StorageError, StreamId, StreamVersion,
+    Backend, CorrelationId, EventId, RecordedEvent, StorageError, StreamId, StreamVersion,
 };
 use uuid::Uuid;
 
@@ -19,7 +19,6 @@ use super::keys;
 #[derive(Clone)]
 pub(crate) struct SagaRun {
     pub(crate) id: Uuid,
-    pub(crate) shard: Shard,
     pub(crate) stream: StreamId,
     pub(crate) registered: Arc<Registered>,
     pub(crate) correlation_id: CorrelationId,
@@ -102,7 +101,6 @@ pub(crate) async fn load<B: Backend>(core: &Core<B>, id: Uuid) -> Result<SagaRun
     })?;
     Ok(SagaRun {
         id,
-        shard: core.shard(id),
         stream: keys::saga_stream(id),
         registered,
         correlation_id: history.correlation_id,

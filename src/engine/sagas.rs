@@ -258,7 +258,7 @@ impl<B: Backend> Sagas<B> {
         turn.take(begin(&registered.definition, input.clone(), core.moment(epoch)))?;
         turn.settle_local(true).await?;
         let Some(mailbox) = core.directory.enter(id) else {
-            return Err(TurnError::Broken(format!("saga id {id} was drawn twice")));
+            return Err(TurnError::Broken("this node works on no sagas any more".to_owned()));
         };
         let entered = Entered { core, id, done: false };
         let (run, effects) = turn.append().await?;

@@ -154,7 +154,6 @@ impl<'a, B: Backend> Turn<'a, B> {
         let version = self.base.map_or(0, |run| run.version.0) + appended;
         let run = SagaRun {
             id: self.id,
-            shard: core.shard(self.id),
             stream: keys::saga_stream(self.id),
             registered: self.registered.clone(),
             correlation_id: self.correlation_id.clone(),

@@ -231,7 +231,8 @@ pub enum SagaEvent {
         /// The fencing epoch of the deciding node.
         epoch: u64,
     },
-    /// An operator lets a step, or its undo, be tried again at once; the policy's attempts count anew.
+    /// An operator lets a step, or its undo, be tried again at once; the policy's attempts and deadline
+    /// count anew.
     RetryRequested {
         /// The step.
         step: StepIndex,

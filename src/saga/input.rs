@@ -54,8 +54,8 @@ pub enum Probe {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Verb {
-    /// Try again what the saga is parked at, or waits for, at once; the policy's attempts count anew. A
-    /// poisoned saga is worked on again.
+    /// Try again what the saga is parked at, or waits for, at once; the policy's attempts and deadline
+    /// count anew. A poisoned saga is worked on again.
     Retry,
     /// Take what the saga is parked at as done, without a result. Not the pivot. When the saga goes back
     /// later, a skipped step is undone like one whose outcome is in doubt.

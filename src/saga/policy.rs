@@ -18,8 +18,9 @@ pub struct Policy {
     pub backoff_max_ms: u64,
     /// After this a call without an answer counts as `Unknown`.
     pub attempt_timeout_ms: u64,
-    /// From the first attempt on; when it has passed no further attempt is made: the saga aborts when it
-    /// still can, and is parked when it cannot. None: no bound but the saga's.
+    /// From the first attempt on, or from an operator's retry. Before the pivot the saga aborts when it
+    /// has passed. Behind the pivot the last attempt begins then, at the latest, and when that fails the
+    /// saga is parked. None: no bound but the saga's.
     pub deadline_ms: Option<u64>,
     /// Codes of rejections that are tried again like an unknown outcome; every other one is final.
     pub retried_rejections: Vec<String>,

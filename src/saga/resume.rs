@@ -75,8 +75,8 @@ pub(super) fn deadline_at_us(
     step: StepIndex,
 ) -> Option<u64> {
     let deadline_ms = definition.step(step)?.policy.deadline_ms?;
-    let started_at_us = state.step(step)?.started_at_us?;
-    Some(started_at_us.saturating_add(deadline_ms.saturating_mul(1_000)))
+    let from_us = state.step(step)?.deadline_from_us?;
+    Some(from_us.saturating_add(deadline_ms.saturating_mul(1_000)))
 }
 
 /// How the attempt in doubt of a step is carried out: by asking, while an abort waits for the pivot and
@@ -113,7 +113,7 @@ fn owed_progress(state: &SagaState, step: StepIndex) -> Option<Effect> {
     }
 }
 
-// Behind the pivot a deadline is looked at when an attempt begins or has failed: no timer is needed.
+// Behind the pivot a deadline is looked at when an attempt has failed: no timer is needed.
 fn owed_deadline(definition: &Definition, state: &SagaState, step: StepIndex) -> Option<Effect> {
     let in_doubt = state.step(step)?.action.is_in_doubt();
     if !in_doubt || !may_abort(state) {

@@ -48,23 +48,14 @@ pub(super) fn try_again_at(draft: &mut Draft<'_>, pivot: StepIndex, due_at_us: u
     }
 }
 
-pub(super) fn park(
-    draft: &mut Draft<'_>,
-    step: StepIndex,
-    direction: StepDirection,
-    reason: ParkReason,
-) {
+fn park(draft: &mut Draft<'_>, step: StepIndex, direction: StepDirection, reason: ParkReason) {
     let at_us = draft.now_us();
     draft.record(SagaEvent::SagaParked { step: Some(step), direction, reason, at_us });
 }
 
 /// Whether a step that can only go forward may make no further attempt. Before the pivot the deadline
 /// has a timer of its own, which aborts.
-pub(super) fn is_past_deadline(
-    draft: &Draft<'_>,
-    step: StepIndex,
-    direction: StepDirection,
-) -> bool {
+fn is_past_deadline(draft: &Draft<'_>, step: StepIndex, direction: StepDirection) -> bool {
     direction == StepDirection::Action
         && draft.state().phase == Phase::Committing
         && resume::deadline_at_us(draft.definition, draft.state(), step)
@@ -83,7 +74,7 @@ fn pause_ms(
     spec.policy.backoff_ms(counted, jitter, retry_after_ms)
 }
 
-/// The attempt may not begin behind the step's deadline: then the timer finds it passed and parks.
+/// Behind the pivot the last attempt begins at the step's deadline at the latest.
 fn schedule(
     draft: &mut Draft<'_>,
     step: StepIndex,

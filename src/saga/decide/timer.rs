@@ -1,10 +1,9 @@
 //! Something became due.
 
+use super::abort;
 use super::draft::Draft;
-use super::{abort, failed};
-use crate::saga::definition::StepIndex;
 use crate::saga::effect::{Effect, Timer};
-use crate::saga::event::{AbortReason, ParkReason, StepDirection};
+use crate::saga::event::AbortReason;
 use crate::saga::resume;
 
 /// A timer that is not owed any more is stale and changes nothing.
@@ -18,7 +17,10 @@ pub(super) fn fired(draft: &mut Draft<'_>, timer: Timer) {
         return;
     }
     match timer {
-        Timer::Retry { step, direction, attempt } => retry(draft, step, direction, attempt),
+        Timer::Retry { step, direction, attempt } => {
+            let effect = resume::carry_out(draft.state(), step, direction, attempt);
+            draft.again(effect);
+        }
         Timer::StepDeadline { step } => {
             abort::record(draft, AbortReason::Deadline { step: Some(step) });
         }
@@ -26,15 +28,4 @@ pub(super) fn fired(draft: &mut Draft<'_>, timer: Timer) {
         // What is left to do follows from the state.
         Timer::Continue => {}
     }
-}
-
-fn retry(draft: &mut Draft<'_>, step: StepIndex, direction: StepDirection, attempt: u32) {
-    if failed::is_past_deadline(draft, step, direction) {
-        let last = draft.state().step(step).and_then(|step| step.last_error.clone());
-        let reason = ParkReason::DeadlinePassed { cause: last.unwrap_or_default() };
-        failed::park(draft, step, direction, reason);
-        return;
-    }
-    let effect = resume::carry_out(draft.state(), step, direction, attempt);
-    draft.again(effect);
 }

@@ -13,6 +13,9 @@ impl SagaState {
             return Err("the pivot is not in doubt".to_owned());
         };
         let attempt = self.attempt_in_doubt(pivot, StepDirection::Action)?;
+        // A parked attempt has had its answer; one that is under way may still have it, and it counts.
+        let is_answered = self.is_parked_at(pivot, StepDirection::Action);
+        let attempt = attempt.saturating_add(u32::from(is_answered));
         self.abort_requested = Some(reason.clone());
         // A call that waits to leave must not leave any more: the attempt is asked about at once.
         self.step_mut(pivot)?.action = Progress::Started { attempt };

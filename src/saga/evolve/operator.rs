@@ -62,7 +62,10 @@ impl SagaState {
         let cause = state.last_error.clone().unwrap_or_default();
         *state.progress_mut(direction) = Progress::Waiting { attempt, due_at_us: at_us, cause };
         match direction {
-            StepDirection::Action => state.action_forgiven = attempt - 1,
+            StepDirection::Action => {
+                state.action_forgiven = attempt - 1;
+                state.deadline_from_us = Some(at_us);
+            }
             StepDirection::Compensation => state.compensation_forgiven = attempt - 1,
         }
         self.unpark(step, direction);

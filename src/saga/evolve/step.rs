@@ -19,6 +19,7 @@ impl SagaState {
         must(state.action == Progress::NotStarted, "the step was announced before")?;
         state.action = Progress::Started { attempt: 1 };
         state.started_at_us = Some(at_us);
+        state.deadline_from_us = Some(at_us);
         Ok(())
     }
 

@@ -26,6 +26,7 @@ mod read_all;
 mod read_stream;
 mod ring;
 pub mod settings;
+mod verify;
 
 #[cfg(test)]
 mod log_tests;
@@ -37,6 +38,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 pub use counters::{BATCH_SIZE_BOUNDS, LogCounters};
 pub use keys::meta::StoreIdentity;
 pub use settings::LogSettings;
+pub use verify::{DAMAGE_MAX, Damage, Verified, verify};
 
 use crate::clock::{Clock, Entropy};
 use crate::error::StorageError;
@@ -153,6 +155,16 @@ impl<K: Kv, C: Clock> Log<K, C> {
         let published = &self.shared().published;
         let (kept_events, kept_bytes) = published.kept();
         LogStats { events: published.head().0, kept_events, kept_bytes }
+    }
+
+    /// Checks the records behind `after`, and what the indexes say of them, beside the running log. See
+    /// [`verify`].
+    pub async fn verify(
+        &self,
+        after: GlobalPosition,
+        progress: impl FnMut(GlobalPosition, GlobalPosition) + Send,
+    ) -> Result<Verified, StorageError> {
+        verify(&self.shared().kv, after, progress).await
     }
 
     /// Which store this is.

@@ -72,8 +72,8 @@ fn numbers(family: u8, name: &str, from: u64, to: u64, backward: bool, limit: us
 
 /// The whole of a family.
 pub(crate) fn whole_family(family: u8, limit: usize) -> Range {
-    let (from, to) = (vec![family], vec![family + 1]);
-    Range { from: Bytes::from(from), to: Bytes::from(to), backward: false, limit }
+    let to = family.checked_add(1).map_or_else(Bytes::new, |next| Bytes::from(vec![next]));
+    Range { from: Bytes::from(vec![family]), to, backward: false, limit }
 }
 
 /// The range behind an entry that was read, up to the end of `range`.

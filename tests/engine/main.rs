@@ -1,0 +1,7 @@
+//! The engine on its in-memory backend, driven through the surface that users have.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod recovery;
+mod sagas;
+mod trip;
