@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod barrier;
 mod recovery;
 mod sagas;
 mod trip;
