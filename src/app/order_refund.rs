@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::PaymentTerms;
+use crate::domain::{PaymentTerms, UserId};
 use crate::engine::{Definition, Step};
 use crate::saga::DefinitionError;
 
@@ -24,6 +24,8 @@ pub const ORDER_REFUND: &str = "order-refund";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundOrder {
+    /// Whose order it is: the saga is shown to them.
+    pub user_id: UserId,
     /// What is given back.
     pub terms: PaymentTerms,
     /// Why.

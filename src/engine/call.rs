@@ -177,8 +177,7 @@ impl<T> Call<T> {
     pub async fn execute<A: Aggregate>(&self, id: &str, command: A::Command) -> Outcome<A> {
         let stream = super::keys::aggregate_stream::<A>(id)?;
         let stage = std::mem::take(&mut *self.stage.lock());
-        let (stage, outcome) =
-            stage.execute::<A>(&*self.context.streams, &stream, command).await;
+        let (stage, outcome) = stage.execute::<A>(&*self.context.streams, &stream, command).await;
         *self.stage.lock() = stage;
         outcome.map(|loaded| loaded.state).map_err(|error| match error {
             StageError::Refused(refusal) => {

@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::definition::StepIndex;
 use super::event::{AbortReason, ParkReason, StepDirection};
 use super::json::Json;
 
 /// Where a saga is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Phase {
     /// It may still go either way.
     Running,
@@ -23,7 +26,8 @@ pub enum Phase {
 }
 
 /// How far the doing, or the undoing, of a step has come.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Progress {
     /// Not announced.
     #[default]
@@ -76,7 +80,8 @@ impl Progress {
 }
 
 /// A step of one saga.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StepState {
     /// The doing.
     pub action: Progress,
@@ -123,7 +128,8 @@ impl StepState {
 }
 
 /// Why and where a saga waits for an operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Parked {
     /// The step; none for a poisoned saga.
     pub step: Option<StepIndex>,
@@ -136,7 +142,8 @@ pub struct Parked {
 }
 
 /// A saga as its log tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SagaState {
     /// The definition's name.
     pub saga_type: Arc<str>,

@@ -68,7 +68,9 @@ pub(super) struct Book {
 }
 
 impl Book {
+    /// A book that keeps `ended_max` ended payments, and always the one that it was asked about last.
     pub(super) fn new(ended_max: usize) -> Self {
+        let ended_max = ended_max.max(1);
         Self { payments: HashMap::new(), ended: VecDeque::new(), ended_max, forgotten: 0 }
     }
 

@@ -90,7 +90,7 @@ fn code(answer: Option<Outcome<Receipt>>) -> String {
 }
 
 fn kinds(fake: &Fake) -> Vec<EntryKind> {
-    fake.ledger().read(0, 100).unwrap().iter().map(|entry| entry.kind).collect()
+    fake.ledger().read(0, 1_000).unwrap().iter().map(|entry| entry.kind).collect()
 }
 
 #[test]
@@ -209,13 +209,22 @@ fn a_reopened_gateway_knows_everything_it_answered() {
 
 #[test]
 fn a_payment_dropped_from_memory_is_found_in_the_ledger() {
-    let settings = FakeSettings { ended_kept: 0, ..FakeSettings::default() };
+    let settings = FakeSettings { ended_kept: 1, ..FakeSettings::default() };
     let fake = fake_with(Ledger::in_memory(), settings);
+    let end_another = |number| {
+        let order_id = OrderId::new(Uuid::from_u128(number));
+        let void = PaymentCall { order_id, ..call("v", None) };
+        assert!(now(fake.request(Operation::Void, &void)).unwrap().is_ok());
+    };
     ask(&fake, Operation::Authorize, "a", "tok_ok");
     ask(&fake, Operation::Capture, "c", "tok_ok");
+    end_another(1);
     assert_eq!(code(ask(&fake, Operation::Capture, "c", "tok_ok")), "capture_2");
+    end_another(2);
     assert!(matches!(now(fake.probe(&call("a", None))), Some(Probe::Happened(_))));
-    assert_eq!(code(ask(&fake, Operation::Refund, "r", "tok_ok")), "refund_3");
+    end_another(3);
+    assert_eq!(code(ask(&fake, Operation::Refund, "r", "tok_ok")), "refund_6");
+    end_another(4);
     assert_eq!(code(ask(&fake, Operation::Refund, "r2", "tok_ok")), "ALREADY_REFUNDED");
 }
 

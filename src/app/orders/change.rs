@@ -107,7 +107,7 @@ impl<B: Backend> Orders<B> {
         metadata: &CommandMetadata,
     ) -> Result<Cancelled, ChangeError> {
         let terms = PaymentTerms { order_id: id, amount: placed.total, currency: placed.currency };
-        let refund = RefundOrder { terms, reason: reason.to_owned() };
+        let refund = RefundOrder { user_id: placed.user_id, terms, reason: reason.to_owned() };
         let request = StartRequest {
             idempotency_key: Some(id.to_string()),
             correlation_id: Some(metadata.correlation_id.clone()),
