@@ -12,6 +12,8 @@ pub mod client;
 #[cfg(madsim)]
 pub mod fresh;
 #[cfg(madsim)]
+pub mod node;
+#[cfg(madsim)]
 pub mod once;
 #[cfg(madsim)]
 pub mod stream;
