@@ -16,6 +16,8 @@ pub mod node;
 #[cfg(madsim)]
 pub mod once;
 #[cfg(madsim)]
+pub mod pause;
+#[cfg(madsim)]
 pub mod stream;
 #[cfg(madsim)]
 pub mod transcript;

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use madsim::runtime::{Handle, NodeHandle};
 use sagaline::app::gateway::{FakeGateway, FakeSettings, Ledger};
@@ -18,6 +17,7 @@ use sagaline_storage::memory::MemoryKv;
 use sagaline_storage::{AllQuery, EventStore, GlobalPosition};
 use tokio::net::TcpListener;
 
+use crate::pause::pause_ms;
 use crate::transcript::Transcript;
 
 const PAGE_EVENTS: usize = 1_000;
@@ -74,7 +74,7 @@ impl SimNode {
         let listener = loop {
             match TcpListener::bind(self.address).await {
                 Ok(listener) => break listener,
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(_) => pause_ms(10).await,
             }
         };
         let drain = settings.node.drain_timeout;

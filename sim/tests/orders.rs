@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use madsim::runtime::{Handle, NodeHandle};
 use sagaline_sim::client::{Answer, Client};
 use sagaline_sim::node::SimNode;
+use sagaline_sim::pause::pause_ms;
 use sagaline_sim::transcript::Transcript;
 use sagaline_sim::{fresh, once};
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ async fn world() -> (SimNode, NodeHandle, NodeHandle) {
 
 async fn until_ready(node: SocketAddr) {
     while !Client::of(node).get("/health/ready").await.is_ok_and(|answer| answer.status == 200) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        pause_ms(50).await;
     }
 }
 
@@ -68,7 +68,7 @@ async fn place(client: Client, key: String, body: Value) -> Answer {
         let headers = [("idempotency-key", key.as_str()), ("prefer", "wait=60")];
         match client.post("/orders", &headers, &body).await {
             Ok(answer) if answer.status != 503 => return answer,
-            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            Ok(_) | Err(_) => pause_ms(200).await,
         }
     }
 }
@@ -105,7 +105,7 @@ async fn every_order_has_its_end(client: &Client, answers: &[Answer]) {
             if !matches!(order.text("/status"), "pending" | "processing") {
                 break order;
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            pause_ms(1_000).await;
         };
         assert_eq!(order.text("/status"), *end, "{token}: {order:?}");
         let saga = client.get(&format!("/sagas/{id}")).await.expect("the node serves");
@@ -152,9 +152,9 @@ async fn crashing_world() -> Transcript {
     let orders = clients.spawn(order_everything(node.address()));
     let world = Handle::current();
     for after_ms in [40, 700, 1_500] {
-        tokio::time::sleep(Duration::from_millis(after_ms)).await;
+        pause_ms(after_ms).await;
         world.kill(machine.id());
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        pause_ms(100).await;
         world.restart(machine.id());
     }
     let mut transcript = orders.await.expect("no assertion fails");
