@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod barrier;
+mod health;
 mod recovery;
 mod sagas;
 mod trip;
