@@ -3,6 +3,9 @@
 //! Architecture invariant: beside `main.rs` the only place that names a concrete adapter.
 
 #[cfg(feature = "rocksdb")]
+mod folder;
+
+#[cfg(feature = "rocksdb")]
 use std::path::Path;
 
 use sagaline_storage::clock::SystemEntropy;
@@ -15,6 +18,9 @@ use sagaline_storage::rocksdb::RocksSettings;
 use sagaline_storage::{Clock, StorageError};
 
 use crate::engine::{Node, NodeBuilder};
+
+#[cfg(feature = "rocksdb")]
+pub use folder::{open_existing, open_folder};
 
 #[cfg(feature = "rocksdb")]
 impl Node<Embedded> {

@@ -119,7 +119,8 @@ impl<B: Backend> App<B> {
     /// A read model of the node.
     pub(super) fn views<P: Projection>(&self) -> Result<Views<B, P>, Error> {
         let views = self.0.node.views::<P>();
-        views.ok_or_else(|| Error::internal(format!("this node does not keep the view {}", P::NAME)))
+        views
+            .ok_or_else(|| Error::internal(format!("this node does not keep the view {}", P::NAME)))
     }
 
     /// A saga with the names of its steps.

@@ -1,9 +1,7 @@
 //! Documents straight from the log, by the read models' own functions: an answer about something that
 //! was just written must not wait for a view.
 
-use sagaline_storage::{
-    Backend, Direction, EventStore, RecordedEvent, StreamId, StreamVersion,
-};
+use sagaline_storage::{Backend, Direction, EventStore, RecordedEvent, StreamId, StreamVersion};
 
 use super::app::App;
 use super::error::Error;

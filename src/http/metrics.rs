@@ -2,6 +2,7 @@
 //! counts requests here; what the engine and the store count is read when it is asked for.
 
 mod node;
+mod store;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+pub use store::store_measures;
 
 pub(super) use node::{SagasNow, register};
 

@@ -46,7 +46,8 @@ impl IntoResponseParts for Applied {
     type Error = Infallible;
 
     fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {
-        let value = self.0.and_then(|seconds| HeaderValue::try_from(format!("wait={seconds}")).ok());
+        let value =
+            self.0.and_then(|seconds| HeaderValue::try_from(format!("wait={seconds}")).ok());
         if let Some(value) = value {
             parts.headers_mut().insert(PREFERENCE_APPLIED, value);
         }

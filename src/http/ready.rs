@@ -2,6 +2,8 @@
 //! the binary, the tests and the simulation; they differ in backend, gateway and settings.
 
 use sagaline_storage::Backend;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::app::{App, AppParts};
 use super::auth::{PasswordSettings, PasswordSettingsError};
@@ -66,9 +68,9 @@ impl<B: Backend> Default for MoreSagas<B> {
 impl<B: Backend> MoreSagas<B> {
     /// Lets the node run sagas of this definition too.
     #[must_use]
-    pub fn with<T: Send + 'static>(mut self, definition: &Definition<T>) -> Self
+    pub fn with<T>(mut self, definition: &Definition<T>) -> Self
     where
-        Definition<T>: Clone,
+        T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         self.definitions.push(definition.as_value().clone());
         let definition = definition.clone();
@@ -125,7 +127,8 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
         breaker_failures: engine.breaker_failures,
         breaker_open_ms: millis(engine.breaker_open_for),
         retry_budget_percent: (engine.retry_budget * 100.0).round() as u32,
-        drain_timeout_ms: millis(settings.node.drain_timeout),
+        // The other half of the time is the connections'.
+        drain_timeout_ms: millis(settings.node.drain_timeout / 2),
         ..EngineSettings::default()
     }
 }

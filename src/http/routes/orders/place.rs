@@ -61,10 +61,7 @@ async fn answer<B: Backend>(
 }
 
 /// The order as it was when it was accepted: the same for every answer to one idempotency key.
-async fn as_placed<B: Backend>(
-    app: &App<B>,
-    id: OrderId,
-) -> Result<Option<OrderDocument>, Error> {
+async fn as_placed<B: Backend>(app: &App<B>, id: OrderId) -> Result<Option<OrderDocument>, Error> {
     let key = id.to_string();
     let events = fresh::stream(app, Order::CATEGORY, &key).await?;
     fold(&Orders, &key, events.first()).map_err(Error::internal)

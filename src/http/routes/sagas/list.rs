@@ -63,7 +63,8 @@ async fn read<B: Backend>(
 
 /// A definition's name.
 fn saga_type(text: &str) -> Result<String, String> {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
         return Ok(text.to_owned());
     }
@@ -97,13 +98,15 @@ pub(super) async fn of_correlation<B: Backend>(
     params.finish()?;
     let page = Page { number: 1, limit: PAGE_ENTRIES_MAX.into(), cursor: None };
     let of_id = partition(&[id.as_str()]);
-    let (found, listed) = page.read::<B, Sagas>(&app, "by_correlation", of_id).await?;
+    let (found, mut listed) = page.read::<B, Sagas>(&app, "by_correlation", of_id).await?;
     let seen = found.iter().filter(|saga| may_see(caller, saga));
     let sagas: Vec<_> = seen.map(|saga| app.show(saga)).collect();
     if sagas.is_empty() {
         return Err(Error::NotFound("a saga with this correlation id"));
     }
-    // What is foreign is not even counted.
-    let total = if sagas.len() == found.len() { listed.total } else { sagas.len() as u64 };
-    Ok(Json(SagaList { sagas, listed: Listed { total, ..listed } }))
+    if sagas.len() < found.len() {
+        // What is foreign is not even counted.
+        listed.total = sagas.len() as u64;
+    }
+    Ok(Json(SagaList { sagas, listed }))
 }
