@@ -12,6 +12,10 @@ pub mod codec;
 
 pub mod engine;
 
+pub mod worlds;
+
+pub mod prelude;
+
 pub mod http;
 
 pub mod telemetry;

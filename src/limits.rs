@@ -49,3 +49,13 @@ pub const PASSWORD_CHARS_MIN: usize = 8;
 /// Gateway: size of an answer of the remote gateway. More is broken or hostile, and counts as
 /// unknown; `app/gateway/http.rs`.
 pub const GATEWAY_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// HTTP: entries of a page of the gateway's ledger; `http/routes/ledger.rs`.
+pub const LEDGER_ENTRIES_MAX: u64 = 1_000;
+
+/// HTTP: entries of a page of the gateway's ledger when none are asked for; `http/routes/ledger.rs`.
+pub const LEDGER_ENTRIES_DEFAULT: u64 = 100;
+
+/// HTTP: events of one trace. A flow has tens; a correlation id that a client gives to everything it
+/// does must not make an answer without end; `http/routes/trace.rs`.
+pub const TRACE_EVENTS_MAX: usize = 2_000;

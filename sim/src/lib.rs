@@ -1,1 +1,23 @@
-//! x
+//! The simulated world: whole nodes of the product in one thread, on simulated time and network, from
+//! one seed. The product's code is the production code; only the world around it is made here.
+//!
+//! Built with `--cfg madsim` (`cargo sim`); a plain build of this package is empty, and its one test
+//! builds and runs the simulated ones. Nobody depends on this package.
+//!
+//! What is real: the router, the serve loop, the engine, the log's algorithm. What is simulated: time,
+//! network, randomness. What is not here yet: faults; see the design of the simulation.
+
+#[cfg(madsim)]
+pub mod client;
+#[cfg(madsim)]
+pub mod fresh;
+#[cfg(madsim)]
+pub mod node;
+#[cfg(madsim)]
+pub mod once;
+#[cfg(madsim)]
+pub mod pause;
+#[cfg(madsim)]
+pub mod stream;
+#[cfg(madsim)]
+pub mod transcript;

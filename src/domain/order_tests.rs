@@ -1,4 +1,4 @@
-//! Orders: given a past, when a command, then events, claims or a refusal.
+//! Orders: given events, when a command comes, then events or a refusal.
 
 use proptest::prelude::*;
 use uuid::Uuid;

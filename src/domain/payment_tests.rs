@@ -1,4 +1,4 @@
-//! Payments: given a past, when a gateway's answer, then events or a refusal.
+//! Payments: given events, when a command comes, then events or a refusal.
 
 use proptest::prelude::*;
 use uuid::Uuid;

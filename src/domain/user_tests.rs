@@ -1,4 +1,4 @@
-//! Accounts: given a past, when a command, then events, claims or a refusal.
+//! Users: given events, when a command comes, then events or a refusal.
 
 use super::*;
 

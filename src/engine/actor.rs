@@ -125,7 +125,7 @@ fn report<B: Backend>(core: &Core<B>, id: Uuid, error: &RunError) {
     match error {
         RunError::NotFound => {}
         RunError::UnknownDefinition { .. } => {
-            core.orphans.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            core.orphans.lock().insert(id);
             tracing::warn!(saga_id = %id, %error, "left to a node that knows its definition");
         }
         RunError::Storage(_) => tracing::error!(saga_id = %id, %error, "saga not loaded"),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sagaline_storage::{
-    AppendError, AppendId, AppendRequest, Backend, Claim, CorrelationId, EventId, NewEvent, StreamId,
+    AppendError, AppendId, AppendRequest, Backend, Claim, CorrelationId, EventId, NewEvent,
+    StreamId,
 };
 
 use crate::codec::CodecError;
@@ -90,9 +91,8 @@ impl<B: Backend> Aggregates<B> {
             let (stage, decided) =
                 stage.execute::<A>(&*self.core.streams, &stream, command.clone()).await;
             let state = decided.map_err(refusal)?.state;
-            let Some(request) = self.request(stage, metadata) else { return Ok(state) };
-            match append_certainly(&self.core.backend, &self.core.metrics, request).await {
-                Ok(_) => return Ok(state),
+            match self.append(stage, metadata).await {
+                Ok(()) => return Ok(state),
                 Err(Refused::Append(AppendError::WrongExpectedVersion { .. })) => {
                     self.core.metrics.append_conflicts.add(1);
                 }
@@ -100,6 +100,17 @@ impl<B: Backend> Aggregates<B> {
             }
         }
         Err(ExecuteError::Conflict { tries })
+    }
+
+    /// Makes durable what was staged. Nothing staged: nothing is appended.
+    pub(super) async fn append(
+        &self,
+        stage: Stage,
+        metadata: &CommandMetadata,
+    ) -> Result<(), Refused> {
+        let Some(request) = self.request(stage, metadata) else { return Ok(()) };
+        let core = &self.core;
+        append_certainly(&core.backend, &core.metrics, request).await.map(drop)
     }
 
     /// The append of what was staged; none when nothing was.
@@ -117,10 +128,17 @@ impl<B: Backend> Aggregates<B> {
             return None;
         }
         let append_id = AppendId(core.uuid());
-        Some(AppendRequest { append_id, node_id: core.node_id.clone(), fence: None, writes, claims })
+        Some(AppendRequest {
+            append_id,
+            node_id: core.node_id.clone(),
+            fence: None,
+            writes,
+            claims,
+        })
     }
 
-    fn failure<R>(&self, error: Refused) -> ExecuteError<R> {
+    /// What a caller is told of an append that was refused.
+    pub(super) fn failure<R>(&self, error: Refused) -> ExecuteError<R> {
         match error {
             Refused::StoreLost(error) => {
                 self.core.lose_store(&error);

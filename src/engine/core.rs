@@ -1,11 +1,11 @@
 //! What every part of a node's engine shares.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use sagaline_storage::views::{ViewBatch, ViewChange, ViewStore};
 use sagaline_storage::{
     Backend, Clock, Direction, Entropy, EventId, EventStore, NodeId, RecordedEvent, Shard,
@@ -40,8 +40,8 @@ pub(crate) struct Core<B: Backend> {
     pub(crate) epochs: RwLock<Vec<u64>>,
     pub(crate) draining: AtomicBool,
     pub(crate) store_lost: AtomicBool,
-    /// Sagas whose definition this node does not know.
-    pub(crate) orphans: AtomicU64,
+    /// Sagas whose definition this node does not know: left to one that does.
+    pub(crate) orphans: Mutex<BTreeSet<Uuid>>,
 }
 
 /// The definitions a node knows: by name the one for new sagas, by hash all.

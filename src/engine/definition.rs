@@ -41,7 +41,10 @@ pub(crate) struct Registered {
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Definition<T> {
     /// Begins a definition: 1 to 64 bytes of `[a-z0-9_-]`.
-    #[allow(clippy::new_ret_no_self, reason = "a definition is built step by step and then checked")]
+    #[allow(
+        clippy::new_ret_no_self,
+        reason = "a definition is built step by step and then checked"
+    )]
     pub fn new(name: &str) -> DefinitionBuilder<T> {
         DefinitionBuilder {
             name: name.to_owned(),

@@ -160,9 +160,9 @@ impl<'a> CallHttp<'a> {
         key: &str,
         body: Bytes,
     ) -> Outcome<Response<Bytes>> {
-        let request = self.request(method, url, key, body).map_err(|error| {
-            Failure::unknown(format!("`{url}` cannot be requested: {error}"))
-        })?;
+        let request = self
+            .request(method, url, key, body)
+            .map_err(|error| Failure::unknown(format!("`{url}` cannot be requested: {error}")))?;
         self.context.http.send(request).await.map_err(Failure::unknown)
     }
 

@@ -18,6 +18,9 @@ pub(crate) const PARKED_CLAIM: &str = "saga-parked";
 /// Claim kind: a saga's idempotency key. Key: `saga type/idempotency key`.
 pub(crate) const START_CLAIM: &str = "saga-start";
 
+/// Claim kind: into how many shards this store's sagas are divided. Key: the number. There is one.
+pub(crate) const SHARDS_CLAIM: &str = "saga-shards";
+
 /// The stream of a saga.
 pub fn saga_stream(id: Uuid) -> StreamId {
     StreamId::new(format!("{SAGA_CATEGORY}-{id}")).expect("a category and a UUID are a valid name")

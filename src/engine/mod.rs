@@ -26,6 +26,8 @@ pub mod sagas;
 
 pub mod aggregates;
 
+pub mod barrier;
+
 mod append;
 mod core;
 mod directory;

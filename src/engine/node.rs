@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -11,8 +11,10 @@ use sagaline_storage::views::ViewStore;
 use sagaline_storage::{Backend, Clock, EventStore, GlobalPosition, NodeId, StorageError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::aggregates::Aggregates;
+use super::append::Refused;
 use super::core::{Core, Definitions, StoreStreams};
 use super::definition::Definition;
 use super::directory::Directory;
@@ -35,6 +37,9 @@ pub enum NodeError {
     /// The store did not serve.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The store refused the node's first append.
+    #[error(transparent)]
+    Refused(#[from] Refused),
 }
 
 /// Puts a node together.
@@ -127,10 +132,11 @@ impl<B: Backend> NodeBuilder<B> {
             epochs: RwLock::default(),
             draining: AtomicBool::new(false),
             store_lost: AtomicBool::new(false),
-            orphans: AtomicU64::new(0),
+            orphans: Mutex::default(),
             settings: self.settings,
             backend: self.backend,
         });
+        recovery::pin_shards(&core).await?;
         recovery::take_shards(&core).await?;
         let recovered = recovery::recover(&core).await?;
         let (stop, stopped) = watch::channel(false);
@@ -198,9 +204,9 @@ impl<B: Backend> Node<B> {
         self.inner.recovered
     }
 
-    /// Sagas left alone because their definition is not known here.
-    pub fn orphans(&self) -> u64 {
-        self.inner.core.orphans.load(Ordering::Relaxed)
+    /// Sagas left alone because their definition is not known here: start a node that knows it.
+    pub fn orphans(&self) -> Vec<Uuid> {
+        self.inner.core.orphans.lock().iter().copied().collect()
     }
 
     /// How far the outbox has come.

@@ -19,13 +19,8 @@ pub(crate) async fn relay<B: Backend>(
     stop: watch::Receiver<bool>,
     progress: watch::Sender<GlobalPosition>,
 ) {
-    let subscription = Subscription {
-        core: core.clone(),
-        name: NAME.into(),
-        filter: Filter::ALL,
-        stop,
-        progress,
-    };
+    let subscription =
+        Subscription { core: core.clone(), name: NAME.into(), filter: Filter::ALL, stop, progress };
     let publish = move |events: Arc<[RecordedEvent]>| {
         let core = core.clone();
         async move { publish(&core, &events).await }

@@ -112,7 +112,8 @@ impl<C: Clock> Participants<C> {
 impl Participant {
     /// Leave now, or how long to wait before asking again.
     fn ask(&self, now_us: u64, retry: bool) -> Result<(), Duration> {
-        let wait = |until_us: u64| Duration::from_micros(until_us.saturating_sub(now_us).max(1_000));
+        let wait =
+            |until_us: u64| Duration::from_micros(until_us.saturating_sub(now_us).max(1_000));
         if retry {
             if let Admit::WaitUntil(until_us) = self.budget.lock().admit(now_us) {
                 return Err(wait(until_us));

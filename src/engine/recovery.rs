@@ -2,16 +2,48 @@
 
 use std::sync::Arc;
 
-use sagaline_storage::{Backend, EventStore, Shard, StorageError};
+use sagaline_storage::{
+    AppendId, AppendRequest, Backend, Claim, ClaimChange, EventStore, Shard, StorageError, StreamId,
+};
 use tokio::sync::Semaphore;
 
 use super::actor;
+use super::append::append_certainly;
 use super::core::Core;
 use super::keys;
+use super::node::NodeError;
 
 /// Sagas read from the log at the same time: reads are quick, and the first ones must not wait for all.
 const LOADS_MAX: usize = 32;
 const PAGE: usize = 1_000;
+
+/// Holds the number of shards against the store's: claims name the shard, so it cannot change later. A
+/// new store takes this node's.
+pub(crate) async fn pin_shards<B: Backend>(core: &Core<B>) -> Result<(), NodeError> {
+    let events = core.backend.events();
+    let wanted = core.settings.shards.to_string();
+    let pinned = events.claims(keys::SHARDS_CLAIM, None, 1).await?;
+    if let Some(holder) = pinned.first() {
+        if *holder.claim.key == *wanted {
+            return Ok(());
+        }
+        return Err(NodeError::Setting(format!(
+            "shards {wanted}: this store was made with {}, and that is fixed for its life",
+            holder.claim.key
+        )));
+    }
+    let owner = StreamId::new("engine-shards")?;
+    let claim = Claim::new(keys::SHARDS_CLAIM, wanted);
+    let request = AppendRequest {
+        append_id: AppendId(core.uuid()),
+        node_id: core.node_id.clone(),
+        fence: None,
+        writes: Vec::new(),
+        claims: vec![ClaimChange::Take { claim, owner }],
+    };
+    append_certainly(&core.backend, &core.metrics, request).await?;
+    Ok(())
+}
 
 /// Raises the epoch of every shard: whatever an earlier owner still writes is refused from now on.
 pub(crate) async fn take_shards<B: Backend>(core: &Core<B>) -> Result<(), StorageError> {

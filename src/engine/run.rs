@@ -56,10 +56,7 @@ pub struct SagaHistory {
 }
 
 /// Reads a saga's whole stream.
-pub(crate) async fn history<B: Backend>(
-    core: &Core<B>,
-    id: Uuid,
-) -> Result<SagaHistory, RunError> {
+pub(crate) async fn history<B: Backend>(core: &Core<B>, id: Uuid) -> Result<SagaHistory, RunError> {
     const PAGE: usize = 512;
     let stream = keys::saga_stream(id);
     let mut state: Option<SagaState> = None;

@@ -139,16 +139,13 @@ impl<B: Backend> Sagas<B> {
         input: Json,
     ) -> Result<Started, StartError> {
         let definitions = &self.core.definitions;
-        let registered = definitions.named(saga_type).cloned().ok_or_else(|| {
-            StartError::UnknownType {
+        let registered =
+            definitions.named(saga_type).cloned().ok_or_else(|| StartError::UnknownType {
                 saga_type: saga_type.chars().take(64).collect(),
                 known: definitions.names().join(", "),
-            }
-        })?;
-        (registered.check_input)(&input).map_err(|problem| StartError::BadInput {
-            saga_type: saga_type.to_owned(),
-            problem,
-        })?;
+            })?;
+        (registered.check_input)(&input)
+            .map_err(|problem| StartError::BadInput { saga_type: saga_type.to_owned(), problem })?;
         self.start_registered(registered, request, input).await
     }
 
@@ -212,7 +209,8 @@ impl<B: Backend> Sagas<B> {
         let core = &self.core;
         if let Some(key) = &request.idempotency_key {
             let visible = |c: char| !c.is_control();
-            if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX || !key.chars().all(visible) {
+            if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX || !key.chars().all(visible)
+            {
                 return Err(StartError::BadRequest(format!(
                     "idempotency key of {} bytes: wants 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes \
                      without control characters",
@@ -353,7 +351,9 @@ impl<B: Backend> Sagas<B> {
             return Err(RequestError::Unavailable("the store does not serve".to_owned()));
         }
         let (reply, answer) = oneshot::channel();
-        if let Some(mailbox) = core.directory.send_or_enter(id, Message::Request { stimulus, reply }) {
+        if let Some(mailbox) =
+            core.directory.send_or_enter(id, Message::Request { stimulus, reply })
+        {
             actor::spawn_from_log(core.clone(), id, mailbox);
         }
         let gone = || RequestError::Unavailable("the node stopped working on the saga".to_owned());
@@ -397,4 +397,3 @@ impl<B: Backend> Drop for Entered<'_, B> {
         }
     }
 }
-

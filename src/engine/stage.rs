@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use sagaline_storage::{
-    Claim, ClaimChange, EventType, ExpectedVersion, NewEvent, RecordedEvent, StreamId, StreamVersion,
-    StreamWrite, Timestamp,
+    Claim, ClaimChange, EventType, ExpectedVersion, NewEvent, RecordedEvent, StreamId,
+    StreamVersion, StreamWrite, Timestamp,
 };
 
 use crate::codec::{self, CodecError};
@@ -272,7 +272,9 @@ fn encode<A: Aggregate>(event: &A::Event) -> Result<StagedEvent, CodecError> {
 fn owned(intent: ClaimIntent, owner: &StreamId) -> ClaimChange {
     let owner = owner.clone();
     match intent {
-        ClaimIntent::Take { kind, key } => ClaimChange::Take { claim: Claim::new(kind, key), owner },
+        ClaimIntent::Take { kind, key } => {
+            ClaimChange::Take { claim: Claim::new(kind, key), owner }
+        }
         ClaimIntent::Release { kind, key } => {
             ClaimChange::Release { claim: Claim::new(kind, key), owner }
         }

@@ -40,10 +40,8 @@ pub trait Step: Send + Sync + 'static {
 
     /// Does it. What the call staged is appended together with the outcome when that is `Ok` or
     /// `Rejected`, and thrown away when it is `Unknown`.
-    fn action(
-        &self,
-        call: &Call<Self::Saga>,
-    ) -> impl Future<Output = Outcome<Self::Output>> + Send;
+    fn action(&self, call: &Call<Self::Saga>)
+    -> impl Future<Output = Outcome<Self::Output>> + Send;
 
     /// Whether the action with this call's key happened. Asked when its outcome is unknown.
     fn probe(&self, call: &Call<Self::Saga>) -> impl Future<Output = Probe<Self::Output>> + Send {
@@ -76,7 +74,11 @@ pub(crate) trait ErasedStep: Send + Sync {
     fn participant(&self) -> &'static str;
     fn action<'a>(&'a self, call: &'a RawCall) -> BoxFuture<'a, Outcome<Json>>;
     fn probe<'a>(&'a self, call: &'a RawCall) -> BoxFuture<'a, Probe<Json>>;
-    fn compensate<'a>(&'a self, call: &'a RawCall, output: Option<Json>) -> BoxFuture<'a, Outcome<()>>;
+    fn compensate<'a>(
+        &'a self,
+        call: &'a RawCall,
+        output: Option<Json>,
+    ) -> BoxFuture<'a, Outcome<()>>;
 }
 
 /// A step that is not undone by its own code.
@@ -125,7 +127,11 @@ impl<S: Compensable> ErasedStep for Undoable<S> {
         Box::pin(ask(&*self.0, call))
     }
 
-    fn compensate<'a>(&'a self, call: &'a RawCall, output: Option<Json>) -> BoxFuture<'a, Outcome<()>> {
+    fn compensate<'a>(
+        &'a self,
+        call: &'a RawCall,
+        output: Option<Json>,
+    ) -> BoxFuture<'a, Outcome<()>> {
         Box::pin(async move {
             let output = output.map(|json| json.read::<S::Output>()).transpose();
             let output = output.map_err(|error| unreadable(S::NAME, "result", &error))?;

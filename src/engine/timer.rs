@@ -11,7 +11,10 @@ use hyper::rt::{Sleep, Timer};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TokioTimer;
 
-#[allow(clippy::disallowed_methods, reason = "hyper measures its own timeouts, nothing of ours depends on them")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "hyper measures its own timeouts, nothing of ours depends on them"
+)]
 impl Timer for TokioTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
         Box::pin(Pause(Box::pin(tokio::time::sleep(duration))))

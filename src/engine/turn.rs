@@ -161,10 +161,12 @@ impl<'a, B: Backend> Turn<'a, B> {
             version: StreamVersion(version),
             last_event,
         };
-        append_certainly(&core.backend, &core.metrics, request).await.map_err(|error| match error {
-            Refused::Append(error) => TurnError::Append(error),
-            Refused::StoreLost(error) => TurnError::StoreLost(error),
-        })?;
+        append_certainly(&core.backend, &core.metrics, request).await.map_err(
+            |error| match error {
+                Refused::Append(error) => TurnError::Append(error),
+                Refused::StoreLost(error) => TurnError::StoreLost(error),
+            },
+        )?;
         Ok((Some(run), effects))
     }
 
@@ -186,7 +188,8 @@ impl<'a, B: Backend> Turn<'a, B> {
             Membership::Parked => keys::parked_claim(shard, self.id),
         };
         if let Some(membership) = before {
-            self.claims.push(ClaimChange::Release { claim: claim(membership), owner: owner.clone() });
+            self.claims
+                .push(ClaimChange::Release { claim: claim(membership), owner: owner.clone() });
         }
         if let Some(membership) = after {
             self.claims.push(ClaimChange::Take { claim: claim(membership), owner });
@@ -205,9 +208,8 @@ impl<'a, B: Backend> Turn<'a, B> {
             events.push(event);
         }
         let first = events.first().map(|event| event.id);
-        let expected = self.base.map_or(ExpectedVersion::NoStream, |run| {
-            ExpectedVersion::Exact(run.version)
-        });
+        let expected =
+            self.base.map_or(ExpectedVersion::NoStream, |run| ExpectedVersion::Exact(run.version));
         let stream = keys::saga_stream(self.id);
         let mut writes = vec![StreamWrite { stream, expected, events }];
         let (staged, claims) = std::mem::take(&mut self.stage).into_writes(|event| NewEvent {

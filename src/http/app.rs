@@ -3,19 +3,49 @@
 use std::sync::Arc;
 
 use axum::http::HeaderValue;
-use sagaline_storage::{Backend, NodeId};
+use sagaline_storage::Backend;
+use tokio::sync::watch;
 
-use super::auth::{Attempts, Passwords, Tokens};
+use super::auth::{Attempts, PasswordSettings, PasswordSettingsError, Passwords, Tokens};
+use super::error::Error;
 use super::gate::Gate;
-use super::metrics::Metrics;
-use crate::settings::Settings;
+use super::metrics::{Metrics, StoreMeasures};
+use crate::app::Orders;
+use crate::app::gateway::Ledger;
+use crate::engine::{Aggregates, Node, Projection, Sagas, Views};
+use crate::projections::{SagaDocument, SagaPage, StepNames};
+use crate::settings::{Secret, Settings};
+
+/// What a node that answers over HTTP is made of.
+pub struct AppParts<B: Backend> {
+    /// The running node, with the reference application's sagas and projections.
+    pub node: Node<B>,
+    /// What people do with orders.
+    pub orders: Orders<B>,
+    /// The names of the steps of its sagas.
+    pub step_names: StepNames,
+    /// The bounds.
+    pub settings: Settings,
+    /// Signs access tokens.
+    pub signing_secret: Secret,
+    /// What a password costs.
+    pub passwords: PasswordSettings,
+    /// The fake gateway's ledger, when that is the gateway.
+    pub ledger: Option<Ledger>,
+    /// What the store measures beside the ports.
+    pub store_measures: StoreMeasures,
+}
 
 /// The parts of a node that answers over HTTP. Cheap to clone.
-pub struct App<B: Backend>(Arc<Parts<B>>);
+pub struct App<B: Backend>(Arc<Shared<B>>);
 
-struct Parts<B> {
-    backend: B,
+struct Shared<B: Backend> {
+    node: Node<B>,
+    sagas: Sagas<B>,
+    aggregates: Aggregates<B>,
+    orders: Orders<B>,
     settings: Settings,
+    ledger: Option<Ledger>,
     node_id_header: HeaderValue,
     gate: Gate,
     metrics: Metrics,
@@ -23,42 +53,100 @@ struct Parts<B> {
     tokens: Tokens,
     attempts_by_address: Attempts,
     attempts_by_account: Attempts,
+    step_names: StepNames,
+    stopping: watch::Sender<bool>,
 }
 
 impl<B: Backend> App<B> {
-    /// Puts a node's parts together.
-    pub fn new(
-        backend: B,
-        node_id: &NodeId,
-        settings: Settings,
-        metrics: Metrics,
-        passwords: Passwords,
-        tokens: Tokens,
-    ) -> Self {
-        let node_id_header = HeaderValue::from_str(node_id.as_str());
-        Self(Arc::new(Parts {
-            backend,
+    /// Puts the parts together.
+    pub fn new(parts: AppParts<B>) -> Result<Self, PasswordSettingsError> {
+        let AppParts { node, orders, settings, ledger, .. } = parts;
+        let node_id_header = HeaderValue::from_str(node.id().as_str());
+        let (http, auth) = (&settings.http, &settings.auth);
+        Ok(Self(Arc::new(Shared {
             node_id_header: node_id_header.expect("a node id is visible ASCII"),
-            gate: Gate::new(settings.http.requests_max),
-            attempts_by_address: Attempts::new(settings.auth.login_rate_per_address),
-            attempts_by_account: Attempts::new(settings.auth.login_rate_per_account),
-            metrics,
-            passwords,
-            tokens,
+            gate: Gate::new(http.requests_max),
+            metrics: Metrics::new(parts.store_measures),
+            passwords: Passwords::new(parts.passwords)?,
+            tokens: Tokens::new(&parts.signing_secret, auth.jwt_expires_in),
+            attempts_by_address: Attempts::new(auth.login_rate_per_address),
+            attempts_by_account: Attempts::new(auth.login_rate_per_account),
+            sagas: node.sagas(),
+            aggregates: node.aggregates(),
+            node,
+            orders,
+            step_names: parts.step_names,
+            stopping: watch::Sender::new(false),
             settings,
-        }))
+            ledger,
+        })))
+    }
+
+    /// The running node.
+    pub fn node(&self) -> &Node<B> {
+        &self.0.node
+    }
+
+    /// Hashes and checks passwords.
+    pub fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    pub(super) fn backend(&self) -> &B {
+        self.0.node.backend()
     }
 
     pub(super) fn clock(&self) -> &B::Clock {
-        self.0.backend.clock()
+        self.backend().clock()
     }
 
     pub(super) fn entropy(&self) -> &B::Entropy {
-        self.0.backend.entropy()
+        self.backend().entropy()
+    }
+
+    pub(super) fn sagas(&self) -> &Sagas<B> {
+        &self.0.sagas
+    }
+
+    pub(super) fn aggregates(&self) -> &Aggregates<B> {
+        &self.0.aggregates
+    }
+
+    pub(super) fn orders(&self) -> &Orders<B> {
+        &self.0.orders
+    }
+
+    /// A read model of the node.
+    pub(super) fn views<P: Projection>(&self) -> Result<Views<B, P>, Error> {
+        let views = self.0.node.views::<P>();
+        views
+            .ok_or_else(|| Error::internal(format!("this node does not keep the view {}", P::NAME)))
+    }
+
+    /// A saga with the names of its steps.
+    pub(super) fn show(&self, saga: &SagaDocument) -> SagaPage {
+        SagaPage::new(saga, &self.0.step_names)
+    }
+
+    /// Whoever waits for the end of a saga gets what there is, from now on at once. For the moment
+    /// before the connections are drained.
+    pub fn stop_waiting(&self) {
+        self.0.stopping.send_replace(true);
+    }
+
+    /// Returns once [`Self::stop_waiting`] was called.
+    pub(super) async fn stopped(&self) {
+        let mut stopping = self.0.stopping.subscribe();
+        // The sender lives as long as this: waiting cannot fail.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
     }
 
     pub(super) fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    pub(super) fn ledger(&self) -> Option<&Ledger> {
+        self.0.ledger.as_ref()
     }
 
     pub(super) fn node_id_header(&self) -> &HeaderValue {
@@ -71,10 +159,6 @@ impl<B: Backend> App<B> {
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.0.metrics
-    }
-
-    pub(super) fn passwords(&self) -> &Passwords {
-        &self.0.passwords
     }
 
     pub(super) fn tokens(&self) -> &Tokens {

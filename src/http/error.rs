@@ -129,6 +129,14 @@ impl Error {
         Self::Internal(cause.to_string())
     }
 
+    /// The error with the cause that only the log may have; for who reads the log anyway.
+    pub fn for_operator(&self) -> String {
+        match self {
+            Self::Unavailable(cause) | Self::Internal(cause) => cause.clone(),
+            shown => shown.to_string(),
+        }
+    }
+
     /// The one table from errors to statuses and codes.
     pub(super) fn meaning(&self) -> Meaning {
         let (status, code, title) = match self {

@@ -1,17 +1,34 @@
 //! The idempotency key of a request: in the header or in the body, one and the same. Called by the
 //! handlers that create something.
 
+use std::convert::Infallible;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponseParts, ResponseParts};
 
 use super::error::Error;
 use crate::domain::IdempotencyKey;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// On an answer that is the first one again.
-pub(super) const IDEMPOTENT_REPLAYED: (HeaderName, HeaderValue) =
-    (HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Whether an answer is the first one again; then it says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Replayed(pub(super) bool);
+
+impl IntoResponseParts for Replayed {
+    type Error = Infallible;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {
+        if self.0 {
+            parts.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        }
+        Ok(parts)
+    }
+}
+
 /// The header's key, when there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeaderKey(Option<IdempotencyKey>);

@@ -17,9 +17,14 @@ mod gate;
 pub mod metrics;
 
 mod error;
+mod failure;
 mod problem;
 
+mod fresh;
+mod waiting;
+
 pub mod app;
+pub mod ready;
 
 pub mod auth;
 
@@ -30,9 +35,11 @@ pub mod id;
 pub mod idempotency;
 pub mod pages;
 pub mod params;
+mod peer;
 pub mod prefer;
 mod strict;
-mod times;
+
+mod routes;
 
 pub use error::{Error, TokenProblem};
 
@@ -44,7 +51,7 @@ use app::App;
 
 /// The node's routes, with everything around them.
 pub fn router<B: Backend>(app: App<B>) -> Router {
-    around(Router::new(), app)
+    around(routes::all(), app)
 }
 
 /// Puts the edge around routes: what they do not know is 404 and 405 with a problem document.

@@ -1,11 +1,20 @@
 //! Pages of lists: `page` and `limit`, or a `cursor`. Taken from the query by the handlers that list.
 
-use bytes::Bytes;
-use sagaline_storage::views::ViewQuery;
+use std::time::Duration;
 
-use super::hex;
+use bytes::Bytes;
+use sagaline_storage::{Backend, Direction, ErrorKind, EventStore, StorageError};
+use serde::Serialize;
+
+use super::app::App;
+use super::error::Error;
 use super::params::Params;
+use super::{failure, hex};
+use crate::engine::{DocumentQuery, Projection};
 use crate::limits::{PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX, PAGE_NUMBER_MAX};
+
+/// How long a list waits for its view to see what was written before.
+const VIEW_WAIT: Duration = Duration::from_millis(500);
 
 /// The part of a list that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,20 +48,57 @@ impl Page {
         }
     }
 
-    /// Asks a view for this part of what `query` finds.
-    pub fn of(&self, query: ViewQuery) -> ViewQuery {
-        let skip = usize::try_from((self.number - 1) * self.limit).unwrap_or(usize::MAX);
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        ViewQuery { after: self.cursor.clone(), skip, limit, ..query }
-    }
-
-    /// How many pages `total` entries make.
-    pub fn total_pages(&self, total: u64) -> u64 {
-        total.div_ceil(self.limit)
+    /// This part of what stands in a partition of a view's index, newest first. The view has seen what
+    /// was written before the request, unless it lags far behind.
+    pub(super) async fn read<B: Backend, P: Projection>(
+        self,
+        app: &App<B>,
+        index: &'static str,
+        partition: Bytes,
+    ) -> Result<(Vec<P::Document>, Listed), Error> {
+        let view = app.views::<P>()?;
+        let head = app.backend().events().head().await.map_err(failure::storage)?;
+        if !view.caught_up(head, VIEW_WAIT).await {
+            tracing::debug!(view = P::NAME, "listed from a view that lags");
+        }
+        let total = view.count(index, &partition).await.map_err(failure::storage)?;
+        let query = DocumentQuery {
+            index,
+            partition,
+            direction: Direction::Backward,
+            after: self.cursor,
+            skip: usize::try_from((self.number - 1) * self.limit).unwrap_or(usize::MAX),
+            limit: usize::try_from(self.limit).unwrap_or(usize::MAX),
+        };
+        let page = view.query(query).await.map_err(foreign_cursor)?;
+        let listed = Listed {
+            total,
+            page: self.number,
+            limit: self.limit,
+            total_pages: total.div_ceil(self.limit),
+            next_cursor: page.cursor.map(|cursor| hex::encode(&cursor)),
+        };
+        Ok((page.documents, listed))
     }
 }
 
-/// A view's cursor as text.
-pub fn cursor_text(cursor: &Bytes) -> String {
-    hex::encode(cursor)
+/// The view refuses a cursor that is not one of its own.
+fn foreign_cursor(error: StorageError) -> Error {
+    match error.kind {
+        ErrorKind::Invalid => Error::field("cursor", error.message),
+        ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Closed => failure::storage(error),
+    }
+}
+
+/// Where in a list a page stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Listed {
+    /// How many entries there are.
+    pub(super) total: u64,
+    page: u64,
+    limit: u64,
+    total_pages: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }

@@ -1,17 +1,19 @@
 //! The `Prefer` header (RFC 7240), of which `wait=SECONDS` is understood. Read by [`super::edge`], which
 //! gives such a request more time, and by the handlers that can wait.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponseParts, ResponseParts};
 
 use crate::limits::WAIT_S_MAX;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// What of the preferences was followed.
-pub(super) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// How long the caller would like to wait for the end of what it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,9 +33,25 @@ impl Wait {
     }
 
     /// The header that says the wait was granted.
-    pub(super) fn applied(self) -> Option<(HeaderName, HeaderValue)> {
-        let value = HeaderValue::try_from(format!("wait={}", self.0?)).ok()?;
-        Some((PREFERENCE_APPLIED, value))
+    pub(super) fn applied(self) -> Applied {
+        Applied(self.0)
+    }
+}
+
+/// `Preference-Applied`, on an answer that was waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Applied(Option<u64>);
+
+impl IntoResponseParts for Applied {
+    type Error = Infallible;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {
+        let value =
+            self.0.and_then(|seconds| HeaderValue::try_from(format!("wait={seconds}")).ok());
+        if let Some(value) = value {
+            parts.headers_mut().insert(PREFERENCE_APPLIED, value);
+        }
+        Ok(parts)
     }
 }
 
@@ -56,6 +74,8 @@ impl<S: Sync> FromRequestParts<S> for Wait {
 
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse;
+
     use super::*;
 
     fn wait(value: &'static str) -> Option<u64> {
@@ -75,8 +95,8 @@ mod tests {
     fn long_wait_is_shortened_and_the_answer_says_so() {
         assert_eq!(wait("wait=61"), Some(60));
         assert_eq!(wait("wait=99999999999999999999999"), Some(60));
-        let (name, value) = Wait(Some(60)).applied().unwrap();
-        assert_eq!((name.as_str(), value.to_str().unwrap()), ("preference-applied", "wait=60"));
+        let response = (Wait(Some(60)).applied(), ()).into_response();
+        assert_eq!(response.headers()["preference-applied"], "wait=60");
     }
 
     #[test]
@@ -84,6 +104,7 @@ mod tests {
         for value in ["", "wait", "wait=", "wait=-1", "wait=1.5", "wait=ten", "return=minimal"] {
             assert_eq!(wait(value), None, "{value}");
         }
-        assert_eq!(Wait::of(&HeaderMap::new()).applied(), None);
+        let response = (Wait::of(&HeaderMap::new()).applied(), ()).into_response();
+        assert!(response.headers().is_empty());
     }
 }

@@ -68,7 +68,8 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
 
 /// One member of a consumer group. Dropping it leaves the group.
 pub trait Consumer: Send + 'static {
-    /// Waits for the next assignment, revocation or message.
+    /// Waits for the next assignment, revocation or message. A wait that is dropped takes nothing with
+    /// it: what it would have returned comes next.
     fn next(&mut self) -> impl Future<Output = Result<ConsumerEvent, StorageError>> + Send;
 
     /// This delivery and all before it in its partition are done. False: the partition was revoked in

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod barrier;
+mod health;
 mod recovery;
 mod sagas;
 mod trip;

@@ -74,6 +74,17 @@ async fn a_saga_of_an_unknown_definition_is_left_alone_and_counted() {
         .await
         .unwrap();
     assert!(stranger.sagas().wait(started.id).await.is_err());
-    assert_eq!(stranger.orphans(), 1);
+    assert_eq!(stranger.orphans(), [started.id]);
     assert_eq!(stranger.sagas().history(started.id).await.unwrap().state.phase, Phase::Running);
+}
+
+#[tokio::test]
+async fn the_number_of_shards_is_fixed_for_the_life_of_a_store() {
+    let (world, kv) = (World::default(), MemoryKv::new());
+    let (node, _) = trip::node(trip::backend(&kv).await, &world).await;
+    drop(node);
+    let settings = sagaline::engine::EngineSettings { shards: 8, ..Default::default() };
+    let builder = sagaline::engine::NodeBuilder::new(trip::backend(&kv).await).settings(settings);
+    let refusal = builder.start().await.err().unwrap().to_string();
+    assert!(refusal.contains("shards 8") && refusal.contains("made with 4"), "{refusal}");
 }

@@ -32,7 +32,8 @@ async fn a_saga_completes_with_one_append_a_call_and_one_more() {
     assert!(booking.confirmed && !booking.cancelled);
     // One for the shards' epochs, one for the start, one for each of the three calls; and the store's
     // own identity.
-    let writes = sagaline_storage::backend::Backend::events(node.backend()).counters().durable_writes;
+    let writes =
+        sagaline_storage::backend::Backend::events(node.backend()).counters().durable_writes;
     assert!(writes <= 6, "{writes} durable writes");
     let claim = sagaline_storage::Claim::new("city", "Rome");
     let holder = sagaline_storage::backend::Backend::events(node.backend()).claim_holder(&claim);

@@ -9,35 +9,16 @@ use sagaline::engine::{
     Call, Compensable, Definition, EngineSettings, Failure, Node, NodeBuilder, Outcome, Probe, Step,
 };
 use sagaline::saga::Policy;
-use sagaline_storage::memory::{BusSettings, LocalBus, LocalLocks, MemoryKv};
-use sagaline_storage::view_store::{ViewSettings, Views};
-use sagaline_storage::backend::Parts;
 use sagaline_storage::clock::{SystemClock, SystemEntropy};
-use sagaline_storage::{Log, LogSettings};
+use sagaline_storage::embedded::{InMemory, LocalSettings, open_in_memory};
+use sagaline_storage::memory::MemoryKv;
 use serde::{Deserialize, Serialize};
 
-pub type Memory = Parts<
-    Log<MemoryKv, SystemClock>,
-    Views<MemoryKv>,
-    LocalLocks<SystemClock>,
-    LocalBus,
-    SystemClock,
-    SystemEntropy,
->;
+pub type Memory = InMemory<SystemClock>;
 
 pub async fn backend(kv: &MemoryKv) -> Memory {
     let clock = SystemClock::default();
-    let entropy = SystemEntropy;
-    let log = Log::open(kv.clone(), clock, &entropy, LogSettings::default()).await.unwrap();
-    Parts {
-        name: "memory",
-        events: log,
-        views: Views::new(kv.clone(), ViewSettings::default()),
-        locks: LocalLocks::new(clock),
-        bus: LocalBus::new(BusSettings::default()),
-        clock,
-        entropy,
-    }
+    open_in_memory(kv.clone(), clock, SystemEntropy, &LocalSettings::default()).await.unwrap()
 }
 
 /// How the next calls of a step go; the last one goes on for ever.
@@ -282,6 +263,7 @@ pub fn definition(world: &World) -> Definition<Trip> {
 pub async fn node(backend: Memory, world: &World) -> (Node<Memory>, Definition<Trip>) {
     let definition = definition(world);
     let settings = EngineSettings { shards: 4, drain_timeout_ms: 100, ..EngineSettings::default() };
-    let node = NodeBuilder::new(backend).settings(settings).saga(&definition).start().await.unwrap();
+    let node =
+        NodeBuilder::new(backend).settings(settings).saga(&definition).start().await.unwrap();
     (node, definition)
 }

@@ -1,7 +1,7 @@
 //! `sagaline-load`: everything that is measured with a bar, and what it is measured beside.
 //!
 //! One program with many parts, each run as a process of its own: the servers ([`participant`],
-//! [`twin`]), the closed-loop client ([`load`]), the [`floor`]. Storage is measured in one process
+//! [`twin`], [`node`]), the closed-loop client ([`load`]), the [`floor`]. Storage is measured in one process
 //! ([`storage`]: ours beside [`raw`]). The collector ([`run`]) starts them in turns and judges. It is what
 //! `make bench` runs.
 
@@ -35,6 +35,8 @@ mod storage;
 
 mod counting;
 
+mod node;
+
 mod report;
 
 mod run;
@@ -59,6 +61,8 @@ enum Part {
     Participant(participant::ParticipantArgs),
     /// The hand-made twin: the same calls and writes without an engine.
     Twin(twin::TwinArgs),
+    /// The node under test: the standard saga on the product's engine.
+    Node(node::NodeArgs),
     /// The closed-loop client.
     Load(load::LoadArgs),
     /// One sync and one bare HTTP round trip, in turns.
@@ -87,6 +91,7 @@ fn measure(part: Part) -> Result<(), Failure> {
     match part {
         Part::Participant(args) => on_threads(args.threads)?.block_on(participant::run(args)),
         Part::Twin(args) => on_all_cores()?.block_on(twin::run(args)),
+        Part::Node(args) => on_all_cores()?.block_on(node::run(args)),
         Part::Load(args) => on_threads(1)?.block_on(load::run(args)),
         Part::Floor(args) => on_threads(1)?.block_on(floor::run(args)),
         Part::Append(args) => on_all_cores()?.block_on(storage::append::run(args)),

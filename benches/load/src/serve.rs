@@ -6,12 +6,13 @@ use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 
+use axum::Router;
 use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
 use crate::failure::{Context, Failure};
@@ -38,12 +39,22 @@ pub(crate) fn exit_with_parent() {
     });
 }
 
+/// Serves an axum app on a free port until the process ends.
+pub(crate) async fn serve_app(app: Router) -> Result<(), Failure> {
+    let listener = bind().await?;
+    announce(listener.local_addr().context("own address")?)?;
+    serve(listener, TowerToHyperService::new(app)).await
+}
+
 /// Serves HTTP/1.1 with TCP_NODELAY until the process ends.
-pub(crate) async fn serve<S>(listener: TcpListener, service: S) -> Result<(), Failure>
+pub(crate) async fn serve<S, D>(listener: TcpListener, service: S) -> Result<(), Failure>
 where
-    S: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response = Response<D>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
+    D: Body + Send + 'static,
+    D::Data: Send,
+    D::Error: std::error::Error + Send + Sync,
 {
     loop {
         let (stream, _) = listener.accept().await.context("accepting a connection")?;

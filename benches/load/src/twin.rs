@@ -16,9 +16,6 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use clap::Args;
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use sagaline_storage::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -101,21 +98,7 @@ pub(crate) async fn run(args: TwinArgs) -> Result<(), Failure> {
         .route("/sagas", post(start_saga))
         .route("/stats", get(stats))
         .with_state(twin);
-    let listener = serve::bind().await?;
-    serve::announce(listener.local_addr().context("own address")?)?;
-    loop {
-        let (stream, _) = listener.accept().await.context("accepting a connection")?;
-        stream.set_nodelay(true).context("TCP_NODELAY")?;
-        let service = TowerToHyperService::new(app.clone());
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(async move {
-            if let Err(cause) = connection.await
-                && !cause.is_incomplete_message()
-            {
-                eprintln!("a connection broke: {cause}");
-            }
-        });
-    }
+    serve::serve_app(app).await
 }
 
 async fn start_saga(State(twin): State<Arc<Twin>>, Json(saga): Json<StartSaga>) -> Response {

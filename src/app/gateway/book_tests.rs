@@ -1,4 +1,4 @@
-//! What a gateway answers, call by call, and that no sequence of calls makes or loses money.
+//! What the gateway's book answers, call after call.
 
 use proptest::prelude::*;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! The fake gateway: every token, the barrier, reopening; on a clock that passes by sleeping.
+//! What each test token of the fake gateway does.
 
 use std::future::Future;
 use std::sync::Arc;

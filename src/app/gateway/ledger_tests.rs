@@ -1,4 +1,4 @@
-//! The ledger on disk: reopening, pages, torn ends, damage, a full disk.
+//! What a ledger keeps, and what it refuses to read.
 
 use std::fs;
 

@@ -51,6 +51,11 @@ impl NewAccount {
         }
     }
 
+    /// The address it is for.
+    pub fn email(&self) -> &Email {
+        &self.email
+    }
+
     /// Makes the account. After `Ok` it is durable, and nobody else has the address.
     pub async fn create<B: Backend>(
         self,

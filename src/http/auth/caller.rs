@@ -24,6 +24,10 @@ pub struct Caller {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admin(pub Caller);
 
+/// An authenticated merchant, or administrator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Merchant(pub Caller);
+
 impl Caller {
     /// Whether everything may be seen and done.
     pub fn is_admin(&self) -> bool {
@@ -56,6 +60,18 @@ impl<B: Backend> FromRequestParts<App<B>> for Admin {
     async fn from_request_parts(parts: &mut Parts, app: &App<B>) -> Result<Self, Error> {
         let caller = Caller::from_request_parts(parts, app).await?;
         if caller.is_admin() { Ok(Self(caller)) } else { Err(Error::Forbidden("admin")) }
+    }
+}
+
+impl<B: Backend> FromRequestParts<App<B>> for Merchant {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App<B>) -> Result<Self, Error> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        match caller.role {
+            Role::Merchant | Role::Admin => Ok(Self(caller)),
+            Role::Customer => Err(Error::Forbidden("merchant")),
+        }
     }
 }
 

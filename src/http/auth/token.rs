@@ -52,7 +52,7 @@ impl Tokens {
     }
 
     /// A token for a user, valid from now on.
-    pub(super) fn issue(
+    pub(in crate::http) fn issue(
         &self,
         user: UserId,
         role: Role,

@@ -16,8 +16,8 @@ use crate::http::auth::{Account, Caller, NewAccount, RefreshToken};
 use crate::http::body::JsonBody;
 use crate::http::correlation::Correlation;
 use crate::http::error::Error;
-use crate::http::peer::PeerAddress;
 use crate::http::failure;
+use crate::http::peer::PeerAddress;
 
 /// `/auth`.
 pub(super) fn routes<B: Backend>() -> Router<App<B>> {
@@ -107,7 +107,11 @@ async fn profile<B: Backend>(
     caller: Caller,
 ) -> Result<Json<UserBody>, Error> {
     let account = load(&app, caller.user).await?;
-    account.map(|account| user_body(&account)).transpose()?.map(Json).ok_or(Error::NotFound("the user"))
+    account
+        .map(|account| user_body(&account))
+        .transpose()?
+        .map(Json)
+        .ok_or(Error::NotFound("the user"))
 }
 
 /// The account with an e-mail address. What is no address has none.
@@ -149,8 +153,7 @@ async fn begin_session<B: Backend>(
         token: refresh.hash(),
         expires_at_us: now.after(app.settings().auth.refresh_expires_in).0,
     };
-    let metadata =
-        CommandMetadata { correlation_id: correlation.id.clone(), causation_id: None };
+    let metadata = CommandMetadata { correlation_id: correlation.id.clone(), causation_id: None };
     let session = refresh.session.to_string();
     let opened = app.aggregates().execute::<Session>(&session, command, &metadata).await;
     opened.map_err(failure::command)?;
@@ -158,7 +161,8 @@ async fn begin_session<B: Backend>(
 }
 
 fn user_body(account: &Account) -> Result<UserBody, Error> {
-    let known = account.user.account().ok_or_else(|| Error::internal("a user without an account"))?;
+    let known =
+        account.user.account().ok_or_else(|| Error::internal("a user without an account"))?;
     Ok(UserBody {
         id: account.id,
         email: known.email.clone(),

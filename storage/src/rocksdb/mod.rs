@@ -11,6 +11,7 @@
 mod errors;
 mod options;
 mod scan;
+mod wal_check;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,6 +57,7 @@ impl RocksKv {
         std::fs::create_dir_all(path).map_err(|error| {
             StorageError::unavailable(format!("data folder {}: {error}", path.display()))
         })?;
+        check_wal(path)?;
         let cache = settings.block_cache();
         // The log first: its lock is the folder's.
         let log = options::open_log(&path.join("log"), settings, &cache)
@@ -202,6 +204,18 @@ impl Kv for RocksKv {
             }
             Space::Views => self.flush_views(),
         }
+    }
+}
+
+/// Refuses damage that RocksDB would take for the end of the write-ahead log.
+fn check_wal(path: &Path) -> Result<(), StorageError> {
+    match wal_check::damage(&path.join("log")) {
+        Ok(None) => Ok(()),
+        Ok(Some(damage)) => Err(StorageError::corrupt(format!("write-ahead log {damage}"))),
+        Err(error) => Err(StorageError::unavailable(format!(
+            "data folder {}: the write-ahead log cannot be read: {error}",
+            path.display()
+        ))),
     }
 }
 

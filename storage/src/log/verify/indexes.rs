@@ -55,7 +55,9 @@ async fn check_entry<K: Kv>(
 ) -> Result<(), StorageError> {
     match family {
         family::META => drop(keys::meta::decode(value)?),
-        family::STREAM => return check_stream(kv, verified, stream::decode(key, value)?, end).await,
+        family::STREAM => {
+            return check_stream(kv, verified, stream::decode(key, value)?, end).await;
+        }
         family::EVENT_TYPE => drop(keys::block::decode(Mark::EventType, key)?),
         family::CATEGORY => drop(keys::block::decode(Mark::Category, key)?),
         family::CORRELATION => {
@@ -99,10 +101,8 @@ async fn check_stream<K: Kv>(
         Some(_) | None => StreamVersion::NONE,
     };
     if run.first_version.0 != before.0 + 1 {
-        let what = format!(
-            "the index of stream {id} goes from version {before} to {}",
-            run.first_version
-        );
+        let what =
+            format!("the index of stream {id} goes from version {before} to {}", run.first_version);
         verified.found(run.first_position, what);
     }
     for (version, position) in

@@ -6,6 +6,9 @@
 mod indexes;
 mod records;
 
+#[cfg(test)]
+mod verify_tests;
+
 use crate::error::StorageError;
 use crate::kv::{Kv, Space};
 use crate::log::keys;

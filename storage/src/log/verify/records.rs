@@ -133,7 +133,8 @@ impl<K: Kv> Check<'_, K> {
         if let Some(before) = self.chain
             && envelope::expected_chain(position, record, &before)? != event.chain
         {
-            let what = "the record breaks the chain: it, or the one before it, is not what was written";
+            let what =
+                "the record breaks the chain: it, or the one before it, is not what was written";
             self.verified.found(position, what);
         }
         // One break is reported where it is, not at every record behind it.
@@ -191,7 +192,8 @@ impl<K: Kv> Check<'_, K> {
         }
         let range = correlation::range(&event.correlation_id, 0, event.position.0, true, 1);
         let entries = self.kv.scan(Space::Index, range).await?;
-        let found = entries.first().map(|(key, value)| correlation::decode(key, value)).transpose()?;
+        let found =
+            entries.first().map(|(key, value)| correlation::decode(key, value)).transpose()?;
         self.correlation = found.map(|(_, run)| run).filter(leads_here);
         if self.correlation.is_none() {
             let id = &event.correlation_id;

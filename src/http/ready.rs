@@ -1,0 +1,147 @@
+//! The ready node: the reference application on a backend, behind its routes. Put together here once for
+//! the binary, the tests and the simulation; they differ in backend, gateway and settings.
+
+use sagaline_storage::Backend;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::app::{App, AppParts};
+use super::auth::{PasswordSettings, PasswordSettingsError};
+use super::metrics::StoreMeasures;
+use crate::app::gateway::{Gateway, Ledger};
+use crate::app::{Orders, order_processing, order_refund};
+use crate::domain::{LockPolicy, LockScope};
+use crate::engine::{Definition, EngineSettings, NodeBuilder, NodeError};
+use crate::projections;
+use crate::projections::StepNames;
+use crate::saga;
+use crate::saga::DefinitionError;
+use crate::settings::{ProductLockScope, Secret, Settings};
+
+/// What a ready node is put together from.
+pub struct Ready<B, G> {
+    /// Log, views, locks, bus, clock, randomness.
+    pub backend: B,
+    /// Moves the money.
+    pub gateway: G,
+    /// Everything an operator can set.
+    pub settings: Settings,
+    /// What a password costs.
+    pub passwords: PasswordSettings,
+    /// Signs access tokens.
+    pub signing_secret: Secret,
+    /// The fake gateway's ledger, when that is the gateway.
+    pub ledger: Option<Ledger>,
+    /// What the store measures beside the ports.
+    pub store_measures: StoreMeasures,
+}
+
+/// Why a node did not become ready; one line for an operator.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadyError {
+    /// The engine did not start.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// A saga of the application contradicts itself.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// The password settings are not possible.
+    #[error(transparent)]
+    Passwords(#[from] PasswordSettingsError),
+}
+
+/// Adds something to the node before it starts.
+type Addition<B> = Box<dyn FnOnce(NodeBuilder<B>) -> NodeBuilder<B> + Send>;
+
+/// Sagas beside those of the reference application.
+pub struct MoreSagas<B: Backend> {
+    additions: Vec<Addition<B>>,
+    definitions: Vec<saga::Definition>,
+}
+
+impl<B: Backend> Default for MoreSagas<B> {
+    fn default() -> Self {
+        Self { additions: Vec::new(), definitions: Vec::new() }
+    }
+}
+
+impl<B: Backend> MoreSagas<B> {
+    /// Lets the node run sagas of this definition too.
+    #[must_use]
+    pub fn with<T>(mut self, definition: &Definition<T>) -> Self
+    where
+        T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        self.definitions.push(definition.as_value().clone());
+        let definition = definition.clone();
+        self.additions.push(Box::new(move |node| node.saga(&definition)));
+        self
+    }
+}
+
+impl<B: Backend, G: Gateway> Ready<B, G> {
+    /// Starts the engine. When it returns, sagas that were under way go on.
+    pub async fn start(self) -> Result<App<B>, ReadyError> {
+        self.start_with(MoreSagas::default()).await
+    }
+
+    /// The same, with sagas of one's own.
+    pub async fn start_with(self, more: MoreSagas<B>) -> Result<App<B>, ReadyError> {
+        let locks = lock_policy(&self.settings);
+        let processing = order_processing(self.gateway.clone(), locks)?;
+        let refund = order_refund(self.gateway)?;
+        let node = NodeBuilder::new(self.backend)
+            .settings(engine_settings(&self.settings))
+            .saga(&processing)
+            .saga(&refund)
+            .projection(projections::Orders)
+            .projection(projections::Payments)
+            .projection(projections::Sagas);
+        let node = more.additions.into_iter().fold(node, |node, add| add(node));
+        let node = node.start().await?;
+        let own = [processing.as_value(), refund.as_value()];
+        let step_names = StepNames::of(own.into_iter().chain(&more.definitions));
+        let orders = Orders::new(node.clone(), processing, refund, locks);
+        let parts = AppParts {
+            node,
+            orders,
+            step_names,
+            settings: self.settings,
+            signing_secret: self.signing_secret,
+            passwords: self.passwords,
+            ledger: self.ledger,
+            store_measures: self.store_measures,
+        };
+        Ok(App::new(parts)?)
+    }
+}
+
+/// What an operator set, in the engine's terms.
+fn engine_settings(settings: &Settings) -> EngineSettings {
+    let engine = &settings.engine;
+    EngineSettings {
+        node_id: settings.node.node_id.clone(),
+        shards: engine.shards,
+        sagas_live_max: engine.sagas_in_flight_max,
+        calls_per_participant_max: engine.participant_calls_max,
+        breaker_failures: engine.breaker_failures,
+        breaker_open_ms: millis(engine.breaker_open_for),
+        retry_budget_percent: (engine.retry_budget * 100.0).round() as u32,
+        // The other half of the time is the connections'.
+        drain_timeout_ms: millis(settings.node.drain_timeout / 2),
+        ..EngineSettings::default()
+    }
+}
+
+fn lock_policy(settings: &Settings) -> LockPolicy {
+    let scope = match settings.orders.product_lock_scope {
+        ProductLockScope::Product => LockScope::Product,
+        ProductLockScope::Customer => LockScope::Customer,
+    };
+    let window = settings.orders.product_lock_window;
+    LockPolicy { scope, window_us: u64::try_from(window.as_micros()).unwrap_or(u64::MAX) }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

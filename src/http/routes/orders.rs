@@ -1,0 +1,65 @@
+//! Orders: place, list, look, cancel, confirm.
+
+mod change;
+mod gate;
+mod list;
+mod place;
+
+use axum::extract::State;
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use sagaline_storage::Backend;
+
+use crate::domain::{Aggregate, Order, OrderId, Payment};
+use crate::http::app::App;
+use crate::http::auth::Caller;
+use crate::http::error::Error;
+use crate::http::fresh;
+use crate::http::id::Id;
+use crate::http::prefer::{Applied, Wait};
+use crate::http::waiting::wait_for_end;
+use crate::projections::{OrderDocument, Orders, fold};
+
+/// `/orders`.
+pub(super) fn routes<B: Backend>() -> Router<App<B>> {
+    Router::new()
+        .route("/orders", get(list::list).post(place::place))
+        .route("/orders/{id}", get(look).delete(change::cancel))
+        .route("/orders/{id}/confirm", put(change::confirm))
+}
+
+const NO_ORDER: Error = Error::NotFound("the order");
+
+async fn look<B: Backend>(
+    State(app): State<App<B>>,
+    caller: Caller,
+    wait: Wait,
+    Id(id): Id<OrderId>,
+) -> Result<(Applied, Json<OrderDocument>), Error> {
+    let mut order = visible(&app, caller, id).await?;
+    if wait.limit().is_some() {
+        wait_for_end(&app, id.uuid(), wait.limit()).await;
+        order = document(&app, id).await?.ok_or(NO_ORDER)?;
+    }
+    Ok((wait.applied(), Json(order)))
+}
+
+/// The order as the log has it, when the caller may see it: a foreign one is as missing as a missing one.
+async fn visible<B: Backend>(
+    app: &App<B>,
+    caller: Caller,
+    id: OrderId,
+) -> Result<OrderDocument, Error> {
+    let order = document(app, id).await?;
+    order.filter(|order| caller.may_see(order.user_id)).ok_or(NO_ORDER)
+}
+
+/// The order as the log has it.
+pub(super) async fn document<B: Backend>(
+    app: &App<B>,
+    id: OrderId,
+) -> Result<Option<OrderDocument>, Error> {
+    let key = id.to_string();
+    let events = fresh::streams(app, &[Order::CATEGORY, Payment::CATEGORY], &key).await?;
+    fold(&Orders, &key, &events).map_err(Error::internal)
+}

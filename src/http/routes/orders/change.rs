@@ -1,0 +1,93 @@
+//! `DELETE /orders/{id}` and `PUT /orders/{id}/confirm`.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use sagaline_storage::Backend;
+use serde::Deserialize;
+
+use super::{NO_ORDER, document, visible};
+use crate::app::{Cancelled, ChangeError};
+use crate::domain::{OrderId, OrderStatus, PaymentId};
+use crate::engine::CommandMetadata;
+use crate::http::app::App;
+use crate::http::auth::{Caller, Merchant};
+use crate::http::body::{JsonBody, OptionalBody};
+use crate::http::correlation::Correlation;
+use crate::http::error::Error;
+use crate::http::id::Id;
+use crate::http::prefer::{Applied, Wait};
+use crate::http::routes::operator::check_reason;
+use crate::http::waiting::wait_for_end;
+use crate::projections::OrderDocument;
+
+/// How long a cancellation is waited for when the caller does not say: it usually takes milliseconds,
+/// and then the answer is the cancelled order.
+const CANCEL_WAIT: Duration = Duration::from_secs(2);
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CancelBody {
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ConfirmBody {
+    payment_id: String,
+}
+
+/// 200 with the cancelled order, or 202 with one whose money is still on its way back.
+pub(super) async fn cancel<B: Backend>(
+    State(app): State<App<B>>,
+    caller: Caller,
+    wait: Wait,
+    correlation: Correlation,
+    Id(id): Id<OrderId>,
+    OptionalBody(body): OptionalBody<CancelBody>,
+) -> Result<(StatusCode, Applied, Json<OrderDocument>), Error> {
+    let reason = body.unwrap_or_default().reason;
+    let reason = reason.unwrap_or_else(|| "cancelled by its customer".to_owned());
+    check_reason(&reason)?;
+    visible(&app, caller, id).await?;
+    let metadata = CommandMetadata { correlation_id: correlation.id, causation_id: None };
+    let actor = caller.user.to_string();
+    let cancelled = app.orders().cancel(id, &reason, &actor, &metadata).await.map_err(refusal)?;
+    match cancelled {
+        Cancelled::Now | Cancelled::Refunding => {}
+        Cancelled::Compensating => {
+            wait_for_end(&app, id.uuid(), wait.limit().or(Some(CANCEL_WAIT))).await;
+        }
+    }
+    let order = document(&app, id).await?.ok_or(NO_ORDER)?;
+    let done = order.status == OrderStatus::Cancelled;
+    let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, wait.applied(), Json(order)))
+}
+
+pub(super) async fn confirm<B: Backend>(
+    State(app): State<App<B>>,
+    _: Merchant,
+    correlation: Correlation,
+    Id(id): Id<OrderId>,
+    JsonBody(body): JsonBody<ConfirmBody>,
+) -> Result<Json<OrderDocument>, Error> {
+    let payment = PaymentId::parse(&body.payment_id);
+    let payment = payment.map_err(|error| Error::field("paymentId", error.to_string()))?;
+    let metadata = CommandMetadata { correlation_id: correlation.id, causation_id: None };
+    app.orders().confirm(id, payment, &metadata).await.map_err(refusal)?;
+    document(&app, id).await?.map(Json).ok_or(NO_ORDER)
+}
+
+fn refusal(error: ChangeError) -> Error {
+    match error {
+        ChangeError::NotFound => NO_ORDER,
+        ChangeError::Refused(_) | ChangeError::SagaRefused(_) => {
+            Error::StateForbids(error.to_string())
+        }
+        ChangeError::Unavailable(cause) => Error::Unavailable(cause),
+    }
+}

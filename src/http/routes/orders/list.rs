@@ -1,0 +1,48 @@
+//! `GET /orders`: one's own, newest first; everybody's for an administrator.
+
+use axum::Json;
+use axum::extract::State;
+use bytes::Bytes;
+use sagaline_storage::Backend;
+use serde::Serialize;
+
+use crate::domain::OrderStatus;
+use crate::http::app::App;
+use crate::http::auth::Caller;
+use crate::http::error::Error;
+use crate::http::pages::{Listed, Page};
+use crate::http::params::Params;
+use crate::projections::{ALL, OrderDocument, Orders, partition};
+
+/// A page of orders.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OrderList {
+    orders: Vec<OrderDocument>,
+    #[serde(flatten)]
+    listed: Listed,
+}
+
+pub(super) async fn list<B: Backend>(
+    State(app): State<App<B>>,
+    caller: Caller,
+    mut params: Params,
+) -> Result<Json<OrderList>, Error> {
+    let status = params.parsed("status", OrderStatus::parse);
+    let page = Page::take(&mut params);
+    params.finish()?;
+    let (index, partition) = place(caller, status);
+    let (orders, listed) = page.read::<B, Orders>(&app, index, partition).await?;
+    Ok(Json(OrderList { orders, listed }))
+}
+
+/// Where the wanted orders stand in the view.
+fn place(caller: Caller, status: Option<OrderStatus>) -> (&'static str, Bytes) {
+    let user = caller.user.to_string();
+    match (caller.is_admin(), status) {
+        (true, None) => ("all", Bytes::from_static(ALL)),
+        (true, Some(status)) => ("by_status", partition(&[status.as_str()])),
+        (false, None) => ("by_user", partition(&[&user])),
+        (false, Some(status)) => ("by_user_status", partition(&[&user, status.as_str()])),
+    }
+}

@@ -1,0 +1,92 @@
+//! Sagas: look at one, list them, start any type that the node knows.
+
+mod list;
+mod start;
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use sagaline_storage::{Backend, Clock, Direction};
+use uuid::Uuid;
+
+use crate::engine::{DocumentQuery, RequestError};
+use crate::http::app::App;
+use crate::http::auth::Caller;
+use crate::http::error::Error;
+use crate::http::failure;
+use crate::http::id::Id;
+use crate::http::metrics::SagasNow;
+use crate::http::prefer::{Applied, Wait};
+use crate::http::waiting::wait_for_end;
+use crate::projections::{SagaDocument, SagaPage, Sagas, partition};
+
+/// `/sagas`.
+pub(super) fn routes<B: Backend>() -> Router<App<B>> {
+    Router::new()
+        .route("/sagas", get(list::list).post(start::start))
+        .route("/sagas/{id}", get(look))
+        .route("/sagas/correlation/{id}", get(list::of_correlation))
+        .route("/sagas/status/{status}", get(list::of_status))
+}
+
+/// The words of a saga's status. `failed` is one of the API's that no saga has: a saga that cannot go on
+/// is parked.
+const STATUSES: [&str; 6] =
+    ["started", "completed", "failed", "compensating", "compensated", "parked"];
+
+async fn look<B: Backend>(
+    State(app): State<App<B>>,
+    caller: Caller,
+    wait: Wait,
+    Id(id): Id<Uuid>,
+) -> Result<(Applied, Json<SagaPage>), Error> {
+    let mut saga = visible(&app, caller, id).await?;
+    if wait.limit().is_some() {
+        wait_for_end(&app, id, wait.limit()).await;
+        saga = document(&app, id).await?;
+    }
+    Ok((wait.applied(), Json(app.show(&saga))))
+}
+
+async fn visible<B: Backend>(
+    app: &App<B>,
+    caller: Caller,
+    id: Uuid,
+) -> Result<SagaDocument, Error> {
+    let saga = document(app, id).await?;
+    if may_see(caller, &saga) { Ok(saga) } else { Err(failure::request(RequestError::NotFound)) }
+}
+
+fn may_see(caller: Caller, saga: &SagaDocument) -> bool {
+    caller.is_admin() || saga.user_id.as_deref() == Some(&*caller.user.to_string())
+}
+
+/// The saga as the log has it.
+pub(super) async fn document<B: Backend>(app: &App<B>, id: Uuid) -> Result<SagaDocument, Error> {
+    let history = app.sagas().history(id).await.map_err(failure::request)?;
+    Ok(SagaDocument::new(id, history.correlation_id, history.state))
+}
+
+/// How the sagas stand, for the measures: the view's counts, as old as the view.
+pub(super) async fn now<B: Backend>(app: &App<B>) -> Result<SagasNow, Error> {
+    let view = app.views::<Sagas>()?;
+    let mut states = Vec::new();
+    for state in ["started", "compensating", "parked"] {
+        let of_state = partition(&[state]);
+        let count = view.count("by_status", &of_state).await.map_err(failure::storage)?;
+        let oldest = DocumentQuery {
+            index: "by_status",
+            partition: of_state,
+            direction: Direction::Forward,
+            after: None,
+            skip: 0,
+            limit: 1,
+        };
+        let oldest = view.query(oldest).await.map_err(failure::storage)?.documents;
+        let now_us = app.clock().now().0;
+        let age = |saga: &SagaDocument| now_us.saturating_sub(saga.state.started_at_us) / 1_000_000;
+        states.push((state, count, oldest.first().map_or(0, age)));
+    }
+    let live = u64::try_from(app.sagas().live()).unwrap_or(u64::MAX);
+    Ok(SagasNow { live, orphans: app.node().orphans(), states })
+}

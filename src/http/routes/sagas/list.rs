@@ -1,0 +1,112 @@
+//! `GET /sagas`, `/sagas/status/{status}`, `/sagas/correlation/{id}`: one's own, newest first; all for an
+//! administrator.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use bytes::Bytes;
+use sagaline_storage::{Backend, CorrelationId};
+use serde::Serialize;
+
+use super::{STATUSES, may_see};
+use crate::http::app::App;
+use crate::http::auth::Caller;
+use crate::http::error::Error;
+use crate::http::id::Id;
+use crate::http::pages::{Listed, Page};
+use crate::http::params::Params;
+use crate::limits::PAGE_ENTRIES_MAX;
+use crate::projections::{ALL, SagaPage, Sagas, partition};
+
+/// A page of sagas.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SagaList {
+    sagas: Vec<SagaPage>,
+    #[serde(flatten)]
+    listed: Listed,
+}
+
+pub(super) async fn list<B: Backend>(
+    State(app): State<App<B>>,
+    caller: Caller,
+    mut params: Params,
+) -> Result<Json<SagaList>, Error> {
+    let status = params.word("status", &STATUSES);
+    read(&app, caller, status, params).await
+}
+
+pub(super) async fn of_status<B: Backend>(
+    State(app): State<App<B>>,
+    caller: Caller,
+    Path(status): Path<String>,
+    params: Params,
+) -> Result<Json<SagaList>, Error> {
+    let known = STATUSES.into_iter().find(|word| *word == status);
+    let wants = || Error::field("status", format!("wants one of {}", STATUSES.join(", ")));
+    read(&app, caller, Some(known.ok_or_else(wants)?), params).await
+}
+
+async fn read<B: Backend>(
+    app: &App<B>,
+    caller: Caller,
+    status: Option<&str>,
+    mut params: Params,
+) -> Result<Json<SagaList>, Error> {
+    let saga_type = params.parsed("type", saga_type);
+    let page = Page::take(&mut params);
+    params.finish()?;
+    let (index, partition) = place(caller, saga_type.as_deref(), status);
+    let (sagas, listed) = page.read::<B, Sagas>(app, index, partition).await?;
+    let sagas = sagas.iter().map(|saga| app.show(saga)).collect();
+    Ok(Json(SagaList { sagas, listed }))
+}
+
+/// A definition's name.
+fn saga_type(text: &str) -> Result<String, String> {
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    Err("wants 1 to 64 of a-z, 0-9, _ and -".to_owned())
+}
+
+/// Where the wanted sagas stand in the view.
+fn place(caller: Caller, saga_type: Option<&str>, status: Option<&str>) -> (&'static str, Bytes) {
+    let user = (!caller.is_admin()).then(|| caller.user.to_string());
+    let values: Vec<&str> = [user.as_deref(), saga_type, status].into_iter().flatten().collect();
+    let index = match (user.is_some(), saga_type.is_some(), status.is_some()) {
+        (false, false, false) => return ("all", Bytes::from_static(ALL)),
+        (false, false, true) => "by_status",
+        (false, true, false) => "by_type",
+        (false, true, true) => "by_type_status",
+        (true, false, false) => "by_user",
+        (true, false, true) => "by_user_status",
+        (true, true, false) => "by_user_type",
+        (true, true, true) => "by_user_type_status",
+    };
+    (index, partition(&values))
+}
+
+/// The sagas of one request; 404 when there is none that the caller may see.
+pub(super) async fn of_correlation<B: Backend>(
+    State(app): State<App<B>>,
+    caller: Caller,
+    Id(id): Id<CorrelationId>,
+    params: Params,
+) -> Result<Json<SagaList>, Error> {
+    params.finish()?;
+    let page = Page { number: 1, limit: PAGE_ENTRIES_MAX.into(), cursor: None };
+    let of_id = partition(&[id.as_str()]);
+    let (found, mut listed) = page.read::<B, Sagas>(&app, "by_correlation", of_id).await?;
+    let seen = found.iter().filter(|saga| may_see(caller, saga));
+    let sagas: Vec<_> = seen.map(|saga| app.show(saga)).collect();
+    if sagas.is_empty() {
+        return Err(Error::NotFound("a saga with this correlation id"));
+    }
+    if sagas.len() < found.len() {
+        // What is foreign is not even counted.
+        listed.total = sagas.len() as u64;
+    }
+    Ok(Json(SagaList { sagas, listed }))
+}

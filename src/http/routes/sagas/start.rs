@@ -1,0 +1,95 @@
+//! `POST /sagas`: starts any saga the node knows.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use sagaline_storage::{Backend, CorrelationId};
+use serde::Deserialize;
+
+use super::document;
+use crate::domain::Invalid;
+use crate::engine::{StartError, StartRequest, Started};
+use crate::http::app::App;
+use crate::http::auth::Admin;
+use crate::http::body::JsonBody;
+use crate::http::correlation::Correlation;
+use crate::http::error::Error;
+use crate::http::failure;
+use crate::http::idempotency::{HeaderKey, Replayed};
+use crate::http::prefer::Wait;
+use crate::http::waiting::wait_for_end;
+use crate::limits::SAGA_DATA_BYTES_MAX;
+use crate::projections::SagaDocument;
+use crate::saga::Json as RawJson;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct StartBody {
+    saga_type: String,
+    data: RawJson,
+    #[serde(default)]
+    correlation_id: Option<String>,
+}
+
+pub(super) async fn start<B: Backend>(
+    State(app): State<App<B>>,
+    Admin(caller): Admin,
+    wait: Wait,
+    header_key: HeaderKey,
+    correlation: Correlation,
+    JsonBody(body): JsonBody<StartBody>,
+) -> Result<Response, Error> {
+    let length = body.data.as_str().len();
+    if length > SAGA_DATA_BYTES_MAX {
+        let wants = format!("has {length} bytes: wants at most {SAGA_DATA_BYTES_MAX}");
+        return Err(Error::field("data", wants));
+    }
+    let correlation_id = match body.correlation_id {
+        Some(id) => CorrelationId::new(id.as_str())
+            .map_err(|_| Error::field("correlationId", not_an_id(&id)))?,
+        None => correlation.id,
+    };
+    let key = header_key.or_body(None)?;
+    let shown_key = key.as_ref().map_or_else(String::new, ToString::to_string);
+    let request = StartRequest {
+        // Keys are scoped to who gives them.
+        idempotency_key: key.map(|key| format!("{}/{key}", caller.user)),
+        correlation_id: Some(correlation_id),
+    };
+    let started = app.sagas().start_named(&body.saga_type, request, body.data).await;
+    let started = started.map_err(|error| refusal(error, shown_key))?;
+    answer(&app, wait, started).await
+}
+
+async fn answer<B: Backend>(app: &App<B>, wait: Wait, started: Started) -> Result<Response, Error> {
+    let Started { id, correlation_id, replayed, state } = started;
+    let saga = match wait.limit() {
+        Some(_) => {
+            wait_for_end(app, id, wait.limit()).await;
+            document(app, id).await?
+        }
+        None => SagaDocument::new(id, correlation_id, state),
+    };
+    let location = [(LOCATION, format!("/sagas/{id}"))];
+    let saga = Json(app.show(&saga));
+    Ok((StatusCode::CREATED, wait.applied(), Replayed(replayed), location, saga).into_response())
+}
+
+fn not_an_id(text: &str) -> String {
+    Invalid::text(text, "1 to 64 of A-Z, a-z, 0-9 and _ . : @ + -").to_string()
+}
+
+fn refusal(error: StartError, key: String) -> Error {
+    match error {
+        StartError::KeyReused { .. } => Error::IdempotencyKeyReused(key),
+        error @ (StartError::UnknownType { .. }
+        | StartError::BadInput { .. }
+        | StartError::BadRequest(_)
+        | StartError::ClaimTaken { .. }
+        | StartError::Rejected { .. }
+        | StartError::Overloaded { .. }
+        | StartError::Unavailable(_)) => failure::start(error),
+    }
+}

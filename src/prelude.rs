@@ -1,0 +1,12 @@
+//! What a saga, an aggregate or a projection of one's own needs: `use sagaline::prelude::*;`.
+
+pub use serde::{Deserialize, Serialize};
+
+pub use crate::codec::CodecError;
+pub use crate::domain::{Aggregate, ClaimIntent};
+pub use crate::engine::{
+    Call, CommandMetadata, Compensable, Definition, EngineSettings, Failure, IndexKey, Node,
+    NodeBuilder, Outcome, Probe, Projection, Recorded, StartError, StartRequest, Started, Step,
+    View,
+};
+pub use crate::saga::{Phase, Policy, SagaState};

@@ -1,0 +1,46 @@
+//! Nodes in the worlds of one process, for users who do not put a backend together themselves.
+//!
+//! Architecture invariant: beside `main.rs` the only place that names a concrete adapter.
+
+#[cfg(feature = "rocksdb")]
+mod folder;
+
+#[cfg(feature = "rocksdb")]
+use std::path::Path;
+
+use sagaline_storage::clock::SystemEntropy;
+#[cfg(feature = "rocksdb")]
+use sagaline_storage::embedded::{Embedded, open_embedded};
+use sagaline_storage::embedded::{InMemory, LocalSettings, open_in_memory};
+use sagaline_storage::memory::MemoryKv;
+#[cfg(feature = "rocksdb")]
+use sagaline_storage::rocksdb::RocksSettings;
+use sagaline_storage::{Clock, StorageError};
+
+use crate::engine::{Node, NodeBuilder};
+
+#[cfg(feature = "rocksdb")]
+pub use folder::{open_existing, open_folder};
+
+#[cfg(feature = "rocksdb")]
+impl Node<Embedded> {
+    /// A node on the store in `path`, which is created when it is not there. One process on one machine:
+    /// the folder is locked, not shared and not replicated.
+    pub async fn embedded(path: impl AsRef<Path>) -> Result<NodeBuilder<Embedded>, StorageError> {
+        let (rocks, local) = (RocksSettings::default(), LocalSettings::default());
+        Ok(NodeBuilder::new(open_embedded(path, &rocks, &local).await?))
+    }
+}
+
+impl<C: Clock> Node<InMemory<C>> {
+    /// A node that keeps everything in `kv`, with a clock of your choice: one that a test moves, for
+    /// instance. Built again over a clone of `kv` it is the node after a restart.
+    pub async fn in_memory(
+        kv: &MemoryKv,
+        clock: C,
+    ) -> Result<NodeBuilder<InMemory<C>>, StorageError> {
+        let local = LocalSettings::default();
+        let backend = open_in_memory(kv.clone(), clock, SystemEntropy, &local).await?;
+        Ok(NodeBuilder::new(backend))
+    }
+}

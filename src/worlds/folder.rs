@@ -1,0 +1,38 @@
+//! The embedded store of the settings: where `sagaline` keeps everything. Called by `main`.
+
+use std::path::Path;
+
+use sagaline_storage::StorageError;
+use sagaline_storage::embedded::{Embedded, LocalSettings, open_embedded};
+use sagaline_storage::rocksdb::{RocksKv, RocksSettings};
+
+use crate::settings::Settings;
+
+/// Opens the data folder of the settings, or makes it.
+pub async fn open_folder(settings: &Settings) -> Result<Embedded, StorageError> {
+    let (rocks, local) = (rocks(settings), LocalSettings::default());
+    open_embedded(&settings.node.data_dir, &rocks, &local).await
+}
+
+/// Opens the store of a data folder that must exist, without a log on top: to look at it.
+pub fn open_existing(settings: &Settings) -> Result<RocksKv, StorageError> {
+    let folder: &Path = &settings.node.data_dir;
+    if !folder.is_dir() {
+        let folder = folder.display();
+        return Err(StorageError::unavailable(format!("data folder {folder} does not exist")));
+    }
+    RocksKv::open(folder, &rocks(settings))
+}
+
+fn rocks(settings: &Settings) -> RocksSettings {
+    let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let store = &settings.store;
+    RocksSettings {
+        block_cache_bytes: bytes(store.cache_bytes),
+        // A quarter is the views': what is in it at a crash is rebuilt from the log.
+        log_memtables_bytes: bytes(store.write_buffer_bytes / 4 * 3),
+        views_memtables_bytes: bytes(store.write_buffer_bytes / 4),
+        open_files_max: i32::try_from(store.open_files_max / 2).unwrap_or(i32::MAX),
+        ..RocksSettings::default()
+    }
+}

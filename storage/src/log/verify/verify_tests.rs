@@ -1,0 +1,180 @@
+//! Whatever is changed behind the log's back is found, with its place.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::event::{AppendId, CorrelationId, EventId, EventType, NewEvent, NodeId};
+use crate::event_store::{AppendRequest, EventStore, ExpectedVersion, StreamWrite};
+use crate::kv::{Durability, Entry, WriteBatch};
+use crate::log::{Log, LogSettings};
+use crate::memory::MemoryKv;
+use crate::stream::StreamId;
+
+fn write(stream: &str, number: u128, events: usize) -> StreamWrite {
+    let event = |at: usize| NewEvent {
+        id: EventId(uuid::Uuid::from_u128(number * 100 + at as u128)),
+        event_type: EventType::new(format!("Type{}", number % 3)).unwrap(),
+        schema_version: 1,
+        correlation_id: CorrelationId::new(format!("c-{}", number / 4)).unwrap(),
+        causation_id: None,
+        payload: Bytes::from(format!("{{\"number\":{number}}}")),
+    };
+    let stream = StreamId::new(stream).unwrap();
+    StreamWrite { stream, expected: ExpectedVersion::Any, events: (0..events).map(event).collect() }
+}
+
+/// 20 appends of 3 events each on 6 streams.
+async fn written() -> (MemoryKv, Log<MemoryKv, SystemClock>) {
+    let kv = MemoryKv::new();
+    let settings = LogSettings::default();
+    let log =
+        Log::open(kv.clone(), SystemClock::default(), &SystemEntropy, settings).await.unwrap();
+    for number in 1..=20 {
+        let own = format!("order-{}", number % 5);
+        let request = AppendRequest {
+            append_id: AppendId(uuid::Uuid::from_u128(number)),
+            node_id: NodeId::new("node").unwrap(),
+            fence: None,
+            writes: vec![write(&own, number, 2), write("all-1", number + 50, 1)],
+            claims: Vec::new(),
+        };
+        log.append(request).await.unwrap();
+    }
+    (kv, log)
+}
+
+async fn check(kv: &MemoryKv) -> Verified {
+    verify(kv, GlobalPosition::START, |_, _| {}).await.unwrap()
+}
+
+async fn set(kv: &MemoryKv, space: Space, key: &Bytes, value: Option<Bytes>) {
+    let batch = WriteBatch { changes: vec![(space, key.clone(), value)] };
+    kv.write(batch, Durability::Synced).await.unwrap();
+}
+
+async fn entries(kv: &MemoryKv, space: Space) -> Vec<Entry> {
+    let all = crate::kv::Range {
+        from: Bytes::new(),
+        to: Bytes::new(),
+        backward: false,
+        limit: usize::MAX,
+    };
+    kv.scan(space, all).await.unwrap()
+}
+
+fn places(verified: &Verified) -> Vec<u64> {
+    verified.damage.iter().map(|damage| damage.position.0).collect()
+}
+
+#[tokio::test]
+async fn a_sound_log_is_sound_from_anywhere() {
+    let (kv, log) = written().await;
+    let verified = check(&kv).await;
+    assert!(verified.is_sound(), "{:?}", verified.damage);
+    assert_eq!((verified.records, verified.head.0), (60, 60));
+    for after in 0..=60 {
+        let mut seen = GlobalPosition::START;
+        let part = log.verify(GlobalPosition(after), |at, _| seen = at).await.unwrap();
+        assert!(part.is_sound(), "after {after}: {:?}", part.damage);
+        assert_eq!(part.records, 60 - after);
+        assert!(after == 60 || seen.0 == 60, "progress ends at the head");
+    }
+}
+
+#[tokio::test]
+async fn every_changed_record_is_found_at_its_position() {
+    let (kv, _log) = written().await;
+    for (key, record) in entries(&kv, Space::Events).await {
+        let position = keys::event::decode(&key).unwrap().0;
+        for at in [0, 5, 12, 20, 50, record.len() / 2, record.len() - 1] {
+            let mut changed = record.to_vec();
+            changed[at] ^= 0x20;
+            set(&kv, Space::Events, &key, Some(changed.into())).await;
+            let places = places(&check(&kv).await);
+            assert!(places.contains(&position), "byte {at} of {position}: {places:?}");
+        }
+        set(&kv, Space::Events, &key, Some(record)).await;
+    }
+    assert!(check(&kv).await.is_sound());
+}
+
+#[tokio::test]
+async fn a_missing_record_is_found_also_the_last_ones() {
+    let (kv, _log) = written().await;
+    for (key, record) in entries(&kv, Space::Events).await {
+        let position = keys::event::decode(&key).unwrap().0;
+        set(&kv, Space::Events, &key, None).await;
+        let verified = check(&kv).await;
+        assert!(places(&verified).contains(&position), "{position}: {:?}", verified.damage);
+        set(&kv, Space::Events, &key, Some(record)).await;
+    }
+}
+
+#[tokio::test]
+async fn swapped_records_are_found_where_they_stand() {
+    let (kv, _log) = written().await;
+    let records = entries(&kv, Space::Events).await;
+    // Two events of one stream and type: nothing but the chain tells them apart.
+    let ((one, first), (two, second)) = (records[2].clone(), records[17].clone());
+    set(&kv, Space::Events, &one, Some(second)).await;
+    set(&kv, Space::Events, &two, Some(first)).await;
+    let places = places(&check(&kv).await);
+    assert!(places.contains(&3) && places.contains(&18), "{places:?}");
+}
+
+#[tokio::test]
+async fn a_removed_or_changed_index_entry_is_found() {
+    let (kv, _log) = written().await;
+    for (key, value) in entries(&kv, Space::Index).await {
+        if matches!(key[0], keys::family::META | keys::family::APPEND_ID) {
+            continue;
+        }
+        set(&kv, Space::Index, &key, None).await;
+        let verified = check(&kv).await;
+        assert!(!verified.is_sound(), "nobody missed {key:?}");
+        if !value.is_empty() {
+            let mut changed = value.to_vec();
+            let last = changed.len() - 1;
+            changed[last] ^= 1;
+            set(&kv, Space::Index, &key, Some(changed.into())).await;
+            let verified = check(&kv).await;
+            assert!(!verified.is_sound(), "nobody saw the change of {key:?}");
+        }
+        set(&kv, Space::Index, &key, Some(value)).await;
+    }
+    assert!(check(&kv).await.is_sound());
+}
+
+#[tokio::test]
+async fn foreign_and_superfluous_index_entries_are_found() {
+    let (kv, _log) = written().await;
+    let run = keys::stream::Run {
+        first_version: crate::stream::StreamVersion(1),
+        first_position: GlobalPosition(3),
+        events: 1,
+    };
+    let ghost = keys::stream::key(&StreamId::new("ghost-1").unwrap(), run.first_version);
+    let cases = [
+        (ghost, keys::stream::value(run)),
+        (Bytes::from_static(&[200, 1]), Bytes::new()),
+        (Bytes::from_static(&[keys::family::CLAIM, 1]), Bytes::from_static(b"x")),
+    ];
+    for (key, value) in cases {
+        set(&kv, Space::Index, &key, Some(value)).await;
+        assert_eq!(check(&kv).await.damage.len(), if key[0] == 2 { 2 } else { 1 });
+        set(&kv, Space::Index, &key, None).await;
+    }
+}
+
+#[tokio::test]
+async fn findings_are_bounded() {
+    let (kv, _log) = written().await;
+    for number in 0..=u16::try_from(DAMAGE_MAX).unwrap() {
+        let key = Bytes::from([[200].as_slice(), &number.to_be_bytes()].concat());
+        set(&kv, Space::Index, &key, Some(Bytes::new())).await;
+    }
+    let verified = check(&kv).await;
+    assert_eq!(verified.damage.len(), DAMAGE_MAX);
+    assert!(verified.more_damage);
+}

@@ -1,0 +1,169 @@
+//! What must be true after each reopening and at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::ledger::{self, Account};
+use super::order::{Cancelling, History, Order};
+use super::process::{ADMIN_EMAIL, ADMIN_PASSWORD, Node};
+
+/// All sagas end long before; only one that hangs does not.
+const ENDS_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const PAGE: usize = 100;
+
+/// Makes a customer; the access token.
+pub(crate) fn register(node: &Node, n: usize) -> String {
+    let body = json!({
+        "email": format!("customer-{n}@example.com"), "password": "a long enough password",
+        "firstName": "Customer", "lastName": format!("Number {n}"),
+    });
+    let answer =
+        Client::of(node.address()).call("POST", "/auth/register", "", Some(&body)).unwrap();
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.text("accessToken")
+}
+
+/// The access token of the administrator made at the first start.
+pub(crate) fn log_in_as_admin(node: &Node) -> String {
+    let body = json!({ "email": ADMIN_EMAIL, "password": ADMIN_PASSWORD });
+    let answer = Client::of(node.address()).call("POST", "/auth/login", "", Some(&body)).unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.text("accessToken")
+}
+
+/// Directly after a reopening: what the killed process acknowledged last is there.
+pub(crate) fn last_acknowledged_are_there(node: &Node, history: &History) {
+    for order in history.last() {
+        let found = show(node, order, "");
+        assert_eq!(found["id"].as_str(), order.id.as_deref(), "{order:?}: {found}");
+    }
+}
+
+/// Returns when every order has ended.
+pub(crate) fn wait_for_ends(node: &Node, history: &History) {
+    let begin = Instant::now();
+    for order in history.orders() {
+        loop {
+            let found = show(node, order, "prefer: wait=10\r\n");
+            if matches!(status(&found), "paid" | "cancelled" | "failed") {
+                break;
+            }
+            assert!(begin.elapsed() < ENDS_TIMEOUT, "no end of {order:?}: {found}");
+        }
+    }
+}
+
+/// Lists each customer's orders: none is missing, none is there twice, none is unknown; and each ended
+/// as it had to, its saga with it.
+pub(crate) fn every_order_exists_once_and_has_ended(
+    node: &Node,
+    customers: &[String],
+    history: &History,
+) {
+    let mut known: BTreeMap<&str, &Order> = BTreeMap::new();
+    for order in history.orders() {
+        let before = known.insert(order.id.as_deref().expect("it was acknowledged"), order);
+        assert!(before.is_none(), "two keys, one order: {before:?} {order:?}");
+    }
+    let mut listed = BTreeSet::new();
+    for customer in customers {
+        for found in list(node, customer) {
+            let id = found["id"].as_str().unwrap_or_else(|| panic!("no id: {found}")).to_owned();
+            let order = known.get(id.as_str()).unwrap_or_else(|| panic!("nobody ordered {found}"));
+            assert_eq!(
+                found["items"][0]["productId"].as_str(),
+                Some(order.product.as_str()),
+                "{found}"
+            );
+            ended_as_it_had_to(node, order, &found);
+            assert!(listed.insert(id), "listed twice: {found}");
+        }
+    }
+    assert_eq!(listed.len(), known.len(), "acknowledged orders are missing");
+}
+
+fn ended_as_it_had_to(node: &Node, order: &Order, found: &Value) {
+    let expected: &[&str] = match (order.is_paid_unless_cancelled(), order.cancelling) {
+        (true, Cancelling::NotAsked | Cancelling::Refused) => &["paid"],
+        (true, Cancelling::Unknown) => &["paid", "cancelled"],
+        (true, Cancelling::Accepted) | (false, _) => &["cancelled"],
+    };
+    assert!(expected.contains(&status(found)), "{order:?} ended as {found}");
+    let path = format!("/sagas/{}", order.id.as_ref().expect("it was acknowledged"));
+    let answer = Client::of(node.address()).with_token(&order.customer).get(&path).unwrap();
+    assert_eq!(answer.status, 200, "{order:?}: {answer:?}");
+    // A cancel behind the pivot is a refund: the order's own saga has completed by then.
+    let ends: &[&str] = match (status(found), order.cancelling) {
+        ("paid", _) => &["completed"],
+        (_, Cancelling::NotAsked) => &["compensated"],
+        _ => &["compensated", "completed"],
+    };
+    assert!(ends.contains(&status(&answer.body)), "{order:?} is {found} and its saga {answer:?}");
+}
+
+/// Exactly one capture of the right amount for each paid order and none left for the others.
+pub(crate) fn the_ledger_agrees(node: &Node, admin: &str, history: &History) {
+    let mut accounts = ledger::accounts(&entries(node, admin));
+    assert!(!accounts.is_empty(), "an empty ledger proves nothing");
+    for order in history.orders() {
+        let id = order.id.as_deref().expect("it was acknowledged");
+        let account = accounts.remove(id).unwrap_or_default();
+        let paid = status(&show(node, order, "")) == "paid";
+        let total = order.total_cents();
+        let allowed = if paid {
+            account.captures == [total] && account.refunds.is_empty()
+        } else {
+            matches!((&account.captures[..], &account.refunds[..]), ([], []))
+                || (account.captures == [total] && account.refunds == [total])
+        };
+        assert!(allowed && !account.captured_after_void, "{order:?} (paid: {paid}): {account:?}");
+    }
+    let strangers: Vec<(String, Account)> = accounts.into_iter().collect();
+    assert!(strangers.is_empty(), "money moved for orders nobody knows: {strangers:?}");
+}
+
+fn entries(node: &Node, admin: &str) -> Vec<Value> {
+    let mut client = Client::of(node.address()).with_token(admin);
+    let mut entries: Vec<Value> = Vec::new();
+    loop {
+        let after = entries.len();
+        let answer = client.get(&format!("/gateway/ledger?after={after}&limit={PAGE}")).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let page = answer.body["entries"].as_array().unwrap_or_else(|| panic!("{answer:?}"));
+        if page.is_empty() {
+            return entries;
+        }
+        entries.extend(page.iter().cloned());
+    }
+}
+
+fn list(node: &Node, customer: &str) -> Vec<Value> {
+    let mut client = Client::of(node.address()).with_token(customer);
+    let mut orders: Vec<Value> = Vec::new();
+    for page in 1.. {
+        let answer = client.get(&format!("/orders?page={page}&limit={PAGE}")).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let found = answer.body["orders"].as_array().unwrap_or_else(|| panic!("{answer:?}"));
+        orders.extend(found.iter().cloned());
+        if found.len() < PAGE {
+            assert_eq!(answer.body["total"].as_u64(), Some(orders.len() as u64), "{answer:?}");
+            break;
+        }
+    }
+    orders
+}
+
+fn show(node: &Node, order: &Order, headers: &str) -> Value {
+    let path = format!("/orders/{}", order.id.as_ref().expect("it was acknowledged"));
+    let mut client = Client::of(node.address()).with_token(&order.customer);
+    let answer = client.call("GET", &path, headers, None).unwrap();
+    assert_eq!(answer.status, 200, "an acknowledged order is gone: {order:?}: {answer:?}");
+    answer.body
+}
+
+fn status(of: &Value) -> &str {
+    of["status"].as_str().unwrap_or_else(|| panic!("no status in {of}"))
+}
