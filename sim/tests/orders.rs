@@ -104,6 +104,7 @@ async fn order_everything(client: Client) -> Transcript {
     }
     every_order_has_its_end(&client, &answers[..ENDS.len()]).await;
     one_racer_won(&answers[ENDS.len()..]);
+    all_are_listed(&client, &answers).await;
     answers.iter().for_each(|answer| transcript.note(format!("{answer:?}")));
     transcript
 }
@@ -124,6 +125,24 @@ async fn every_order_has_its_end(client: &Client, answers: &[Answer]) {
         let ended = if *end == "paid" { "completed" } else { "compensated" };
         assert_eq!(saga.text("/status"), ended, "{token}: {saga:?}");
     }
+}
+
+/// The read model has every order once, soon after the last one ended.
+async fn all_are_listed(client: &Client, answers: &[Answer]) {
+    let mut placed: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+    placed.sort_by_key(|answer| answer.text("/id"));
+    let placed: Vec<_> = placed.into_iter().map(|answer| answer.text("/id")).collect();
+    for _ in 0..100 {
+        let page = look(client, "/orders?limit=100").await;
+        let listed = page.body["orders"].as_array().expect("a list of orders");
+        let mut ids: Vec<_> = listed.iter().filter_map(|order| order["id"].as_str()).collect();
+        ids.sort_unstable();
+        if ids == placed {
+            return;
+        }
+        pause_ms(100).await;
+    }
+    panic!("ten seconds later not all of {placed:?} are listed, or others are");
 }
 
 fn one_racer_won(answers: &[Answer]) {
