@@ -102,7 +102,9 @@ impl From<ReadyError> for Failure {
             ReadyError::Node(NodeError::Setting(_)) | ReadyError::Passwords(_) => {
                 Self::new(Exit::Usage, error)
             }
-            ReadyError::Definition(_) => Self::new(Exit::Failed, error),
+            ReadyError::Node(NodeError::Refused(_)) | ReadyError::Definition(_) => {
+                Self::new(Exit::Failed, error)
+            }
         }
     }
 }
