@@ -1,5 +1,7 @@
 //! The log over memory keeps every promise.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use sagaline_storage::clock::{SystemClock, SystemEntropy};
 use sagaline_storage::conformance::event_store::{self, Factory};
 use sagaline_storage::log::{Log, LogSettings};
