@@ -1,5 +1,7 @@
 //! The HTTP gateway against a real HTTP server: what leaves, and what each answer means.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

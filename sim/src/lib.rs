@@ -12,7 +12,11 @@ pub mod client;
 #[cfg(madsim)]
 pub mod fresh;
 #[cfg(madsim)]
+pub mod node;
+#[cfg(madsim)]
 pub mod once;
+#[cfg(madsim)]
+pub mod pause;
 #[cfg(madsim)]
 pub mod stream;
 #[cfg(madsim)]

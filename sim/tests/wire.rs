@@ -10,6 +10,7 @@ use axum::routing::post;
 use sagaline::http::serve::serve;
 use sagaline::settings::Settings;
 use sagaline_sim::client::Client;
+use sagaline_sim::pause::pause_ms;
 use sagaline_sim::transcript::Transcript;
 use sagaline_sim::{fresh, once};
 use sagaline_storage::clock::{SystemClock, SystemEntropy};
@@ -41,7 +42,7 @@ async fn world() -> Transcript {
     let clients = world.create_node().name("clients").ip("10.0.1.1".parse().expect("one")).build();
     let calls = (0..8).map(|n| {
         clients.spawn(async move {
-            SystemClock::default().sleep(std::time::Duration::from_secs(1)).await;
+            pause_ms(1_000).await;
             Client::of(address).post("/draw", &[], &json!(n)).await.expect("the node is up")
         })
     });

@@ -147,7 +147,7 @@ impl OrderDraft {
     fn keep(&self, errors: &mut FieldErrors) -> Option<OrderRequest> {
         let items = check_items(&self.items, "items", errors);
         let shipping_address = self.shipping_address.check("shippingAddress", errors);
-        let currency = self.currency.as_deref().map_or(Ok(Currency::default()), Currency::parse);
+        let currency = self.currency.as_deref().map_or(Ok(Currency::Usd), Currency::parse);
         let currency = errors.keep("currency", currency);
         let key = self.idempotency_key.as_deref().map(IdempotencyKey::parse).transpose();
         let idempotency_key = errors.keep("idempotencyKey", key);

@@ -1,3 +1,5 @@
+//! Orders: given events, when a command comes, then events or a refusal.
+
 use proptest::prelude::*;
 use uuid::Uuid;
 

@@ -1,3 +1,5 @@
+//! Payments: given events, when a command comes, then events or a refusal.
+
 use proptest::prelude::*;
 use uuid::Uuid;
 

@@ -1,3 +1,5 @@
+//! Users: given events, when a command comes, then events or a refusal.
+
 use super::*;
 
 fn register() -> UserCommand {

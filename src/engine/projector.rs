@@ -36,7 +36,7 @@ fn view_name<P: Projection>(version: u32) -> Arc<str> {
 }
 
 fn subscription_name<P: Projection>(version: u32) -> Arc<str> {
-    format!("projection/{}", view_name::<P>(version)).into()
+    format!("projection:{}", view_name::<P>(version)).into()
 }
 
 impl<B: Backend, P: Projection> AnyProjection<B> for Projector<P> {

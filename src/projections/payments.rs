@@ -58,7 +58,12 @@ pub struct PaymentDocument {
 
 impl PaymentDocument {
     /// A payment that an event brings into being; none when the event only changes one.
-    fn new(key: &str, event: &PaymentEvent, correlation_id: &CorrelationId, at: WallTime) -> Option<Self> {
+    fn new(
+        key: &str,
+        event: &PaymentEvent,
+        correlation_id: &CorrelationId,
+        at: WallTime,
+    ) -> Option<Self> {
         let (order_id, amount, currency) = match event {
             PaymentEvent::PaymentAuthorized { order_id, amount, currency, .. }
             | PaymentEvent::PaymentDeclined { order_id, amount, currency, .. }

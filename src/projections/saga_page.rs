@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::domain::WallTime;
 use crate::saga::{
-    AbortReason, Definition, Json, ParkReason, Phase, Progress, SagaState, StepDirection, StepIndex,
-    StepState,
+    AbortReason, Definition, Json, ParkReason, Phase, Progress, SagaState, StepDirection,
+    StepIndex, StepState,
 };
 
 use super::sagas::SagaDocument;

@@ -44,6 +44,7 @@ pub struct TestApp {
 pub struct Setup {
     pub settings: Settings,
     pub gateway: FakeSettings,
+    pub passwords: PasswordSettings,
 }
 
 impl Default for Setup {
@@ -52,7 +53,9 @@ impl Default for Setup {
         // Products of a finished order are free at once unless a test says otherwise.
         settings.orders.product_lock_window = Duration::ZERO;
         settings.auth.login_rate_per_address = Rate { count: 10_000, per: Duration::from_secs(60) };
-        Self { settings, gateway: FakeSettings::default() }
+        // As cheap as argon2 allows: what a password costs is nobody's promise here.
+        let passwords = PasswordSettings { memory_kib: 8, passes: 1, ..PasswordSettings::default() };
+        Self { settings, gateway: FakeSettings::default(), passwords }
     }
 }
 
@@ -88,7 +91,6 @@ impl TestApp {
         ledger: Ledger,
         setup: Setup,
     ) -> Self {
-        drop(tracing_subscriber::fmt().with_env_filter("warn").with_test_writer().try_init());
         let counted = backend.events.clone();
         let (clock, entropy) = (backend.clock, backend.entropy);
         let gateway = FakeGateway::with_ledger(ledger.clone(), setup.gateway, clock, entropy);
@@ -96,8 +98,7 @@ impl TestApp {
             backend: backend.clone(),
             gateway: gateway.unwrap(),
             settings: setup.settings.clone(),
-            // As cheap as argon2 allows: no test depends on what a password costs.
-            passwords: PasswordSettings { memory_kib: 8, passes: 1, ..PasswordSettings::default() },
+            passwords: setup.passwords,
             signing_secret: Secret::new(SECRET),
             ledger: Some(ledger.clone()),
             store_measures: store_measures(move || counted.counters()),

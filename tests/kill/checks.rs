@@ -12,6 +12,8 @@ use super::process::{ADMIN_EMAIL, ADMIN_PASSWORD, Node};
 
 /// All sagas end long before; only one that hangs does not.
 const ENDS_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// Only a read model that has stopped is later.
+const LIST_TIMEOUT: Duration = Duration::from_secs(120);
 const PAGE: usize = 100;
 
 /// Makes a customer; the access token.
@@ -70,7 +72,8 @@ pub(crate) fn every_order_exists_once_and_has_ended(
     }
     let mut listed = BTreeSet::new();
     for customer in customers {
-        for found in list(node, customer) {
+        let theirs = history.orders().iter().filter(|order| order.customer == *customer).count();
+        for found in list_of(node, customer, theirs) {
             let id = found["id"].as_str().unwrap_or_else(|| panic!("no id: {found}")).to_owned();
             let order = known.get(id.as_str()).unwrap_or_else(|| panic!("nobody ordered {found}"));
             assert_eq!(
@@ -137,6 +140,19 @@ fn entries(node: &Node, admin: &str) -> Vec<Value> {
             return entries;
         }
         entries.extend(page.iter().cloned());
+    }
+}
+
+/// The customer's list when it has `wanted` orders, or what it is when it has not for too long: lists
+/// are read models and may come a moment after the end of a saga.
+fn list_of(node: &Node, customer: &str, wanted: usize) -> Vec<Value> {
+    let begin = Instant::now();
+    loop {
+        let found = list(node, customer);
+        if found.len() == wanted || begin.elapsed() > LIST_TIMEOUT {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

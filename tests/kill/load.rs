@@ -102,8 +102,9 @@ fn place(client: &mut Client, order: &mut Order) -> io::Result<()> {
     match answer.status {
         201 => {
             let id = answer.text("id");
-            let before = order.id.get_or_insert_with(|| id.clone());
-            assert_eq!(*before, id, "one key, two orders: {order:?}");
+            let same = order.id.as_ref().is_none_or(|before| *before == id);
+            assert!(same, "one key, two orders: {order:?} and {id}");
+            order.id = Some(id);
         }
         503 => {}
         _ => panic!("{order:?} was answered {answer:?}"),

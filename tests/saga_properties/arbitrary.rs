@@ -7,7 +7,7 @@ use sagaline::saga::{
     decide, evolve, pending_effects,
 };
 
-pub fn any_state() -> impl Strategy<Value = SagaState> {
+pub(crate) fn any_state() -> impl Strategy<Value = SagaState> {
     let progress = (
         any_phase(),
         proptest::collection::vec(any_step(), 0..9),
@@ -41,7 +41,7 @@ pub fn any_state() -> impl Strategy<Value = SagaState> {
 }
 
 /// The same state, as if it belonged to this definition.
-pub fn of_definition(mut state: SagaState, definition: &Definition) -> SagaState {
+pub(crate) fn of_definition(mut state: SagaState, definition: &Definition) -> SagaState {
     state.definition = definition.hash().clone();
     state.pivot = definition.pivot();
     state.steps.resize_with(definition.steps().len(), StepState::default);
@@ -49,7 +49,7 @@ pub fn of_definition(mut state: SagaState, definition: &Definition) -> SagaState
 }
 
 /// Whatever is decided can be read back, and nothing panics on the way.
-pub fn check_any(definition: &Definition, mut state: SagaState, inputs: Vec<Input>) {
+pub(crate) fn check_any(definition: &Definition, mut state: SagaState, inputs: Vec<Input>) {
     for input in inputs {
         let _ = pending_effects(definition, &state);
         let Ok(decision) = decide(definition, &state, input) else { continue };
@@ -63,11 +63,11 @@ pub fn check_any(definition: &Definition, mut state: SagaState, inputs: Vec<Inpu
     }
 }
 
-pub fn any_input() -> impl Strategy<Value = Input> {
+pub(crate) fn any_input() -> impl Strategy<Value = Input> {
     prop_oneof![3 => any_machine_input(), 1 => with_moment(any_request())]
 }
 
-pub fn any_machine_input() -> impl Strategy<Value = Input> {
+pub(crate) fn any_machine_input() -> impl Strategy<Value = Input> {
     with_moment(any_stimulus())
 }
 

@@ -12,7 +12,7 @@ struct Drawn {
     policy: Policy,
 }
 
-pub fn any_definition() -> impl Strategy<Value = Definition> {
+pub(crate) fn any_definition() -> impl Strategy<Value = Definition> {
     let before = proptest::collection::vec(any_step(), 0..5);
     let behind = proptest::collection::vec(any_step(), 0..3);
     let deadline = proptest::option::of(1..2_000u64);
@@ -21,7 +21,7 @@ pub fn any_definition() -> impl Strategy<Value = Definition> {
     )
 }
 
-pub fn one_step() -> Definition {
+pub(crate) fn one_step() -> Definition {
     let spec = StepSpec {
         name: "only".into(),
         kind: StepKind::Compensable,

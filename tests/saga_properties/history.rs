@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sagaline::saga::{Definition, ParkReason, SagaEvent, StepDirection, StepIndex, StepKind};
 
 /// Every event, and the turns that a run may take between them.
-pub const PATHS: [&str; 27] = [
+pub(crate) const PATHS: [&str; 27] = [
     "SagaStarted",
     "StepStarted",
     "StepSucceeded",
@@ -36,7 +36,7 @@ pub const PATHS: [&str; 27] = [
 ];
 
 /// Which of them a log took.
-pub fn paths(log: &[SagaEvent]) -> Vec<String> {
+pub(crate) fn paths(log: &[SagaEvent]) -> Vec<String> {
     let names: Vec<&str> = log.iter().map(SagaEvent::name).collect();
     let taken = |path: &&str| {
         let mut rest = names.iter();
@@ -59,7 +59,7 @@ struct Seen {
     epoch: u64,
 }
 
-pub fn check(definition: &Definition, log: &[SagaEvent]) {
+pub(crate) fn check(definition: &Definition, log: &[SagaEvent]) {
     let mut seen = Seen::default();
     for event in log {
         let epoch = event.epoch().unwrap_or(seen.epoch);

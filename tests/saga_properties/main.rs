@@ -6,6 +6,8 @@
 //! restarted one would do; epochs never fall. At every end the ledger is right, and stays right when all
 //! calls that were ever lost arrive after all.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod arbitrary;
 mod definitions;
 mod history;
@@ -60,7 +62,7 @@ proptest! {
         definition in definitions::any_definition(),
         tape in proptest::collection::vec(any::<u32>(), 0..120),
     ) {
-        let mut played = Tape::new(tape.clone());
+        let mut played = Tape::new(tape);
         let world = World::new(&definition, &mut played);
         let mut run = Run::begin(&definition, world, played);
         run.play();

@@ -10,7 +10,7 @@ use sagaline::saga::{
 use crate::tape::Tape;
 use crate::world::World;
 
-pub struct Run<'a> {
+pub(crate) struct Run<'a> {
     definition: &'a Definition,
     world: World,
     tape: Tape,
@@ -26,7 +26,7 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub fn begin(definition: &'a Definition, world: World, tape: Tape) -> Self {
+    pub(crate) fn begin(definition: &'a Definition, world: World, tape: Tape) -> Self {
         let moment = Moment { now_us: 1_000, epoch: 1, jitter: 0 };
         let decision = begin(definition, Json::null(), moment);
         let mut run = Self::with_log(definition, world, tape, decision.events);
@@ -36,7 +36,7 @@ impl<'a> Run<'a> {
     }
 
     /// A shell that finds this log.
-    pub fn resume(definition: &'a Definition, world: World, log: Vec<SagaEvent>) -> Self {
+    pub(crate) fn resume(definition: &'a Definition, world: World, log: Vec<SagaEvent>) -> Self {
         let mut run = Self::with_log(definition, world, Tape::empty(), log);
         run.live = pending_effects(definition, &run.state).into_iter().collect();
         run
@@ -49,12 +49,12 @@ impl<'a> Run<'a> {
         Self { definition, world, tape, moment, state, log, live, lost, spent }
     }
 
-    pub fn log(&self) -> &[SagaEvent] {
+    pub(crate) fn log(&self) -> &[SagaEvent] {
         &self.log
     }
 
     /// Plays the tape to its end.
-    pub fn play(&mut self) {
+    pub(crate) fn play(&mut self) {
         while let Some(choice) = self.tape.next(32) {
             self.moment.jitter = choice as u64;
             match choice {
@@ -75,7 +75,7 @@ impl<'a> Run<'a> {
     }
 
     /// Everything works from now on and operators do their work: the saga must reach its end.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         for _ in 0..2_000 {
             if self.state.has_ended() {
                 return;
@@ -92,7 +92,7 @@ impl<'a> Run<'a> {
     }
 
     /// Everything works from now on and nobody touches the saga, unless it waits for somebody.
-    pub fn finish_alone(&mut self) {
+    pub(crate) fn finish_alone(&mut self) {
         let waited = self.state.parked.is_some();
         if self.state.paused {
             self.verb(Verb::Resume);
@@ -106,14 +106,14 @@ impl<'a> Run<'a> {
         self.finish();
     }
 
-    pub fn let_lost_calls_arrive(&mut self) {
+    pub(crate) fn let_lost_calls_arrive(&mut self) {
         for (step, direction, _) in std::mem::take(&mut self.lost) {
             self.world.arrives(step, direction);
         }
     }
 
     /// What people declared by hand is beyond the machine's knowledge.
-    pub fn check_ledger(&self) {
+    pub(crate) fn check_ledger(&self) {
         let declared: HashSet<StepIndex> = self.log.iter().filter_map(declared).collect();
         let expected = i32::from(self.state.phase == Phase::Completed);
         for step in (0..self.state.steps.len()).map(|place| StepIndex(place as u32)) {

@@ -29,14 +29,14 @@ struct Participant {
 }
 
 #[derive(Debug, Clone)]
-pub struct World {
+pub(crate) struct World {
     participants: Vec<Participant>,
     revocation: Revocation,
     pivot: Option<StepIndex>,
 }
 
 impl World {
-    pub fn new(definition: &Definition, tape: &mut Tape) -> Self {
+    pub(crate) fn new(definition: &Definition, tape: &mut Tape) -> Self {
         let revocation =
             [Revocation::Tombstone, Revocation::Refund, Revocation::None][tape.or_zero(3)];
         let participants = definition.steps().iter().map(|step| Participant {
@@ -49,17 +49,17 @@ impl World {
     }
 
     /// A world in which everything works.
-    pub fn willing(definition: &Definition, seed: usize) -> Self {
+    pub(crate) fn willing(definition: &Definition, seed: usize) -> Self {
         let mut world = Self::new(definition, &mut Tape::empty());
         world.revocation = [Revocation::Tombstone, Revocation::Refund, Revocation::None][seed % 3];
         for participant in &mut world.participants {
-            participant.has_probe = seed % 2 == 0;
+            participant.has_probe = seed & 1 == 0;
         }
         world
     }
 
     /// A request arrives: what the participant does and answers.
-    pub fn arrives(&mut self, step: StepIndex, direction: StepDirection) -> Outcome {
+    pub(crate) fn arrives(&mut self, step: StepIndex, direction: StepDirection) -> Outcome {
         let revocation = (self.pivot == Some(step)).then_some(self.revocation);
         let participant = &mut self.participants[step.0 as usize];
         match direction {
@@ -68,7 +68,7 @@ impl World {
         }
     }
 
-    pub fn probe(&self, step: StepIndex) -> Probe {
+    pub(crate) fn probe(&self, step: StepIndex) -> Probe {
         let participant = &self.participants[step.0 as usize];
         match &participant.answer {
             _ if !participant.has_probe => Probe::CannotTell,
@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    pub fn stands(&self, step: StepIndex) -> i32 {
+    pub(crate) fn stands(&self, step: StepIndex) -> i32 {
         self.participants[step.0 as usize].stands
     }
 }

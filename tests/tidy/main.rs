@@ -14,6 +14,7 @@ mod words;
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use source::Source;
 
@@ -44,7 +45,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn workspace() -> Vec<Source> {
+static WORKSPACE: LazyLock<Vec<Source>> = LazyLock::new(|| {
     let mut sources = Vec::new();
     for folder in FOLDERS {
         collect(&root().join(folder), &mut sources);
@@ -54,7 +55,7 @@ fn workspace() -> Vec<Source> {
         assert!(sources.iter().any(|source| source.path == known), "{known} was not found");
     }
     sources
-}
+});
 
 fn collect(folder: &Path, sources: &mut Vec<Source>) {
     // Some folders come with later work.
@@ -77,7 +78,7 @@ fn must_be_empty(findings: &[Finding]) {
 }
 
 fn everywhere(rule: fn(&Source) -> Vec<Finding>) {
-    must_be_empty(&workspace().iter().flat_map(rule).collect::<Vec<_>>());
+    must_be_empty(&WORKSPACE.iter().flat_map(rule).collect::<Vec<_>>());
 }
 
 #[test]
@@ -93,8 +94,8 @@ fn only_the_shell_spawns_and_selects() {
 #[test]
 fn files_and_functions_stay_short() {
     everywhere(lengths::too_long);
-    for source in workspace() {
-        lengths::long_file(&source).inspect(|line| eprintln!("{line}"));
+    for source in WORKSPACE.iter() {
+        lengths::long_file(source).inspect(|line| eprintln!("{line}"));
     }
 }
 
@@ -125,11 +126,11 @@ fn every_file_is_reached_by_a_mod_line() {
             .into_iter()
             .filter_map(|path| Some((path.to_owned(), fs::read_to_string(root().join(path)).ok()?)))
             .collect();
-    must_be_empty(&modules::unreached(&workspace(), &manifests));
+    must_be_empty(&modules::unreached(&WORKSPACE, &manifests));
 }
 
 #[test]
 fn the_code_map_names_every_top_level_module() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    must_be_empty(&modules::unmapped(&workspace(), &readme));
+    must_be_empty(&modules::unmapped(&WORKSPACE, &readme));
 }

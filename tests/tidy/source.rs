@@ -34,11 +34,12 @@ impl Source {
         self.tokens.get(i).map_or("", |token| &token.text)
     }
 
-    /// Whether the whole file is a test, a bench or a fuzz target.
+    /// Whether the whole file is a test, a bench, a fuzz target or a suite of promises.
     pub(crate) fn is_test(&self) -> bool {
         let folders = ["tests/", "benches/", "fuzz/"];
         let outside = folders.iter().any(|folder| self.path.starts_with(folder));
-        outside || self.path.contains("/tests/") || self.path.ends_with("_tests.rs")
+        let inside = ["/tests/", "/conformance/"].iter().any(|folder| self.path.contains(folder));
+        outside || inside || self.path.ends_with("_tests.rs")
     }
 
     /// The index behind the block that opens at `open`, which must be a bracket.

@@ -55,7 +55,10 @@ fn marks(source: &Source) -> Vec<Finding> {
 /// Output belongs to the command line, the benches and the simulation's reports.
 fn may_not_print(source: &Source) -> bool {
     let product = source.path.starts_with("src/") || source.path.starts_with("storage/src/");
-    product && !source.path.starts_with("src/cli/") && source.path != "src/main.rs"
+    product
+        && !source.is_test()
+        && !source.path.starts_with("src/cli/")
+        && source.path != "src/main.rs"
 }
 
 /// Names that fit everything.

@@ -1,3 +1,5 @@
+//! What the gateway's book answers, call after call.
+
 use proptest::prelude::*;
 use uuid::Uuid;
 

@@ -1,3 +1,5 @@
+//! What each test token of the fake gateway does.
+
 use std::future::Future;
 use std::sync::Arc;
 use std::task::Poll;

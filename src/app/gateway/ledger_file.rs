@@ -230,7 +230,7 @@ fn io_error(path: &Path, action: &'static str, error: &std::io::Error) -> Ledger
 /// A new file survives a crash only once its folder is synced.
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 /// A sync takes milliseconds: it must not hold up a thread that serves others. It ends by itself, also

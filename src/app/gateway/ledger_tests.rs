@@ -1,3 +1,5 @@
+//! What a ledger keeps, and what it refuses to read.
+
 use std::fs;
 
 use uuid::Uuid;

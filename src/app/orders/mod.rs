@@ -1,6 +1,7 @@
 //! What people do with orders: place, cancel, confirm. The HTTP handlers call this and nothing below it.
 
 mod change;
+mod document;
 mod place;
 
 use sagaline_storage::Backend;

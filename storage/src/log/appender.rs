@@ -87,13 +87,17 @@ impl<K: Kv, C: Clock> Appender<K, C> {
     pub(super) async fn run(mut self) {
         while let Some(first) = self.queue.recv().await {
             let close = self.gather(first);
+            let answered = self.jobs.len();
             self.serve().await;
             if let Some(reply) = close {
                 return self.stop(reply);
             }
             // Those who were answered run on this thread now, before the next write blocks it. Without
-            // this they would wait for a sync that is not theirs, and miss the batch after it.
-            tokio::task::yield_now().await;
+            // this they would wait for a sync that is not theirs, and miss the batch after it. A lone
+            // one runs anyhow, when nothing waits: then this would only cost time.
+            if answered > 1 || !self.queue.is_empty() {
+                tokio::task::yield_now().await;
+            }
         }
     }
 

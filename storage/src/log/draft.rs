@@ -60,8 +60,7 @@ fn check_shape(request: &AppendRequest) -> Result<(), AppendError> {
     within("claims", request.claims.len(), CLAIMS_PER_APPEND_MAX)?;
     let events = request.writes.iter().map(|write| write.events.len()).sum();
     within("events", events, EVENTS_PER_APPEND_MAX)?;
-    let mut streams: Vec<&StreamId> = request.writes.iter().map(|write| &write.stream).collect();
-    match twice(&mut streams) {
+    match twice(request.writes.iter().map(|write| &write.stream)) {
         Some(stream) => invalid(format!("stream {stream} stands in the append twice")),
         None => Ok(()),
     }
@@ -80,8 +79,7 @@ fn check_claims(changes: &[ClaimChange]) -> Result<(), AppendError> {
             ));
         }
     }
-    let mut claims: Vec<&Claim> = changes.iter().map(ClaimChange::claim).collect();
-    match twice(&mut claims) {
+    match twice(changes.iter().map(ClaimChange::claim)) {
         Some(claim) => invalid(format!("claim {claim} stands in the append twice")),
         None => Ok(()),
     }
@@ -99,8 +97,7 @@ fn check_events(request: &AppendRequest) -> Result<(), AppendError> {
             ));
         }
     }
-    let mut ids: Vec<_> = events().map(|event| event.id.0).collect();
-    match twice(&mut ids) {
+    match twice(events().map(|event| event.id.0)) {
         Some(id) => invalid(format!("event id {id} stands in the append twice")),
         None => Ok(()),
     }
@@ -157,8 +154,21 @@ fn assemble(
     }
 }
 
+/// Up to this many values are compared pair by pair, without a list of their own.
+const PAIRWISE_MAX: usize = 8;
+
 /// A value that stands in the list more than once.
-fn twice<T: Ord + Clone>(values: &mut [T]) -> Option<T> {
+fn twice<T: Ord + Clone>(values: impl Iterator<Item = T> + Clone) -> Option<T> {
+    if values.clone().nth(PAIRWISE_MAX).is_none() {
+        let mut rest = values;
+        while let Some(value) = rest.next() {
+            if rest.clone().any(|other| other == value) {
+                return Some(value);
+            }
+        }
+        return None;
+    }
+    let mut values: Vec<T> = values.collect();
     values.sort_unstable();
     values.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone())
 }

@@ -22,51 +22,48 @@ enum Missing {
     Epoch(Shard),
 }
 
-#[derive(Debug, Default)]
-struct Missed {
-    things: Vec<Missing>,
-    keys: Vec<Bytes>,
+impl Missing {
+    fn key(&self) -> Bytes {
+        match self {
+            Self::AppendId(id) => keys::append_id::key(*id),
+            Self::Stream(stream) => keys::stream::key(stream, StreamVersion(1)),
+            Self::Claim(claim) => keys::claim::key(claim),
+            Self::Epoch(shard) => keys::epoch::key(*shard),
+        }
+    }
 }
 
-impl Missed {
-    fn add(&mut self, thing: Missing, key: Bytes) {
-        self.things.push(thing);
-        self.keys.push(key);
-    }
-
-    fn collect(&mut self, heads: &Heads, job: &Job) {
-        match job {
-            Job::Append(queued) => self.collect_append(heads, &queued.draft),
-            Job::Raise(raise) => raise.shards.iter().for_each(|shard| self.epoch(heads, *shard)),
+fn collect(missed: &mut Vec<Missing>, heads: &Heads, job: &Job) {
+    match job {
+        Job::Append(queued) => collect_append(missed, heads, &queued.draft),
+        Job::Raise(raise) => {
+            raise.shards.iter().for_each(|shard| collect_epoch(missed, heads, *shard));
         }
     }
+}
 
-    fn collect_append(&mut self, heads: &Heads, draft: &Draft) {
-        if heads.append_ids.get(&draft.append_id).is_none() {
-            let key = keys::append_id::key(draft.append_id);
-            self.add(Missing::AppendId(draft.append_id), key);
-        }
-        for write in &draft.writes {
-            if heads.streams.get(&write.stream).is_none() {
-                let key = keys::stream::key(&write.stream, StreamVersion(1));
-                self.add(Missing::Stream(write.stream.clone()), key);
-            }
-        }
-        for change in &draft.claims {
-            if heads.claims.get(change.claim()).is_none() {
-                let key = keys::claim::key(change.claim());
-                self.add(Missing::Claim(change.claim().clone()), key);
-            }
-        }
-        if let Some(fence) = draft.fence {
-            self.epoch(heads, fence.shard);
+fn collect_append(missed: &mut Vec<Missing>, heads: &Heads, draft: &Draft) {
+    if heads.append_ids.get(&draft.append_id).is_none() {
+        missed.push(Missing::AppendId(draft.append_id));
+    }
+    for write in &draft.writes {
+        if heads.streams.get(&write.stream).is_none() {
+            missed.push(Missing::Stream(write.stream.clone()));
         }
     }
-
-    fn epoch(&mut self, heads: &Heads, shard: Shard) {
-        if heads.epochs.get(&shard).is_none() {
-            self.add(Missing::Epoch(shard), keys::epoch::key(shard));
+    for change in &draft.claims {
+        if heads.claims.get(change.claim()).is_none() {
+            missed.push(Missing::Claim(change.claim().clone()));
         }
+    }
+    if let Some(fence) = draft.fence {
+        collect_epoch(missed, heads, fence.shard);
+    }
+}
+
+fn collect_epoch(missed: &mut Vec<Missing>, heads: &Heads, shard: Shard) {
+    if heads.epochs.get(&shard).is_none() {
+        missed.push(Missing::Epoch(shard));
     }
 }
 
@@ -76,8 +73,8 @@ pub(super) async fn load<K: Kv>(
     heads: &mut Heads,
     jobs: &[Job],
 ) -> Result<(), StorageError> {
-    let mut missed = Missed::default();
-    jobs.iter().for_each(|job| missed.collect(heads, job));
+    let mut missed = Vec::new();
+    jobs.iter().for_each(|job| collect(&mut missed, heads, job));
     load_missed(kv, heads, missed).await
 }
 
@@ -87,44 +84,67 @@ pub(super) async fn load_claims<K: Kv>(
     heads: &mut Heads,
     claims: impl Iterator<Item = &Claim>,
 ) -> Result<(), StorageError> {
-    let mut missed = Missed::default();
-    for claim in claims.filter(|claim| heads.claims.get(*claim).is_none()) {
-        missed.add(Missing::Claim(claim.clone()), keys::claim::key(claim));
-    }
+    let missed = claims.filter(|claim| heads.claims.get(*claim).is_none());
+    let missed = missed.map(|claim| Missing::Claim(claim.clone())).collect();
     load_missed(kv, heads, missed).await
 }
 
-async fn load_missed<K: Kv>(kv: &K, heads: &mut Heads, missed: Missed) -> Result<(), StorageError> {
-    if missed.keys.is_empty() {
+async fn load_missed<K: Kv>(
+    kv: &K,
+    heads: &mut Heads,
+    missed: Vec<Missing>,
+) -> Result<(), StorageError> {
+    if missed.is_empty() {
         return Ok(());
     }
-    let values = kv.get_many(Space::Index, missed.keys.clone()).await?;
-    for ((thing, key), value) in missed.things.into_iter().zip(&missed.keys).zip(values) {
-        match thing {
-            Missing::AppendId(id) => {
-                if let Some(value) = value {
-                    heads.append_ids.insert(id, keys::append_id::decode(key, &value)?);
-                }
-            }
-            Missing::Stream(stream) => {
-                let version = match value {
-                    Some(_) => last_version(kv, &stream).await?,
-                    None => StreamVersion::NONE,
-                };
-                heads.streams.insert(stream, version);
-            }
-            Missing::Claim(claim) => {
-                let held = value.map(|value| keys::claim::decode(key, &value)).transpose()?;
-                let held = held.map(|held| Held { owner: held.owner, until: held.until });
-                heads.claims.insert(claim, held);
-            }
-            Missing::Epoch(shard) => {
-                let epoch = value.map(|value| keys::epoch::decode(key, &value)).transpose()?;
-                heads.epochs.insert(shard, epoch.unwrap_or(Epoch(0)));
-            }
+    let keys = missed.iter().map(Missing::key).collect();
+    let values = kv.get_many(Space::Index, keys).await?;
+    for (thing, value) in missed.into_iter().zip(values) {
+        match value {
+            Some(value) => found(kv, heads, thing, &value).await?,
+            None => absent(heads, thing),
         }
     }
     Ok(())
+}
+
+/// Takes what the store has.
+async fn found<K: Kv>(
+    kv: &K,
+    heads: &mut Heads,
+    thing: Missing,
+    value: &[u8],
+) -> Result<(), StorageError> {
+    let key = thing.key();
+    match thing {
+        Missing::AppendId(id) => {
+            heads.append_ids.insert(id, keys::append_id::decode(&key, value)?);
+        }
+        Missing::Stream(stream) => {
+            let version = last_version(kv, &stream).await?;
+            heads.streams.insert(stream, version);
+        }
+        Missing::Claim(claim) => {
+            let holder = keys::claim::decode(&key, value)?;
+            let held = Held { owner: holder.owner, until: holder.until };
+            heads.claims.insert(claim, Some(held));
+        }
+        Missing::Epoch(shard) => {
+            heads.epochs.insert(shard, keys::epoch::decode(&key, value)?);
+        }
+    }
+    Ok(())
+}
+
+/// Takes that the store has nothing.
+fn absent(heads: &mut Heads, thing: Missing) {
+    match thing {
+        // Absent ids are not kept: none is asked for twice, but by mistake.
+        Missing::AppendId(_) => {}
+        Missing::Stream(stream) => heads.streams.insert(stream, StreamVersion::NONE),
+        Missing::Claim(claim) => heads.claims.insert(claim, None),
+        Missing::Epoch(shard) => heads.epochs.insert(shard, Epoch(0)),
+    }
 }
 
 /// The head of a stream that exists: the end of its last run.

@@ -18,12 +18,26 @@ const EXAMINED_MAX: usize = 1_024;
 pub(super) struct Ring {
     /// The position of the last event there is, also when none is kept.
     head: GlobalPosition,
-    events: VecDeque<RecordedEvent>,
+    events: VecDeque<Kept>,
     bytes: usize,
-    /// The positions of each stream's events in the ring, in order.
-    streams: HashMap<StreamId, VecDeque<u64>>,
+    /// Streams with events in the ring.
+    streams: HashMap<StreamId, Tail>,
     events_max: usize,
     bytes_max: usize,
+}
+
+/// An event, and where the one before it in its stream is (0: it is the stream's first since the start).
+#[derive(Debug)]
+struct Kept {
+    event: RecordedEvent,
+    previous: u64,
+}
+
+/// The newest events of one stream: `events` of them are in the ring, the last is at `last`.
+#[derive(Debug)]
+struct Tail {
+    last: u64,
+    events: u64,
 }
 
 impl Ring {
@@ -52,13 +66,18 @@ impl Ring {
         for event in events {
             self.head = event.position;
             self.bytes += bytes_of(&event);
-            match self.streams.get_mut(&event.stream) {
-                Some(positions) => positions.push_back(event.position.0),
-                None => {
-                    self.streams.insert(event.stream.clone(), VecDeque::from([event.position.0]));
+            let last = event.position.0;
+            let previous = match self.streams.get_mut(&event.stream) {
+                Some(tail) => {
+                    tail.events += 1;
+                    std::mem::replace(&mut tail.last, last)
                 }
-            }
-            self.events.push_back(event);
+                None => {
+                    self.streams.insert(event.stream.clone(), Tail { last, events: 1 });
+                    0
+                }
+            };
+            self.events.push_back(Kept { event, previous });
         }
         self.shrink()
     }
@@ -79,9 +98,9 @@ impl Ring {
         direction: Direction,
         limit: usize,
     ) -> Option<Vec<RecordedEvent>> {
-        let positions = self.streams.get(stream)?;
-        let oldest = self.at(*positions.front()?)?.version.0;
-        let newest = oldest + positions.len() as u64 - 1;
+        let tail = self.streams.get(stream)?;
+        let newest = self.at(tail.last)?.event.version.0;
+        let oldest = newest + 1 - tail.events;
         let (first, last) = match direction {
             Direction::Forward => {
                 let first = from.max(1);
@@ -96,14 +115,30 @@ impl Ring {
             // Nothing of it exists, unless it is older than the ring.
             return (first > newest).then(Vec::new);
         }
-        if first < oldest || last - first >= EXAMINED_MAX as u64 {
+        if first < oldest || newest - first >= EXAMINED_MAX as u64 {
             return None;
         }
-        let own = |version: u64| self.at(positions[(version - oldest) as usize]).cloned();
+        let mut events = self.walk_back(tail.last, newest - last, last - first + 1)?;
         match direction {
-            Direction::Forward => (first..=last).map(own).collect(),
-            Direction::Backward => (first..=last).rev().map(own).collect(),
+            Direction::Forward => events.reverse(),
+            Direction::Backward => {}
         }
+        Some(events)
+    }
+
+    /// `count` events of a stream, newest first: from the one at `position` back, after passing over
+    /// `skip` of them.
+    fn walk_back(&self, position: u64, skip: u64, count: u64) -> Option<Vec<RecordedEvent>> {
+        let mut kept = self.at(position)?;
+        for _ in 0..skip {
+            kept = self.at(kept.previous)?;
+        }
+        let mut events = vec![kept.event.clone()];
+        for _ in 1..count {
+            kept = self.at(kept.previous)?;
+            events.push(kept.event.clone());
+        }
+        Some(events)
     }
 
     /// The oldest position kept; behind the head when nothing is.
@@ -111,7 +146,7 @@ impl Ring {
         self.head.0 + 1 - self.events.len() as u64
     }
 
-    fn at(&self, position: u64) -> Option<&RecordedEvent> {
+    fn at(&self, position: u64) -> Option<&Kept> {
         self.events.get(usize::try_from(position.checked_sub(self.oldest())?).ok()?)
     }
 
@@ -154,11 +189,11 @@ impl Ring {
     fn shrink(&mut self) -> Vec<RecordedEvent> {
         let mut leaving = Vec::new();
         while self.events.len() > self.events_max || self.bytes > self.bytes_max {
-            let Some(event) = self.events.pop_front() else { break };
+            let Some(Kept { event, .. }) = self.events.pop_front() else { break };
             self.bytes -= bytes_of(&event);
-            if let Some(positions) = self.streams.get_mut(&event.stream) {
-                positions.pop_front();
-                if positions.is_empty() {
+            if let Some(tail) = self.streams.get_mut(&event.stream) {
+                tail.events -= 1;
+                if tail.events == 0 {
                     self.streams.remove(&event.stream);
                 }
             }
@@ -170,12 +205,12 @@ impl Ring {
 
 /// The wanted ones among the next events, and the last position looked at.
 fn collect<'a>(
-    events: impl Iterator<Item = &'a RecordedEvent>,
+    events: impl Iterator<Item = &'a Kept>,
     query: &AllQuery,
 ) -> (Vec<RecordedEvent>, Option<GlobalPosition>) {
     let mut wanted = Vec::new();
     let mut last = None;
-    for event in events.take(EXAMINED_MAX) {
+    for Kept { event, .. } in events.take(EXAMINED_MAX) {
         if wanted.len() == query.limit {
             break;
         }

@@ -70,7 +70,7 @@ impl Append {
     /// The request; it may contradict itself.
     pub(crate) fn request(&self, now: Timestamp) -> AppendRequest {
         // A third of the ids ask for one fixed content each, so that repetitions are true ones.
-        let fixed = self.id % 3 == 0;
+        let fixed = self.id.is_multiple_of(3);
         let writes = if fixed { &vec![(1, ExpectedVersion::Any, 2)] } else { &self.writes };
         let claims = if fixed { &Vec::new() } else { &self.claims };
         let mut count = 0;

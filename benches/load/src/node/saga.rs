@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use sagaline::engine::{Call, Compensable, Definition, Outcome, Step};
-use serde::{Deserialize, Serialize};
+use sagaline::prelude::*;
 
-use crate::failure::{Context, Failure};
+use crate::failure::Context;
+use crate::failure::Failure as Stop;
 
 /// The saga's input: what the load sends as `data`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ struct Capture(Participant);
 struct Confirm(Participant);
 
 /// `bench-standard`: two steps that can be undone, then the pivot, one after the other.
-pub(super) fn standard(participant: SocketAddr) -> Result<Definition<Order>, Failure> {
+pub(super) fn standard(participant: SocketAddr) -> Result<Definition<Order>, Stop> {
     let participant = Participant(format!("http://{participant}"));
     Definition::new("bench-standard")
         .compensable(Authorize(participant.clone()))

@@ -81,9 +81,7 @@ async fn register(node: &Process) -> Result<String, Failure> {
         "email": "load@bench.test", "password": "a long enough one",
         "firstName": "Load", "lastName": "Bench"
     });
-    let answer = http::post_json(node.address, "/auth/register", &user).await?;
-    let token = answer["accessToken"].as_str();
-    Ok(token.ok_or_else(|| Failure::new("the answer has no accessToken"))?.to_owned())
+    http::access_token(node.address, "/auth/register", &user).await
 }
 
 /// Waits until the node has worked off what it was given.

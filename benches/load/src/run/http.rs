@@ -38,6 +38,17 @@ pub(crate) async fn post_json(
     }
 }
 
+/// The access token in the answer to a login or a registration.
+pub(crate) async fn access_token(
+    address: SocketAddr,
+    path: &str,
+    body: &Value,
+) -> Result<String, Failure> {
+    let answer = post_json(address, path, body).await?;
+    let token = answer["accessToken"].as_str();
+    Ok(token.ok_or_else(|| Failure::new("the answer has no accessToken"))?.to_owned())
+}
+
 async fn send(
     address: SocketAddr,
     method: &str,

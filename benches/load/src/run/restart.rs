@@ -16,7 +16,7 @@ use crate::load::figures::LoadFigures;
 use crate::participant::Stats;
 use crate::report::row::Row;
 use crate::run::process::{Process, run_load};
-use crate::run::saga_bench::{load_args, named, start_server};
+use crate::run::saga_bench::{admin_token, load_args, named, start_server};
 use crate::run::{Findings, RunArgs, http};
 
 /// Calls that stop for this long have ended.
@@ -63,7 +63,8 @@ async fn restart_node(data_dir: &Path, participant: &Process) -> Result<Process,
 }
 
 async fn start_sagas(node: &Process) -> Result<u64, Failure> {
-    let args = load_args(node, "started-saga", 16, 0.0, 1.0);
+    let mut args = load_args(node, "started-saga", 16, 0.0, 1.0);
+    args.extend(named(&[("--token", admin_token(node).await?)]));
     let figures: LoadFigures = run_load(args).await?;
     match figures.errors {
         0 if figures.ended > 0 => Ok(figures.ended),

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use crate::failure::{Context, Failure};
 use crate::floor::Floor;
 use crate::load::figures::LoadFigures;
+use crate::node::{ADMIN_EMAIL, ADMIN_PASSWORD};
 use crate::report::row::{SagaRow, System};
 use crate::run::process::{Process, run_load, run_part};
 use crate::run::profile::{Profile, empty_dir};
@@ -18,6 +21,7 @@ pub(crate) struct SagaBench<'a> {
     node: Process,
     twin: Process,
     bytes_per_write: u64,
+    token: String,
 }
 
 /// A server's own counts: what it says at `GET /stats`.
@@ -36,14 +40,19 @@ impl<'a> SagaBench<'a> {
         let (profile, data_dir) = (args.profile, args.data_dir.as_path());
         let participant = Process::start_part("participant", &[]).await?;
         let node = start_server("node", data_dir, &participant, &[]).await?;
-        let args = load_args(&node, "saga", 16, 0.2, 0.5);
-        run_load(args).await?;
+        let token = admin_token(&node).await?;
+        let mut args = load_args(&node, "saga", 16, 0.2, 0.5);
+        args.extend(named(&[("--token", token.clone())]));
+        let tried = run_load(args).await?;
+        if tried.errors > 0 {
+            return Err(Failure::new("the node under test does not run the standard saga"));
+        }
         let Counts { appends, puts, bytes, .. } = Counts::of(&node).await?;
         let (puts, bytes) = (puts.div_ceil(appends.max(1)), bytes.div_ceil(appends.max(1)));
         println!("the node puts {puts} keys of {bytes} bytes per append; so does the twin");
         let same = [("--puts-per-write", puts), ("--bytes-per-write", bytes)];
         let twin = start_server("twin", data_dir, &participant, &same).await?;
-        Ok(Self { profile, data_dir, participant, node, twin, bytes_per_write: bytes })
+        Ok(Self { profile, data_dir, participant, node, twin, bytes_per_write: bytes, token })
     }
 
     /// One sync and one round trip, in turns, with nothing else running.
@@ -75,6 +84,10 @@ impl<'a> SagaBench<'a> {
             ("--pid", self.participant.pid().to_string()),
             ("--sync-dir", self.data_dir.to_string_lossy().into_owned()),
         ]));
+        match system {
+            System::Sagaline => args.extend(named(&[("--token", self.token.clone())])),
+            System::Twin => {}
+        }
         let before = Counts::of(server).await?;
         let figures: LoadFigures = run_load(args).await?;
         let after = Counts::of(server).await?;
@@ -83,6 +96,12 @@ impl<'a> SagaBench<'a> {
         let syncs_each = (after.syncs - before.syncs) as f64 / sagas;
         Ok(SagaRow::of(system, kind, &figures, writes_each, syncs_each))
     }
+}
+
+/// Logs in to the node under test.
+pub(crate) async fn admin_token(node: &Process) -> Result<String, Failure> {
+    let login = json!({ "email": ADMIN_EMAIL, "password": ADMIN_PASSWORD });
+    http::access_token(node.address, "/auth/login", &login).await
 }
 
 /// Starts a server that runs sagas, on an empty folder.

@@ -1,0 +1,398 @@
+//! Orders from their request to their end, on a node in memory whose time the test moves. What happened
+//! to the money is told by the gateway's own ledger.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use sagaline::app::gateway::{EntryKind, FakeGateway, FakeSettings, Ledger};
+use sagaline::app::{
+    Accepted, Cancelled, ChangeError, Orders, PlaceError, order_processing, order_refund,
+};
+use sagaline::domain::{
+    IdempotencyKey, LockPolicy, Order, OrderDraft, OrderId, OrderStatus, PaymentId, PaymentStatus,
+    UserId,
+};
+use sagaline::engine::{CommandMetadata, DocumentQuery, Node, NodeBuilder};
+use sagaline::projections::{self, partition};
+use sagaline::saga::{SagaState, Verb};
+use sagaline_storage::backend::Parts;
+use sagaline_storage::clock::SystemEntropy;
+use sagaline_storage::memory::{BusSettings, LocalBus, LocalLocks, ManualClock, MemoryKv};
+use sagaline_storage::view_store::{ViewSettings, Views};
+use sagaline_storage::{Backend, CorrelationId, Direction, EventStore, Log, LogSettings};
+use uuid::Uuid;
+
+type Memory = Parts<
+    Log<MemoryKv, ManualClock>,
+    Views<MemoryKv>,
+    LocalLocks<ManualClock>,
+    LocalBus,
+    ManualClock,
+    SystemEntropy,
+>;
+
+const WINDOW: Duration = Duration::from_secs(5);
+
+struct Shop {
+    node: Node<Memory>,
+    orders: Orders<Memory>,
+    ledger: Ledger,
+    clock: ManualClock,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let (clock, entropy, kv) = (ManualClock::default(), SystemEntropy, MemoryKv::new());
+        let settings = LogSettings::default();
+        let events = Log::open(kv.clone(), clock.clone(), &entropy, settings).await.unwrap();
+        let backend = Parts {
+            name: "memory",
+            events,
+            views: Views::new(kv, ViewSettings::default()),
+            locks: LocalLocks::new(clock.clone()),
+            bus: LocalBus::new(BusSettings::default()),
+            clock: clock.clone(),
+            entropy,
+        };
+        let ledger = Ledger::in_memory();
+        let gateway = FakeGateway::with_ledger(
+            ledger.clone(),
+            FakeSettings::default(),
+            clock.clone(),
+            entropy,
+        );
+        let (gateway, locks) = (gateway.unwrap(), LockPolicy::default());
+        let processing = order_processing(gateway.clone(), locks).unwrap();
+        let refund = order_refund(gateway).unwrap();
+        let node = NodeBuilder::new(backend)
+            .saga(&processing)
+            .saga(&refund)
+            .projection(projections::Orders)
+            .projection(projections::Payments)
+            .projection(projections::Sagas)
+            .start()
+            .await
+            .unwrap();
+        let orders = Orders::new(node.clone(), processing, refund, locks);
+        Self { node, orders, ledger, clock }
+    }
+
+    async fn place(&self, request: Request<'_>) -> Result<Accepted, PlaceError> {
+        let method = match request.method {
+            "external" => r#"{"type":"external"}"#.to_owned(),
+            token => format!(r#"{{"type":"card","token":"{token}"}}"#),
+        };
+        let json = format!(
+            r#"{{"items":[{{"productId":"{}","productName":"Lamp","quantity":2,"price":19.99}}],
+            "shippingAddress":{{"street":"1 Main St","city":"Springfield","zipCode":"1","country":"US"}},
+            "paymentMethod":{method}}}"#,
+            request.product
+        );
+        let details = serde_json::from_str::<OrderDraft>(&json).unwrap().check().unwrap().details;
+        let key = request.key.map(|key| IdempotencyKey::parse(key).unwrap());
+        let correlation_id = CorrelationId::new(format!("request-{}", request.product)).unwrap();
+        self.orders.place(request.user(), details, key, correlation_id).await
+    }
+
+    async fn accepted(&self, token: &str) -> OrderId {
+        self.place(Request { method: token, ..Request::default() }).await.unwrap().order_id
+    }
+
+    /// Lets time pass until the saga has ended or is parked.
+    async fn end_of(&self, id: Uuid) -> SagaState {
+        let sagas = self.node.sagas();
+        let waiting = tokio::spawn(async move { sagas.wait(id).await });
+        for _ in 0..10_000 {
+            if waiting.is_finished() {
+                return waiting.await.unwrap().unwrap();
+            }
+            self.clock.run_for(Duration::from_millis(250)).await;
+        }
+        panic!("the saga came to no end");
+    }
+
+    async fn order(&self, id: OrderId) -> Order {
+        self.orders.load(id).await.unwrap().unwrap()
+    }
+
+    fn money(&self) -> Vec<EntryKind> {
+        self.ledger.read(0, 1_000).unwrap().iter().map(|entry| entry.kind).collect()
+    }
+
+    async fn payment(&self, id: OrderId) -> PaymentStatus {
+        let payment = self.node.aggregates().load(&id.to_string()).await.unwrap();
+        let payment: sagaline::domain::Payment = payment.state;
+        payment.status()
+    }
+
+    async fn cancel(&self, id: OrderId) -> Result<Cancelled, ChangeError> {
+        self.orders.cancel(id, "changed my mind", "ada", &metadata()).await
+    }
+
+    async fn catch_up(&self) {
+        let head = self.node.backend().events().head().await.unwrap();
+        let views = self.node.views::<projections::Orders>().unwrap();
+        for _ in 0..1_000 {
+            if views.position() >= head {
+                return;
+            }
+            self.clock.run_for(Duration::from_millis(50)).await;
+        }
+        panic!("the view does not catch up");
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    user: u128,
+    product: &'a str,
+    method: &'a str,
+    key: Option<&'a str>,
+}
+
+impl Default for Request<'_> {
+    fn default() -> Self {
+        Self { user: 1, product: "lamp", method: "tok_ok", key: None }
+    }
+}
+
+impl Request<'_> {
+    fn user(&self) -> UserId {
+        UserId::new(Uuid::from_u128(self.user))
+    }
+}
+
+fn metadata() -> CommandMetadata {
+    CommandMetadata { correlation_id: CorrelationId::new("later").unwrap(), causation_id: None }
+}
+
+#[tokio::test]
+async fn an_order_is_paid_in_three_durable_writes() {
+    let shop = Shop::open().await;
+    let before = shop.node.backend().events().counters();
+    let id = shop.accepted("tok_ok").await;
+    assert_eq!(shop.end_of(id.uuid()).await.status(), "completed");
+    let after = shop.node.backend().events().counters();
+    assert_eq!(after.appends - before.appends, 3);
+    let order = shop.order(id).await;
+    assert_eq!(order.status(), OrderStatus::Paid);
+    assert_eq!(order.payment_id(), Some(&PaymentId::of_order(id)));
+    assert_eq!(shop.payment(id).await, PaymentStatus::Completed);
+    assert_eq!(shop.money(), [EntryKind::Authorize, EntryKind::Capture]);
+}
+
+#[tokio::test]
+async fn a_gateway_that_loses_calls_or_replies_charges_once() {
+    for token in ["tok_timeout_charged", "tok_timeout_lost", "tok_slow", "tok_flaky"] {
+        let shop = Shop::open().await;
+        let id = shop.accepted(token).await;
+        assert_eq!(shop.end_of(id.uuid()).await.status(), "completed", "{token}");
+        assert_eq!(shop.order(id).await.status(), OrderStatus::Paid, "{token}");
+        assert_eq!(shop.payment(id).await, PaymentStatus::Completed, "{token}");
+        assert_eq!(shop.money(), [EntryKind::Authorize, EntryKind::Capture], "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_declined_payment_ends_as_cancelled_and_compensated() {
+    for (token, money) in [
+        ("tok_decline", vec![EntryKind::Refused]),
+        ("tok_nonsense", vec![EntryKind::Refused]),
+        ("tok_capture_decline", vec![EntryKind::Authorize, EntryKind::Refused, EntryKind::Void]),
+    ] {
+        let shop = Shop::open().await;
+        let id = shop.accepted(token).await;
+        assert_eq!(shop.end_of(id.uuid()).await.status(), "compensated", "{token}");
+        let order = shop.order(id).await;
+        assert_eq!(order.status(), OrderStatus::Cancelled, "{token}");
+        assert!(order.end_reason().unwrap().ends_with(')'), "{:?}", order.end_reason());
+        assert_eq!(shop.payment(id).await, PaymentStatus::Failed, "{token}");
+        assert_eq!(shop.money(), money, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn an_undo_that_keeps_failing_is_parked_and_an_operator_brings_it_back() {
+    let shop = Shop::open().await;
+    let id = shop.accepted("tok_void_fails").await;
+    assert_eq!(shop.end_of(id.uuid()).await.status(), "parked");
+    assert_eq!(shop.order(id).await.status(), OrderStatus::Pending);
+    shop.node.sagas().operate(id.uuid(), Verb::Skip, "voided by phone", "ops").await.unwrap();
+    assert_eq!(shop.end_of(id.uuid()).await.status(), "compensated");
+    assert_eq!(shop.order(id).await.status(), OrderStatus::Cancelled);
+    assert!(!shop.money().contains(&EntryKind::Capture));
+}
+
+#[tokio::test]
+async fn a_product_in_flight_and_for_a_while_after_has_one_order() {
+    let shop = Shop::open().await;
+    let first = shop.accepted("tok_slow").await;
+    let other = Request { user: 2, ..Request::default() };
+    let refused = |answer| match answer {
+        Err(PlaceError::Duplicate { existing, product }) => (existing, product),
+        answer => panic!("{answer:?}"),
+    };
+    assert_eq!(refused(shop.place(other).await), (first, "lamp".to_owned()));
+    shop.end_of(first.uuid()).await;
+    assert_eq!(shop.order(first).await.status(), OrderStatus::Paid);
+    assert_eq!(refused(shop.place(other).await).0, first, "the window is not over");
+    shop.clock.run_for(WINDOW).await;
+    assert_ne!(shop.place(other).await.unwrap().order_id, first);
+    assert!(shop.place(Request { product: "bulb", ..other }).await.is_ok());
+}
+
+#[tokio::test]
+async fn five_simultaneous_orders_for_a_product_make_one() {
+    let shop = Shop::open().await;
+    let request = |user| Request { user, ..Request::default() };
+    let answers = tokio::join!(
+        shop.place(request(1)),
+        shop.place(request(2)),
+        shop.place(request(3)),
+        shop.place(request(4)),
+        shop.place(request(5)),
+    );
+    let answers = [answers.0, answers.1, answers.2, answers.3, answers.4];
+    let accepted: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().ok()).collect();
+    assert_eq!(accepted.len(), 1);
+    for answer in &answers {
+        match answer {
+            Ok(_) => {}
+            Err(PlaceError::Duplicate { existing, .. }) => {
+                assert_eq!(*existing, accepted[0].order_id);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_sent_again_is_answered_with_the_same_order() {
+    let shop = Shop::open().await;
+    for method in ["tok_slow", "external"] {
+        let request = Request { key: Some(method), product: method, method, ..Request::default() };
+        let first = shop.place(request).await.unwrap();
+        assert!(!first.replayed);
+        let again = shop.place(request).await.unwrap();
+        assert!(again.replayed);
+        assert_eq!(
+            (again.order_id, &again.correlation_id),
+            (first.order_id, &first.correlation_id)
+        );
+        shop.clock.run_for(WINDOW * 20).await;
+        assert_eq!(shop.place(request).await.unwrap().order_id, first.order_id, "keys are kept");
+        let other = Request { product: "other", ..request };
+        let answer = shop.place(other).await;
+        assert!(
+            matches!(answer, Err(PlaceError::KeyReused { existing }) if existing == first.order_id)
+        );
+        let stranger = Request { user: 2, product: method, ..other };
+        let answer = shop.place(stranger).await;
+        assert!(!matches!(answer, Err(PlaceError::KeyReused { .. })), "keys are a user's own");
+    }
+}
+
+#[tokio::test]
+async fn an_order_cancelled_before_its_money_moved_is_never_charged() {
+    let shop = Shop::open().await;
+    let id = shop.accepted("tok_slow").await;
+    shop.clock.run_for(Duration::from_millis(500)).await;
+    assert_eq!(shop.cancel(id).await.unwrap(), Cancelled::Compensating);
+    assert_eq!(shop.end_of(id.uuid()).await.status(), "compensated");
+    let order = shop.order(id).await;
+    assert_eq!(order.status(), OrderStatus::Cancelled);
+    assert_eq!(order.end_reason(), Some("changed my mind"));
+    shop.clock.run_for(Duration::from_secs(60)).await;
+    assert!(!shop.money().contains(&EntryKind::Capture), "{:?}", shop.money());
+    let again = shop.cancel(id).await.unwrap_err();
+    assert_eq!(again.to_string(), "an order that is cancelled cannot be cancelled");
+}
+
+#[tokio::test]
+async fn a_paid_order_is_cancelled_by_giving_the_money_back_once() {
+    let shop = Shop::open().await;
+    let id = shop.accepted("tok_ok").await;
+    shop.end_of(id.uuid()).await;
+    for _ in 0..2 {
+        assert_eq!(shop.cancel(id).await.unwrap(), Cancelled::Refunding);
+    }
+    shop.clock.run_for(Duration::from_secs(10)).await;
+    assert_eq!(shop.order(id).await.status(), OrderStatus::Cancelled);
+    assert_eq!(shop.payment(id).await, PaymentStatus::Refunded);
+    assert_eq!(shop.money(), [EntryKind::Authorize, EntryKind::Capture, EntryKind::Refund]);
+}
+
+#[tokio::test]
+async fn an_order_paid_elsewhere_waits_for_a_merchant_or_is_withdrawn() {
+    let shop = Shop::open().await;
+    let payment = PaymentId::parse("bank-17").unwrap();
+    let external = |product| Request { method: "external", product, ..Request::default() };
+    let paid = shop.place(external("a")).await.unwrap();
+    assert_eq!(paid.order.status(), OrderStatus::Pending);
+    let order = shop.orders.confirm(paid.order_id, payment.clone(), &metadata()).await.unwrap();
+    assert_eq!((order.status(), order.payment_id()), (OrderStatus::Paid, Some(&payment)));
+
+    let withdrawn = shop.place(external("b")).await.unwrap().order_id;
+    assert_eq!(shop.cancel(withdrawn).await.unwrap(), Cancelled::Now);
+    let late = shop.orders.confirm(withdrawn, payment.clone(), &metadata()).await;
+    assert!(matches!(late, Err(ChangeError::Refused(_))), "{late:?}");
+
+    let by_card = shop.place(Request { product: "c", method: "tok_slow", ..external("c") }).await;
+    let by_card = by_card.unwrap().order_id;
+    let refused = shop.orders.confirm(by_card, payment.clone(), &metadata()).await;
+    assert!(matches!(refused, Err(ChangeError::Refused(_))), "{refused:?}");
+    let nobody = OrderId::new(Uuid::nil());
+    let missing = shop.orders.confirm(nobody, payment, &metadata()).await;
+    assert!(matches!(missing, Err(ChangeError::NotFound)), "{missing:?}");
+    assert!(matches!(shop.cancel(nobody).await, Err(ChangeError::NotFound)));
+    assert!(shop.money().is_empty());
+}
+
+#[tokio::test]
+async fn fifteen_products_are_fifteen_paid_orders_in_the_view_newest_first() {
+    let shop = Shop::open().await;
+    let products: Vec<String> = (0..15).map(|number| format!("product-{number}")).collect();
+    let mut ids = Vec::new();
+    for product in &products {
+        let accepted = shop.place(Request { product, ..Request::default() }).await.unwrap();
+        ids.push(accepted.order_id);
+        shop.clock.run_for(Duration::from_millis(1)).await;
+    }
+    for id in &ids {
+        assert_eq!(shop.end_of(id.uuid()).await.status(), "completed");
+    }
+    shop.catch_up().await;
+    let views = shop.node.views::<projections::Orders>().unwrap();
+    let partition = partition(&[&Request::default().user().to_string(), "paid"]);
+    assert_eq!(views.count("by_user_status", &partition).await.unwrap(), 15);
+    let query = DocumentQuery {
+        index: "by_user_status",
+        partition,
+        direction: Direction::Backward,
+        after: None,
+        skip: 0,
+        limit: 100,
+    };
+    let found = views.query(query).await.unwrap().documents;
+    ids.reverse();
+    assert_eq!(found.iter().map(|order| order.id).collect::<Vec<_>>(), ids);
+}
+
+#[tokio::test]
+async fn a_document_read_from_the_log_is_the_one_in_the_view() {
+    let shop = Shop::open().await;
+    for (token, product) in [("tok_ok", "a"), ("tok_capture_decline", "b"), ("external", "c")] {
+        let request = Request { method: token, product, ..Request::default() };
+        let id = shop.place(request).await.unwrap().order_id;
+        if token != "external" {
+            shop.end_of(id.uuid()).await;
+        }
+        shop.catch_up().await;
+        let views = shop.node.views::<projections::Orders>().unwrap();
+        let stored = views.get(&id.to_string()).await.unwrap();
+        assert!(stored.is_some());
+        assert_eq!(shop.orders.document(id).await.unwrap(), stored, "{token}");
+    }
+    assert_eq!(shop.orders.document(OrderId::new(Uuid::nil())).await.unwrap(), None);
+}
