@@ -102,9 +102,8 @@ impl From<ReadyError> for Failure {
             ReadyError::Node(NodeError::Setting(_)) | ReadyError::Passwords(_) => {
                 Self::new(Exit::Usage, error)
             }
-            ReadyError::Node(NodeError::Refused(_)) | ReadyError::Definition(_) => {
-                Self::new(Exit::Failed, error)
-            }
+            ReadyError::Node(NodeError::Refused(_)) => Self::new(Exit::StoreUnavailable, error),
+            ReadyError::Definition(_) => Self::new(Exit::Failed, error),
         }
     }
 }

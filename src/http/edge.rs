@@ -21,7 +21,7 @@ use super::prefer::Wait;
 use super::problem;
 use super::within::within;
 
-/// Answered also when the gate is full: an overloaded node must still be seen.
+/// They take no place: an overloaded node must still be seen.
 const ALWAYS_ADMITTED: [&str; 3] = ["/health", "/health/ready", "/metrics"];
 
 /// What is kept of a request for its answer.
@@ -58,11 +58,13 @@ pub(super) async fn edge<B: Backend>(
 }
 
 async fn answer<B: Backend>(app: &App<B>, asked: &Asked, request: Request, next: Next) -> Response {
-    let always = ALWAYS_ADMITTED.contains(&asked.uri.path());
-    let _place = match app.gate().enter() {
-        Ok(place) => Some(place),
-        Err(_) if always => None,
-        Err(full) => return full.into_response(),
+    let _place = if ALWAYS_ADMITTED.contains(&asked.uri.path()) {
+        None
+    } else {
+        match app.gate().enter() {
+            Ok(place) => Some(place),
+            Err(full) => return full.into_response(),
+        }
     };
     let wait = Wait::of(request.headers()).limit().unwrap_or_default();
     let limit = app.settings().http.request_timeout + wait;

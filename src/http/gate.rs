@@ -7,17 +7,26 @@ use super::error::Error;
 /// So many requests at once and no more: the next is told to come again, at once, instead of waiting in
 /// a queue whose length nobody sees.
 #[derive(Debug)]
-pub(super) struct Gate(Semaphore);
+pub(super) struct Gate {
+    places: Semaphore,
+    places_max: usize,
+}
 
 impl Gate {
     pub(super) fn new(requests_max: usize) -> Self {
-        Self(Semaphore::new(requests_max.min(Semaphore::MAX_PERMITS)))
+        let places_max = requests_max.min(Semaphore::MAX_PERMITS);
+        Self { places: Semaphore::new(places_max), places_max }
+    }
+
+    /// Requests that are inside.
+    pub(super) fn inside(&self) -> u64 {
+        let inside = self.places_max.saturating_sub(self.places.available_permits());
+        u64::try_from(inside).unwrap_or(u64::MAX)
     }
 
     /// A place until the permit is dropped.
     pub(super) fn enter(&self) -> Result<SemaphorePermit<'_>, Error> {
-        self.0
-            .try_acquire()
+        self.places.try_acquire()
             .map_err(|_| Error::Overloaded { what: "too many requests in progress" })
     }
 }

@@ -25,9 +25,15 @@ struct State {
 }
 
 /// Registers the engine's counters and the sagas' states with their values of the moment.
-pub(in crate::http) fn register(registry: &mut Registry, engine: &Metrics, sagas: &SagasNow) {
+pub(in crate::http) fn register(
+    registry: &mut Registry,
+    in_progress: u64,
+    engine: &Metrics,
+    sagas: &SagasNow,
+) {
     register_counters(registry, engine);
     let gauges = [
+        ("http_requests_in_progress", "Requests that are being answered", in_progress),
         ("sagas_live", "Sagas that this node works on", sagas.live),
         ("sagas_orphaned", "Sagas whose definition this node does not know", sagas.orphans),
         ("timer_lag_microseconds", "How late the latest timer fired", engine.timer_lag_us.get()),
@@ -87,7 +93,7 @@ mod tests {
         engine.fenced_appends.add(3);
         let sagas = SagasNow { live: 2, orphans: 0, states: vec![("parked", 1, 90)] };
         let mut registry = Registry::with_prefix("sagaline");
-        register(&mut registry, &engine, &sagas);
+        register(&mut registry, 4, &engine, &sagas);
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         for line in [

@@ -36,6 +36,7 @@ async fn ready<B: Backend>(State(app): State<App<B>>) -> Result<Json<Value>, Err
 
 async fn measures<B: Backend>(State(app): State<App<B>>) -> Result<impl IntoResponse, Error> {
     let sagas = sagas::now(&app).await?;
-    let text = app.metrics().text(|now| metrics::register(now, app.node().metrics(), &sagas));
+    let (inside, engine) = (app.gate().inside(), app.node().metrics());
+    let text = app.metrics().text(|now| metrics::register(now, inside, engine, &sagas));
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], text.map_err(Error::internal)?))
 }

@@ -88,5 +88,6 @@ pub(super) async fn now<B: Backend>(app: &App<B>) -> Result<SagasNow, Error> {
         states.push((state, count, oldest.first().map_or(0, age)));
     }
     let live = u64::try_from(app.sagas().live()).unwrap_or(u64::MAX);
-    Ok(SagasNow { live, orphans: app.node().orphans().len() as u64, states })
+    let orphans = u64::try_from(app.node().orphans().len()).unwrap_or(u64::MAX);
+    Ok(SagasNow { live, orphans, states })
 }
