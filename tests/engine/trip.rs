@@ -14,16 +14,16 @@ use sagaline_storage::embedded::{InMemory, LocalSettings, open_in_memory};
 use sagaline_storage::memory::MemoryKv;
 use serde::{Deserialize, Serialize};
 
-pub type Memory = InMemory<SystemClock>;
+pub(crate) type Memory = InMemory<SystemClock>;
 
-pub async fn backend(kv: &MemoryKv) -> Memory {
+pub(crate) async fn backend(kv: &MemoryKv) -> Memory {
     let clock = SystemClock::default();
     open_in_memory(kv.clone(), clock, SystemEntropy, &LocalSettings::default()).await.unwrap()
 }
 
 /// How the next calls of a step go; the last one goes on for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Does {
+pub(crate) enum Does {
     Succeed,
     Reject,
     /// The effect happens, the answer is lost.
@@ -36,7 +36,7 @@ pub enum Does {
 
 /// The world outside: what was told to happen, and what took effect.
 #[derive(Clone, Default)]
-pub struct World(Arc<Mutex<Inner>>);
+pub(crate) struct World(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
@@ -46,19 +46,15 @@ struct Inner {
 }
 
 impl World {
-    pub fn plan(&self, what: &'static str, plan: &[Does]) {
+    pub(crate) fn plan(&self, what: &'static str, plan: &[Does]) {
         self.0.lock().plan.insert(what, plan.to_vec());
     }
 
-    pub fn calls(&self) -> Vec<String> {
-        self.0.lock().calls.clone()
-    }
-
-    pub fn count(&self, what: &str) -> usize {
+    pub(crate) fn count(&self, what: &str) -> usize {
         self.0.lock().calls.iter().filter(|call| *call == what).count()
     }
 
-    pub fn effective(&self) -> Vec<String> {
+    pub(crate) fn effective(&self) -> Vec<String> {
         let inner = self.0.lock();
         inner.effective.iter().map(|key| key.split('/').nth(1).unwrap().to_owned()).collect()
     }
@@ -92,26 +88,26 @@ impl World {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trip {
-    pub city: String,
+pub(crate) struct Trip {
+    pub(crate) city: String,
 }
 
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Booking {
-    pub city: Option<String>,
-    pub confirmed: bool,
-    pub cancelled: bool,
+pub(crate) struct Booking {
+    pub(crate) city: Option<String>,
+    pub(crate) confirmed: bool,
+    pub(crate) cancelled: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BookingEvent {
+pub(crate) enum BookingEvent {
     BookingMade { city: String },
     BookingConfirmed {},
     BookingCancelled {},
 }
 
 #[derive(Debug, Clone)]
-pub enum BookingCommand {
+pub(crate) enum BookingCommand {
     Make { city: String },
     Confirm,
     Cancel,
@@ -119,7 +115,7 @@ pub enum BookingCommand {
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct BookingRefusal(String);
+pub(crate) struct BookingRefusal(String);
 
 impl Aggregate for Booking {
     const CATEGORY: &'static str = "booking";
@@ -162,11 +158,11 @@ impl Aggregate for Booking {
     }
 }
 
-pub struct Book;
-pub struct Hotel(pub World);
-pub struct Flight(pub World);
-pub struct Charge(pub World);
-pub struct Confirm;
+pub(crate) struct Book;
+pub(crate) struct Hotel(pub(crate) World);
+pub(crate) struct Flight(pub(crate) World);
+pub(crate) struct Charge(pub(crate) World);
+pub(crate) struct Confirm;
 
 impl Step for Book {
     const NAME: &'static str = "book";
@@ -236,7 +232,7 @@ impl Step for Confirm {
     }
 }
 
-pub fn definition(world: &World) -> Definition<Trip> {
+pub(crate) fn definition(world: &World) -> Definition<Trip> {
     Definition::new("trip")
         .compensable(Book)
         .compensable(Hotel(world.clone()))
@@ -260,7 +256,7 @@ pub fn definition(world: &World) -> Definition<Trip> {
         .unwrap()
 }
 
-pub async fn node(backend: Memory, world: &World) -> (Node<Memory>, Definition<Trip>) {
+pub(crate) async fn node(backend: Memory, world: &World) -> (Node<Memory>, Definition<Trip>) {
     let definition = definition(world);
     let settings = EngineSettings { shards: 4, drain_timeout_ms: 100, ..EngineSettings::default() };
     let node =
