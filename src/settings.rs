@@ -56,7 +56,7 @@ settings! {
         backend: BackendKind = BACKEND["embedded"] one_of(BackendKind::WORDS);
         /// Folder of the embedded store, the fake gateway's ledger and generated secrets. One process at a time.
         data_dir: PathBuf = DATA_DIR["./data"] path();
-        /// Threads that run requests and sagas. auto: one per core.
+        /// Threads that run requests and sagas. auto: one per core and one more, since a sync blocks the one it runs on.
         worker_threads: Option<usize> = WORKER_THREADS["auto"] auto_or(whole(1, 1_024));
         /// Longest time a stop may take: finish requests, hand over sagas, close the store.
         drain_timeout: Duration = DRAIN_TIMEOUT["20s"] duration(SECOND, HOUR);
@@ -208,6 +208,15 @@ pub struct Loaded {
     pub settings: Settings,
     /// One per row of the table, in its order, fit to be shown: secrets are masked.
     pub effective: Vec<Effective>,
+}
+
+impl NodeSettings {
+    /// How many worker threads the runtime gets. By default one more than there are cores: the log's
+    /// sync blocks the thread that it runs on.
+    pub fn threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.worker_threads.unwrap_or(cores + 1)
+    }
 }
 
 impl Settings {
