@@ -98,9 +98,9 @@ settings! {
         password_hashes_at_once: usize = PASSWORD_HASHES_AT_ONCE["2"] whole(1, 64);
         /// Passwords that may wait to be hashed; further ones are answered 503 with Retry-After.
         password_queue: usize = PASSWORD_QUEUE["64"] whole(0, 10_000);
-        /// Logins tried from one address; more is answered 429.
+        /// Logins that fail from one address; after so many further ones are answered 429.
         login_rate_per_address: Rate = LOGIN_RATE_PER_ADDRESS["120/1m"] rate();
-        /// Logins tried for one account; more is answered 429.
+        /// Logins that fail for one account; after so many further ones are answered 429.
         login_rate_per_account: Rate = LOGIN_RATE_PER_ACCOUNT["20/1m"] rate();
     }
 
