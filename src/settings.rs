@@ -132,10 +132,10 @@ settings! {
         sagas_in_flight_max: usize = SAGAS_IN_FLIGHT_MAX["100000"] whole(1, 10_000_000);
         /// Calls to one participant under way at once; further ones wait.
         participant_calls_max: usize = PARTICIPANT_CALLS_MAX["256"] whole(1, 100_000);
-        /// Failures of a participant in a row that open its circuit breaker.
-        breaker_failures: u32 = BREAKER_FAILURES["10"] whole(1, 100_000);
-        /// How long an open breaker keeps calls back before one is let through.
-        breaker_open_for: Duration = BREAKER_OPEN_FOR["5s"] duration(MILLISECOND, HOUR);
+        /// By how many of its last calls a participant's circuit breaker judges: it opens when 8 of 10 of them failed.
+        breaker_outcomes: u32 = BREAKER_OUTCOMES["10"] whole(1, 64);
+        /// How long an open breaker keeps calls back at first; doubled up to 5 s while it does not help.
+        breaker_open_for: Duration = BREAKER_OPEN_FOR["500ms"] duration(MILLISECOND, HOUR);
         /// Retries allowed per first attempt to a participant, on average.
         retry_budget: f64 = RETRY_BUDGET["0.2"] fraction();
         /// Life of a shard's lease: a dead node's sagas are taken over within twice this.

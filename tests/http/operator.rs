@@ -21,7 +21,7 @@ async fn saga_whose_undo_keeps_failing_is_brought_back_by_an_operator() {
     let mut setup = Setup::default();
     // The undo is to fail as often as its policy allows, without pauses for the gateway's sake.
     setup.settings.engine.retry_budget = 1.0;
-    setup.settings.engine.breaker_failures = 1_000;
+    setup.settings.engine.breaker_outcomes = 64;
     let app = TestApp::start_with(setup).await;
     let customer = app.customer().await;
     let id = parked(&app, &customer).await;
