@@ -12,6 +12,11 @@ use sagaline::telemetry;
 use sagaline::worlds::{open_existing, open_folder};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Sagas are many small pieces of memory made on one thread and given back on another, which this
+/// allocator is made for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,9 +53,7 @@ fn block_on(
 ) -> Result<(), Failure> {
     telemetry::start(&settings.telemetry)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = settings.node.worker_threads {
-        runtime.worker_threads(threads);
-    }
+    runtime.worker_threads(settings.node.threads());
     let runtime = runtime.enable_all().build();
     runtime.map_err(|error| Failure::new(Exit::Failed, error))?.block_on(work)
 }

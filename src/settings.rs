@@ -56,7 +56,7 @@ settings! {
         backend: BackendKind = BACKEND["embedded"] one_of(BackendKind::WORDS);
         /// Folder of the embedded store, the fake gateway's ledger and generated secrets. One process at a time.
         data_dir: PathBuf = DATA_DIR["./data"] path();
-        /// Threads that run requests and sagas. auto: one per core.
+        /// Threads that run requests and sagas. auto: one per core and one more, since a sync blocks the one it runs on.
         worker_threads: Option<usize> = WORKER_THREADS["auto"] auto_or(whole(1, 1_024));
         /// Longest time a stop may take: finish requests, hand over sagas, close the store.
         drain_timeout: Duration = DRAIN_TIMEOUT["20s"] duration(SECOND, HOUR);
@@ -98,9 +98,9 @@ settings! {
         password_hashes_at_once: usize = PASSWORD_HASHES_AT_ONCE["2"] whole(1, 64);
         /// Passwords that may wait to be hashed; further ones are answered 503 with Retry-After.
         password_queue: usize = PASSWORD_QUEUE["64"] whole(0, 10_000);
-        /// Logins tried from one address; more is answered 429.
+        /// Logins that fail from one address; after so many further ones are answered 429.
         login_rate_per_address: Rate = LOGIN_RATE_PER_ADDRESS["120/1m"] rate();
-        /// Logins tried for one account; more is answered 429.
+        /// Logins that fail for one account; after so many further ones are answered 429.
         login_rate_per_account: Rate = LOGIN_RATE_PER_ACCOUNT["20/1m"] rate();
     }
 
@@ -132,10 +132,10 @@ settings! {
         sagas_in_flight_max: usize = SAGAS_IN_FLIGHT_MAX["100000"] whole(1, 10_000_000);
         /// Calls to one participant under way at once; further ones wait.
         participant_calls_max: usize = PARTICIPANT_CALLS_MAX["256"] whole(1, 100_000);
-        /// Failures of a participant in a row that open its circuit breaker.
-        breaker_failures: u32 = BREAKER_FAILURES["10"] whole(1, 100_000);
-        /// How long an open breaker keeps calls back before one is let through.
-        breaker_open_for: Duration = BREAKER_OPEN_FOR["5s"] duration(MILLISECOND, HOUR);
+        /// By how many of its last calls a participant's circuit breaker judges: it opens when 8 of 10 of them failed.
+        breaker_outcomes: u32 = BREAKER_OUTCOMES["10"] whole(1, 64);
+        /// How long an open breaker keeps calls back at first; doubled up to 5 s while it does not help.
+        breaker_open_for: Duration = BREAKER_OPEN_FOR["500ms"] duration(MILLISECOND, HOUR);
         /// Retries allowed per first attempt to a participant, on average.
         retry_budget: f64 = RETRY_BUDGET["0.2"] fraction();
         /// Life of a shard's lease: a dead node's sagas are taken over within twice this.
@@ -208,6 +208,15 @@ pub struct Loaded {
     pub settings: Settings,
     /// One per row of the table, in its order, fit to be shown: secrets are masked.
     pub effective: Vec<Effective>,
+}
+
+impl NodeSettings {
+    /// How many worker threads the runtime gets. By default one more than there are cores: the log's
+    /// sync blocks the thread that it runs on.
+    pub fn threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.worker_threads.unwrap_or(cores + 1)
+    }
 }
 
 impl Settings {

@@ -121,7 +121,7 @@ fn bad_values_are_refused_by_name_value_and_what_is_allowed() {
         ("SHARDS", &["0", "4097"]),
         ("SAGAS_IN_FLIGHT_MAX", &["0"]),
         ("PARTICIPANT_CALLS_MAX", &["0"]),
-        ("BREAKER_FAILURES", &["0"]),
+        ("BREAKER_OUTCOMES", &["0", "65"]),
         ("BREAKER_OPEN_FOR", &["0ms"]),
         ("RETRY_BUDGET", &["2"]),
         ("LEASE_TTL", &["99ms"]),

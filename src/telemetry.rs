@@ -1,6 +1,8 @@
 //! Logs: structured lines on stderr, as text for people or as JSON for machines. Set up once by the
 //! binary; a library never touches the process's subscriber.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -19,7 +21,10 @@ pub fn start(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
     let filter = settings.log_level.as_str();
     let refused = |cause: String| TelemetryError { filter: filter.to_owned(), cause };
     let levels = EnvFilter::try_new(filter).map_err(|error| refused(error.to_string()))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(levels).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(levels)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let set = match settings.log_format {
         LogFormat::Text => lines.finish().try_init(),
         LogFormat::Json => {

@@ -162,11 +162,11 @@ impl<B: Backend> Actor<B> {
 
     async fn work(mut self) {
         loop {
-            if self.is_over() {
+            if self.is_at_rest() {
                 self.tell();
-                if self.core.directory.leave(self.run.id, &self.mailbox) {
-                    return;
-                }
+            }
+            if self.is_over() && self.core.directory.leave(self.run.id, &self.mailbox) {
+                return;
             }
             let flow = match self.hear().await {
                 Heard::Mail(Message::Wait { reply }) => {
@@ -200,12 +200,17 @@ impl<B: Backend> Actor<B> {
         }
     }
 
-    /// Ended, or parked with nothing under way: others wait no longer, and the task is not needed.
-    fn is_over(&self) -> bool {
+    /// Ended, or parked or paused with no call under way: nothing happens until somebody does something
+    /// or a deadline passes, and nobody is kept waiting for that.
+    fn is_at_rest(&self) -> bool {
         let state = &self.run.state;
-        state.has_ended()
-            || (state.parked.is_some() && self.calls.is_empty() && self.timers.is_empty())
-            || (state.paused && self.calls.is_empty() && self.timers.is_empty())
+        let waits = state.parked.is_some() || state.paused;
+        state.has_ended() || (waits && self.calls.is_empty())
+    }
+
+    /// At rest and without a timer: the task is not needed.
+    fn is_over(&self) -> bool {
+        self.run.state.has_ended() || (self.is_at_rest() && self.timers.is_empty())
     }
 
     fn tell(&mut self) {

@@ -54,7 +54,7 @@ impl<C: Clock> Participants<C> {
             clock,
             calls_max: settings.calls_per_participant_max.max(1),
             breaker: BreakerPolicy {
-                failures_to_open: settings.breaker_failures,
+                outcomes: settings.breaker_outcomes,
                 open_min_us: settings.breaker_open_ms.saturating_mul(1_000),
                 ..BreakerPolicy::default()
             },

@@ -11,8 +11,8 @@ pub struct EngineSettings {
     pub sagas_live_max: usize,
     /// Calls to one participant at the same time.
     pub calls_per_participant_max: usize,
-    /// Failures in a row that open a participant's circuit breaker.
-    pub breaker_failures: u32,
+    /// By how many of its last outcomes a participant's circuit breaker judges; 1 to 64.
+    pub breaker_outcomes: u32,
     /// How long it stays open before one call is let through.
     pub breaker_open_ms: u64,
     /// Retries per participant: this share of its first attempts, in percent.
@@ -34,8 +34,8 @@ impl Default for EngineSettings {
             shards: 64,
             sagas_live_max: 100_000,
             calls_per_participant_max: 512,
-            breaker_failures: 10,
-            breaker_open_ms: 2_000,
+            breaker_outcomes: 10,
+            breaker_open_ms: 500,
             retry_budget_percent: 20,
             retry_budget_min_per_s: 10,
             conflict_retries: 8,

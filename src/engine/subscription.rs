@@ -14,9 +14,12 @@ use tokio::sync::watch;
 
 use super::core::Core;
 
-/// After the head is reached the next look comes no sooner: events that come close together are taken
-/// together, which is most of what following costs under load.
-const PACE: Duration = Duration::from_millis(10);
+/// After the head is reached the next look comes no sooner, and the later the more there was: events that
+/// come close together are taken together, which is most of what following costs under load. A quiet
+/// log is followed within [`PACE_MIN`].
+const PACE_MIN: Duration = Duration::from_millis(2);
+const PACE_MAX: Duration = Duration::from_millis(100);
+const PACE_PER_EVENT: Duration = Duration::from_micros(50);
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Somebody who follows the log under a name.
@@ -74,6 +77,7 @@ impl<B: Backend> Subscription<B> {
                 }
                 continue;
             }
+            let pace = pace(page.events.len());
             let changes = apply(page.events.into()).await?;
             let checkpoint =
                 Checkpoint { subscription: self.name.clone(), before, after: page.next };
@@ -85,7 +89,7 @@ impl<B: Backend> Subscription<B> {
             }
             self.progress.send_replace(before.unwrap_or_default());
             if page.end {
-                self.pause(PACE).await;
+                self.pause(pace).await;
             }
         }
         Ok(())
@@ -99,4 +103,9 @@ impl<B: Backend> Subscription<B> {
             () = clock.sleep(pause) => {}
         }
     }
+}
+
+fn pace(events: usize) -> Duration {
+    let events = u32::try_from(events).unwrap_or(u32::MAX);
+    PACE_PER_EVENT.saturating_mul(events).clamp(PACE_MIN, PACE_MAX)
 }

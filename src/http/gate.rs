@@ -26,7 +26,8 @@ impl Gate {
 
     /// A place until the permit is dropped.
     pub(super) fn enter(&self) -> Result<SemaphorePermit<'_>, Error> {
-        self.places.try_acquire()
+        self.places
+            .try_acquire()
             .map_err(|_| Error::Overloaded { what: "too many requests in progress" })
     }
 }

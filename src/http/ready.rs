@@ -124,7 +124,7 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
         shards: engine.shards,
         sagas_live_max: engine.sagas_in_flight_max,
         calls_per_participant_max: engine.participant_calls_max,
-        breaker_failures: engine.breaker_failures,
+        breaker_outcomes: engine.breaker_outcomes,
         breaker_open_ms: millis(engine.breaker_open_for),
         retry_budget_percent: (engine.retry_budget * 100.0).round() as u32,
         // The other half of the time is the connections'.

@@ -1,13 +1,15 @@
 //! Circuit breaker of one participant: pure, driven by the shell that makes the calls.
 //!
 //! ```text
-//! Closed ──failures in a row──> Open ──its pause is over──> HalfOpen: 1, 2, 4, 8 … calls
-//!   ^                            ^                              │ │
-//!   │                            └────────── a failure ─────────┘ │
-//!   └──────────── the ramp has come to its end ───────────────────┘
+//! Closed ──most calls fail──> Open ──its pause is over──> HalfOpen: 4, 8, 16 … calls
+//!   ^                           ^                              │ │
+//!   │                           └───── most of a round fail ───┘ │
+//!   └──────────── the ramp has come to its end ──────────────────┘
 //! ```
 //!
-//! A participant that comes back is met by a ramp and not by the storm of everything that waited. Time
+//! A participant that comes back is met by a ramp and not by the storm of everything that waited. What
+//! counts is the share of failures and never a single one: some requests fail whatever the health of
+//! the participant, and they must not keep the others out. Time
 //! is monotonic microseconds and comes as an argument; the breaker never sleeps and never calls.
 
 /// Whether a call may leave.
@@ -22,12 +24,16 @@ pub enum Admit {
 /// When a breaker opens and how it closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerPolicy {
-    /// So many failures in a row open it; at least 1.
-    pub failures_to_open: u32,
+    /// It judges by this many outcomes, the last ones; 1 to 64.
+    pub outcomes: u32,
+    /// It opens, or a round of the ramp fails, when at least this share of them are failures.
+    pub failures_percent: u32,
     /// How long it stays open the first time, in microseconds; doubled while it does not help.
     pub open_min_us: u64,
     /// It stays open no longer than this.
     pub open_max_us: u64,
+    /// How many calls the first round of the ramp has.
+    pub ramp_min: u32,
     /// When a round of the ramp this wide has succeeded it closes.
     pub ramp_max: u32,
     /// How soon to ask again while a round of the ramp is full, in microseconds.
@@ -37,9 +43,11 @@ pub struct BreakerPolicy {
 impl Default for BreakerPolicy {
     fn default() -> Self {
         Self {
-            failures_to_open: 10,
+            outcomes: 10,
+            failures_percent: 80,
             open_min_us: 500_000,
-            open_max_us: 10_000_000,
+            open_max_us: 5_000_000,
+            ramp_min: 4,
             ramp_max: 64,
             ramp_pause_us: 5_000,
         }
@@ -56,17 +64,33 @@ pub struct Breaker {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Closed { failures: u32 },
+    Closed { recent: Recent },
     Open { until_us: u64, pause_us: u64 },
     HalfOpen { round: Round, pause_us: u64 },
 }
 
-/// A round of the ramp: `width` calls may leave and must succeed before the next, twice as wide.
+/// The last outcomes, the newest in the lowest bit; 1 is a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Recent {
+    failures: u64,
+    told: u32,
+}
+
+impl Recent {
+    fn tell(&mut self, failed: bool, outcomes: u32) {
+        let outcomes = outcomes.clamp(1, 64);
+        self.failures = (self.failures << 1 | u64::from(failed)) & (u64::MAX >> (64 - outcomes));
+        self.told = self.told.saturating_add(1).min(outcomes);
+    }
+}
+
+/// A round of the ramp: `width` calls may leave and most must succeed before the next, twice as wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Round {
     width: u32,
     left: u32,
     succeeded: u32,
+    failed: u32,
     /// Calls whose outcome was never told may not hold the round up for ever.
     ends_at_us: u64,
 }
@@ -74,7 +98,7 @@ struct Round {
 impl Breaker {
     /// A closed breaker.
     pub fn new(policy: BreakerPolicy) -> Self {
-        Self { policy, state: State::Closed { failures: 0 } }
+        Self { policy, state: State::Closed { recent: Recent::default() } }
     }
 
     /// The word of metrics and API: `closed`, `open`, `half_open`.
@@ -92,7 +116,7 @@ impl Breaker {
             State::Closed { .. } => Admit::Go,
             State::Open { until_us, .. } if now_us < until_us => Admit::WaitUntil(until_us),
             State::Open { pause_us, .. } => {
-                let round = self.round(1, now_us, pause_us);
+                let round = self.round(self.policy.ramp_min.max(1), now_us, pause_us);
                 self.admit_in(round, now_us, pause_us)
             }
             State::HalfOpen { round, pause_us } if round.ends_at_us <= now_us => {
@@ -105,33 +129,53 @@ impl Breaker {
 
     /// A call came back with an answer, be it a rejection: the participant works.
     pub fn succeeded(&mut self, now_us: u64) {
-        match self.state {
-            State::Closed { .. } => self.state = State::Closed { failures: 0 },
-            State::Open { .. } => {}
-            State::HalfOpen { mut round, pause_us } => {
-                round.succeeded = round.succeeded.saturating_add(1);
-                self.state = if round.succeeded < round.width {
-                    State::HalfOpen { round, pause_us }
-                } else if round.width >= self.policy.ramp_max {
-                    State::Closed { failures: 0 }
-                } else {
-                    let wider = round.width.saturating_mul(2).min(self.policy.ramp_max);
-                    State::HalfOpen { round: self.round(wider, now_us, pause_us), pause_us }
-                };
-            }
-        }
+        self.tell(false, now_us);
     }
 
     /// A call had no answer, or one that says that the participant does not work.
     pub fn failed(&mut self, now_us: u64) {
+        self.tell(true, now_us);
+    }
+
+    fn tell(&mut self, failed: bool, now_us: u64) {
         match self.state {
-            State::Closed { failures } if failures + 1 < self.policy.failures_to_open => {
-                self.state = State::Closed { failures: failures + 1 };
+            State::Closed { mut recent } => {
+                recent.tell(failed, self.policy.outcomes);
+                self.state = State::Closed { recent };
+                let enough = recent.told >= self.policy.outcomes.clamp(1, 64);
+                if failed && enough && self.too_many(recent.failures.count_ones(), recent.told) {
+                    self.open(now_us, self.policy.open_min_us);
+                }
             }
-            State::Closed { .. } => self.open(now_us, self.policy.open_min_us),
             State::Open { .. } => {}
-            State::HalfOpen { pause_us, .. } => self.open(now_us, pause_us.saturating_mul(2)),
+            State::HalfOpen { mut round, pause_us } => {
+                round.failed = round.failed.saturating_add(u32::from(failed));
+                round.succeeded = round.succeeded.saturating_add(u32::from(!failed));
+                self.state = State::HalfOpen { round, pause_us };
+                self.judge(round, now_us, pause_us);
+            }
         }
+    }
+
+    /// A round is over as soon as what is still out cannot change its end.
+    fn judge(&mut self, round: Round, now_us: u64, pause_us: u64) {
+        if self.too_many(round.failed, round.width) {
+            return self.open(now_us, pause_us.saturating_mul(2));
+        }
+        if round.failed.saturating_add(round.succeeded) < round.width {
+            return;
+        }
+        self.state = if round.width >= self.policy.ramp_max {
+            State::Closed { recent: Recent::default() }
+        } else {
+            let wider = round.width.saturating_mul(2).min(self.policy.ramp_max);
+            State::HalfOpen { round: self.round(wider, now_us, pause_us), pause_us }
+        };
+    }
+
+    fn too_many(&self, failures: u32, outcomes: u32) -> bool {
+        let percent = u64::from(self.policy.failures_percent.clamp(1, 100));
+        u64::from(failures) * 100 >= percent * u64::from(outcomes)
     }
 
     fn open(&mut self, now_us: u64, pause_us: u64) {
@@ -141,7 +185,7 @@ impl Breaker {
 
     fn round(&self, width: u32, now_us: u64, pause_us: u64) -> Round {
         let ends_at_us = now_us.saturating_add(pause_us.max(self.policy.ramp_pause_us));
-        Round { width, left: width, succeeded: 0, ends_at_us }
+        Round { width, left: width, succeeded: 0, failed: 0, ends_at_us }
     }
 
     fn admit_in(&mut self, mut round: Round, now_us: u64, pause_us: u64) -> Admit {
@@ -161,16 +205,18 @@ mod tests {
     use super::*;
 
     const POLICY: BreakerPolicy = BreakerPolicy {
-        failures_to_open: 3,
+        outcomes: 4,
+        failures_percent: 75,
         open_min_us: 1_000,
         open_max_us: 3_000,
+        ramp_min: 1,
         ramp_max: 4,
         ramp_pause_us: 10,
     };
 
     fn opened_at(now_us: u64) -> Breaker {
         let mut breaker = Breaker::new(POLICY);
-        for _ in 0..3 {
+        for _ in 0..4 {
             assert_eq!(breaker.admit(now_us), Admit::Go);
             breaker.failed(now_us);
         }
@@ -182,15 +228,34 @@ mod tests {
     }
 
     #[test]
-    fn only_failures_in_a_row_open_it() {
+    fn only_a_great_share_of_failures_opens_it() {
         let mut breaker = Breaker::new(POLICY);
-        for _ in 0..5 {
+        for _ in 0..50 {
             breaker.failed(0);
             breaker.failed(0);
+            breaker.succeeded(0);
             breaker.succeeded(0);
         }
         assert_eq!(breaker.status(), "closed");
         assert_eq!(opened_at(0).status(), "open");
+    }
+
+    #[test]
+    fn few_outcomes_say_nothing() {
+        let mut breaker = Breaker::new(POLICY);
+        (0..3).for_each(|_| breaker.failed(0));
+        assert_eq!(breaker.status(), "closed");
+    }
+
+    #[test]
+    fn requests_that_always_fail_do_not_keep_the_others_out() {
+        let mut breaker = opened_at(0);
+        while breaker.status() != "closed" {
+            let width = admitted(&mut breaker, 1_000);
+            for call in 0..width {
+                if call % 2 == 1 { breaker.failed(1_000) } else { breaker.succeeded(1_000) }
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The message bus: at least once, in order per key, to groups of consumers.
 
+use std::borrow::Cow;
 use std::future::Future;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ pub struct Message {
     /// Messages of one key are delivered in the order in which they were published.
     pub key: String,
     /// Names and values beside the payload (CloudEvents attributes).
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(Cow<'static, str>, Bytes)>,
     /// The body.
     pub payload: Bytes,
 }

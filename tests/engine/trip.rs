@@ -193,7 +193,11 @@ macro_rules! remote {
 
             async fn action(&self, call: &Call<Trip>) -> Outcome<String> {
                 let key = call.key().to_owned();
-                self.0.act($name, |done| drop(done.insert(key.clone()))).await?;
+                self.0
+                    .act($name, |done| {
+                        done.insert(key.clone());
+                    })
+                    .await?;
                 Ok(format!("{} in {}", $name, call.input().city))
             }
 
@@ -208,7 +212,11 @@ macro_rules! remote {
         impl Compensable for $step {
             async fn compensate(&self, call: &Call<Trip>, _: Option<&String>) -> Outcome<()> {
                 let key = call.action_key();
-                self.0.act($undo, |done| drop(done.remove(&key))).await
+                self.0
+                    .act($undo, |done| {
+                        done.remove(&key);
+                    })
+                    .await
             }
         }
     };

@@ -27,13 +27,13 @@ use tokio::sync::oneshot;
 use crate::client::{Answer, Ask};
 
 /// Signs the tokens of every test node; tests that forge tokens need it.
-pub const SECRET: &str = "a secret of the tests, 32 bytes long";
+pub(crate) const SECRET: &str = "a secret of the tests, 32 bytes long";
 
 /// A running node.
-pub struct TestApp {
-    pub address: SocketAddr,
+pub(crate) struct TestApp {
+    pub(crate) address: SocketAddr,
     /// An administrator's token.
-    pub admin: String,
+    pub(crate) admin: String,
     ledger: Ledger,
     head: Box<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = u64> + Send>> + Send + Sync>,
     /// Ends serving when it is used or dropped.
@@ -41,10 +41,10 @@ pub struct TestApp {
 }
 
 /// What is different from a node as it comes.
-pub struct Setup {
-    pub settings: Settings,
-    pub gateway: FakeSettings,
-    pub passwords: PasswordSettings,
+pub(crate) struct Setup {
+    pub(crate) settings: Settings,
+    pub(crate) gateway: FakeSettings,
+    pub(crate) passwords: PasswordSettings,
 }
 
 impl Default for Setup {
@@ -54,24 +54,25 @@ impl Default for Setup {
         settings.orders.product_lock_window = Duration::ZERO;
         settings.auth.login_rate_per_address = Rate { count: 10_000, per: Duration::from_secs(60) };
         // As cheap as argon2 allows: what a password costs is nobody's promise here.
-        let passwords = PasswordSettings { memory_kib: 8, passes: 1, ..PasswordSettings::default() };
+        let passwords =
+            PasswordSettings { memory_kib: 8, passes: 1, ..PasswordSettings::default() };
         Self { settings, gateway: FakeSettings::default(), passwords }
     }
 }
 
 impl TestApp {
     /// A node in memory.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(Setup::default()).await
     }
 
     /// A node in memory with settings of its own.
-    pub async fn start_with(setup: Setup) -> Self {
+    pub(crate) async fn start_with(setup: Setup) -> Self {
         Self::bare(setup).await.with_admin().await
     }
 
     /// The same, before any request.
-    pub async fn bare(setup: Setup) -> Self {
+    pub(crate) async fn bare(setup: Setup) -> Self {
         let local = LocalSettings::default();
         let (clock, entropy) = (SystemClock::default(), SystemEntropy);
         let backend = open_in_memory(MemoryKv::new(), clock, entropy, &local).await.unwrap();
@@ -79,7 +80,7 @@ impl TestApp {
     }
 
     /// A node on the embedded store in a folder.
-    pub async fn embedded(folder: &Path) -> Self {
+    pub(crate) async fn embedded(folder: &Path) -> Self {
         let local = LocalSettings::default();
         let backend = open_embedded(folder, &RocksSettings::default(), &local).await.unwrap();
         let ledger = Ledger::open(&folder.join("ledger.jsonl")).unwrap();
@@ -132,101 +133,101 @@ impl TestApp {
     }
 
     /// Tells the node to stop, as a signal would.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         drop(self.stop.lock().unwrap().take());
     }
 
     /// The last position of the log: what a refused request must not change.
-    pub async fn head(&self) -> u64 {
+    pub(crate) async fn head(&self) -> u64 {
         (self.head)().await
     }
 
-    pub fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    pub fn ask(&self, method: &str, path: &str) -> Ask {
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Ask {
         Ask::new(self.address, method, path)
     }
 
-    pub async fn get(&self, token: &str, path: &str) -> Answer {
+    pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
         self.ask("GET", path).bearer(token).send().await
     }
 
-    pub async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
         self.ask("POST", path).bearer(token).json(body).send().await
     }
 
-    pub async fn register(&self, email: &str) -> Answer {
+    pub(crate) async fn register(&self, email: &str) -> Answer {
         let body = json!({
             "email": email, "password": PASSWORD, "firstName": "Ada", "lastName": "Lovelace",
         });
         self.post("", "/auth/register", &body).await
     }
 
-    pub async fn log_in(&self, email: &str, password: &str) -> Answer {
+    pub(crate) async fn log_in(&self, email: &str, password: &str) -> Answer {
         self.post("", "/auth/login", &json!({"email": email, "password": password})).await
     }
 
-    pub async fn profile(&self, token: &str) -> Answer {
+    pub(crate) async fn profile(&self, token: &str) -> Answer {
         self.get(token, "/auth/profile").await
     }
 
     /// A new customer's token.
-    pub async fn customer(&self) -> String {
+    pub(crate) async fn customer(&self) -> String {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let answer = self.register(&format!("customer-{number}@example.org")).await;
         answer.expect(201)["accessToken"].as_str().unwrap().to_owned()
     }
 
-    pub async fn token_of(&self, email: &str) -> String {
+    pub(crate) async fn token_of(&self, email: &str) -> String {
         let answer = self.log_in(email, PASSWORD).await;
         answer.expect(200)["accessToken"].as_str().unwrap().to_owned()
     }
 
-    pub async fn place(&self, token: &str, body: &Value) -> Answer {
+    pub(crate) async fn place(&self, token: &str, body: &Value) -> Answer {
         self.post(token, "/orders", body).await
     }
 
     /// Places an order and waits for the end of its saga.
-    pub async fn place_and_wait(&self, token: &str, body: &Value) -> Answer {
+    pub(crate) async fn place_and_wait(&self, token: &str, body: &Value) -> Answer {
         let ask = self.ask("POST", "/orders").bearer(token).header("prefer", "wait=30");
         ask.json(body).send().await
     }
 
-    pub async fn order(&self, token: &str, id: &str) -> Answer {
+    pub(crate) async fn order(&self, token: &str, id: &str) -> Answer {
         self.get(token, &format!("/orders/{id}")).await
     }
 
-    pub async fn cancel(&self, token: &str, id: &str) -> Answer {
+    pub(crate) async fn cancel(&self, token: &str, id: &str) -> Answer {
         self.ask("DELETE", &format!("/orders/{id}")).bearer(token).send().await
     }
 
-    pub async fn confirm(&self, token: &str, id: &str, payment: &str) -> Answer {
+    pub(crate) async fn confirm(&self, token: &str, id: &str, payment: &str) -> Answer {
         let ask = self.ask("PUT", &format!("/orders/{id}/confirm")).bearer(token);
         ask.json(&json!({"paymentId": payment})).send().await
     }
 
-    pub async fn saga(&self, token: &str, id: &str) -> Answer {
+    pub(crate) async fn saga(&self, token: &str, id: &str) -> Answer {
         self.get(token, &format!("/sagas/{id}")).await
     }
 
-    pub async fn operate(&self, token: &str, verb: &str, id: &str) -> Answer {
+    pub(crate) async fn operate(&self, token: &str, verb: &str, id: &str) -> Answer {
         let body = json!({"reason": "because the test says so"});
         self.post(token, &format!("/saga/{verb}/{id}"), &body).await
     }
 
-    pub async fn trace(&self, token: &str, id: &str) -> Answer {
+    pub(crate) async fn trace(&self, token: &str, id: &str) -> Answer {
         self.get(token, &format!("/trace/order/{id}")).await
     }
 }
 
 /// Every account's password.
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// An order for one piece of a product, paid by this token.
-pub fn order_for(product: &str, token: &str) -> Value {
+pub(crate) fn order_for(product: &str, token: &str) -> Value {
     json!({
         "items": [{"productId": product, "productName": "Lamp", "quantity": 2, "price": 19.99}],
         "shippingAddress": {
@@ -238,7 +239,7 @@ pub fn order_for(product: &str, token: &str) -> Value {
 
 /// The id in a document.
 #[track_caller]
-pub fn id_of(document: &Value) -> String {
+pub(crate) fn id_of(document: &Value) -> String {
     document["id"].as_str().unwrap_or_else(|| panic!("no id in {document}")).to_owned()
 }
 

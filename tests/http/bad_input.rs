@@ -12,9 +12,13 @@ const ID: &str = "00000000-0000-7000-8000-000000000000";
 fn routes_with_bodies() -> Vec<(&'static str, String, Value)> {
     let reason = json!({"reason": "r"});
     let mut routes = vec![
-        ("POST", "/auth/register".into(), json!({
-            "email": "x@example.org", "password": "correct horse", "firstName": "X", "lastName": "Y",
-        })),
+        (
+            "POST",
+            "/auth/register".into(),
+            json!({
+                "email": "x@example.org", "password": "correct horse", "firstName": "X", "lastName": "Y",
+            }),
+        ),
         ("POST", "/auth/login".into(), json!({"email": "x@example.org", "password": "y"})),
         ("POST", "/orders".into(), order_for("sku-1", "tok_ok")),
         ("PUT", format!("/orders/{ID}/confirm"), json!({"paymentId": "p"})),
@@ -43,7 +47,9 @@ fn routes_with_tokens() -> Vec<(&'static str, String)> {
     routes.extend(["orders", "sagas", "trace/order"].map(|path| ("GET", format!("/{path}/{ID}"))));
     routes.push(("DELETE", format!("/orders/{ID}")));
     let bodies = routes_with_bodies().into_iter();
-    routes.extend(bodies.map(|(method, path, _)| (method, path)).filter(|r| !r.1.starts_with("/auth")));
+    routes.extend(
+        bodies.map(|(method, path, _)| (method, path)).filter(|r| !r.1.starts_with("/auth")),
+    );
     routes
 }
 
@@ -61,7 +67,12 @@ fn wrong_everywhere() -> Vec<(&'static str, Bytes, u16, &'static str)> {
         (json, Bytes::from(deep), 400, "INVALID_JSON"),
         (json, Bytes::from(vec![b'['; 1024 * 1024 + 1]), 413, "BODY_TOO_LARGE"),
         ("text/plain", Bytes::from_static(b"{}"), 415, "UNSUPPORTED_MEDIA_TYPE"),
-        ("application/x-www-form-urlencoded", Bytes::from_static(b"a=1"), 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (
+            "application/x-www-form-urlencoded",
+            Bytes::from_static(b"a=1"),
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+        ),
     ];
     for value in ["{}", "[]", "null", "true", "1e400", "\"text\"", "[[]]", "{\"\\ud800\":1}"] {
         wrong.push((json, Bytes::from_static(value.as_bytes()), 400, ""));
@@ -170,9 +181,8 @@ async fn wrong_values_of_an_order_are_named_by_their_place() {
 async fn tokens_that_are_not_ours_are_refused_on_every_route() {
     let app = TestApp::start().await;
     let head = app.head().await;
-    let claims = |exp: u64| {
-        json!({"sub": ID, "role": "admin", "iss": "sagaline", "iat": 1, "exp": exp})
-    };
+    let claims =
+        |exp: u64| json!({"sub": ID, "role": "admin", "iss": "sagaline", "iat": 1, "exp": exp});
     let sign = |algorithm, key: &str, exp| {
         let key = EncodingKey::from_secret(key.as_bytes());
         jsonwebtoken::encode(&Header::new(algorithm), &claims(exp), &key).unwrap()
@@ -206,12 +216,15 @@ async fn impossible_ids_and_queries_are_refused() {
     let app = TestApp::start().await;
     let head = app.head().await;
     for path in ["/orders/{}", "/sagas/{}", "/trace/order/{}"] {
-        for id in ["x", "1", "00000000", "%00", "..%2f..%2fetc", "%F0%9F%95%AF", &"a".repeat(2_000)] {
+        for id in ["x", "1", "00000000", "%00", "..%2f..%2fetc", "%F0%9F%95%AF", &"a".repeat(2_000)]
+        {
             let problem = app.get(&app.admin, &path.replace("{}", id)).await;
             let problem = problem.expect_problem(400, "VALIDATION_FAILED");
             assert_eq!(problem["errors"][0]["field"], "id");
         }
-        app.get(&app.admin, &path.replace("{}", "%ff")).await.expect_problem(400, "VALIDATION_FAILED");
+        app.get(&app.admin, &path.replace("{}", "%ff"))
+            .await
+            .expect_problem(400, "VALIDATION_FAILED");
     }
     for path in ["/sagas/correlation/a%20b", "/trace/correlation/%2e%2e%2f", "/sagas/status/lost"] {
         app.get(&app.admin, path).await.expect_problem(400, "VALIDATION_FAILED");

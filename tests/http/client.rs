@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
 /// A request that is being put together.
-pub struct Ask {
+pub(crate) struct Ask {
     address: SocketAddr,
     method: Method,
     path: String,
@@ -21,41 +21,41 @@ pub struct Ask {
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub asked: String,
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) asked: String,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Ask {
-    pub fn new(address: SocketAddr, method: &str, path: &str) -> Self {
+    pub(crate) fn new(address: SocketAddr, method: &str, path: &str) -> Self {
         let method = method.parse().unwrap();
         Self { address, method, path: path.to_owned(), headers: Vec::new(), body: Bytes::new() }
     }
 
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn bearer(self, token: &str) -> Self {
+    pub(crate) fn bearer(self, token: &str) -> Self {
         if token.is_empty() {
             return self;
         }
         self.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
     }
 
-    pub fn json(self, body: &Value) -> Self {
+    pub(crate) fn json(self, body: &Value) -> Self {
         self.raw("application/json", body.to_string().into_bytes())
     }
 
-    pub fn raw(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn raw(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self.header(CONTENT_TYPE.as_str(), content_type)
     }
 
-    pub async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> Answer {
         let asked = format!("{} {}", self.method, self.path);
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -74,11 +74,11 @@ impl Ask {
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
             panic!("{} -> {}: {error}: {:?}", self.asked, self.status, self.body)
         })
@@ -86,14 +86,14 @@ impl Answer {
 
     /// The body, when the status is the wanted one.
     #[track_caller]
-    pub fn expect(&self, status: u16) -> Value {
+    pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}: {:?}", self.asked, self.body);
         if self.body.is_empty() { Value::Null } else { self.json() }
     }
 
     /// Asserts a problem document of this status and code, and that it is complete.
     #[track_caller]
-    pub fn expect_problem(&self, status: u16, code: &str) -> Value {
+    pub(crate) fn expect_problem(&self, status: u16, code: &str) -> Value {
         let problem = self.expect(status);
         let content_type = self.header("content-type");
         assert_eq!(content_type, Some("application/problem+json"), "{}", self.asked);

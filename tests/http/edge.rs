@@ -130,20 +130,24 @@ async fn slow_answer_is_given_up() {
 async fn stopping_node_finishes_what_is_in_progress() {
     let app = TestApp::start().await;
     let customer = app.customer().await;
-    let id = crate::app::id_of(&app.place(&customer, &order_for("s", "tok_slow")).await.expect(201));
+    let id =
+        crate::app::id_of(&app.place(&customer, &order_for("s", "tok_slow")).await.expect(201));
     let asked = app.ask("GET", &format!("/orders/{id}")).bearer(&customer);
     let asked = tokio::spawn(asked.header("prefer", "wait=30").send());
     let address = app.address;
     while in_progress(&app).await < 1 {}
     app.stop();
     let answer = asked.await.unwrap();
-    assert!(["pending", "processing", "paid"].contains(&answer.expect(200)["status"].as_str().unwrap()));
+    assert!(
+        ["pending", "processing", "paid"].contains(&answer.expect(200)["status"].as_str().unwrap())
+    );
     while TcpStream::connect(address).await.is_ok() {}
 }
 
 async fn in_progress(app: &TestApp) -> u64 {
     let metrics = app.get("", "/metrics").await;
     let text = String::from_utf8(metrics.body.to_vec()).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("sagaline_http_requests_in_progress "));
+    let line =
+        text.lines().find_map(|line| line.strip_prefix("sagaline_http_requests_in_progress "));
     line.unwrap().parse().unwrap()
 }

@@ -1,5 +1,7 @@
 //! The HTTP API over real connections: what is promised of each route, and what bad input gets.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod app;
 mod client;
 

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::app::{TestApp, id_of, order_for};
+use crate::app::{Setup, TestApp, id_of, order_for};
 
 /// An order whose undo never succeeds, at the point where its saga waits for an operator.
 async fn parked(app: &TestApp, customer: &str) -> String {
@@ -18,7 +18,11 @@ async fn parked(app: &TestApp, customer: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn saga_whose_undo_keeps_failing_is_brought_back_by_an_operator() {
-    let app = TestApp::start().await;
+    let mut setup = Setup::default();
+    // The undo is to fail as often as its policy allows, without pauses for the gateway's sake.
+    setup.settings.engine.retry_budget = 1.0;
+    setup.settings.engine.breaker_outcomes = 64;
+    let app = TestApp::start_with(setup).await;
     let customer = app.customer().await;
     let id = parked(&app, &customer).await;
     let shown = app.get(&app.admin, "/sagas/status/parked").await.expect(200);

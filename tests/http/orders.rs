@@ -106,7 +106,8 @@ async fn repeated_request_gets_the_first_answer_again() {
     app.ask("GET", first.header("location").unwrap());
     // Spelled differently, named in the body instead of the header, after the order was paid.
     let id = id_of(&first.expect(201));
-    let wait = app.ask("GET", &format!("/orders/{id}")).bearer(&customer).header("prefer", "wait=30");
+    let wait =
+        app.ask("GET", &format!("/orders/{id}")).bearer(&customer).header("prefer", "wait=30");
     wait.send().await.expect(200);
     let spelled = serde_json::to_string_pretty(&with_key(order.clone(), "k-1")).unwrap();
     let ask = app.ask("POST", "/orders").bearer(&customer).raw("application/json", spelled);
@@ -117,7 +118,10 @@ async fn repeated_request_gets_the_first_answer_again() {
     let other = with_key(order_for("sku-2", "tok_ok"), "k-1");
     app.place(&customer, &other).await.expect_problem(422, "IDEMPOTENCY_KEY_REUSED");
     let both = app.ask("POST", "/orders").bearer(&customer).header("idempotency-key", "k-2");
-    both.json(&with_key(order.clone(), "k-1")).send().await.expect_problem(400, "VALIDATION_FAILED");
+    both.json(&with_key(order.clone(), "k-1"))
+        .send()
+        .await
+        .expect_problem(400, "VALIDATION_FAILED");
     // A key is its user's: somebody else's request of the same name is another request.
     let somebody = app.customer().await;
     let theirs = with_key(order_for("sku-3", "tok_ok"), "k-1");
@@ -159,9 +163,13 @@ async fn cancel_wins_before_the_money_moves() {
     let slow = app.place(&customer, &order_for("sku-1", "tok_slow")).await.expect(201);
     let id = id_of(&slow);
     let cancelled = app.ask("DELETE", &format!("/orders/{id}")).bearer(&customer);
-    let cancelled = cancelled.json(&json!({"reason": "changed my mind"})).header("prefer", "wait=30");
+    let cancelled =
+        cancelled.json(&json!({"reason": "changed my mind"})).header("prefer", "wait=30");
     let order = cancelled.send().await.expect(200);
-    assert_eq!((&order["status"], &order["reason"]), (&json!("cancelled"), &json!("changed my mind")));
+    assert_eq!(
+        (&order["status"], &order["reason"]),
+        (&json!("cancelled"), &json!("changed my mind"))
+    );
     assert_eq!(app.saga(&customer, &id).await.expect(200)["status"], "compensated");
     app.cancel(&customer, &id).await.expect_problem(409, "STATE_FORBIDS");
 }

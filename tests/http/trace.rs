@@ -18,7 +18,8 @@ async fn trace_shows_every_event_with_its_cause() {
     assert_eq!(trace["payment"]["status"], "completed");
     assert_eq!(trace["saga"]["status"], "completed");
     let timeline = trace["timeline"].as_array().unwrap();
-    let types: BTreeSet<_> = timeline.iter().filter_map(|event| event["eventType"].as_str()).collect();
+    let types: BTreeSet<_> =
+        timeline.iter().filter_map(|event| event["eventType"].as_str()).collect();
     for event in [
         "SagaStarted",
         "OrderPlaced",

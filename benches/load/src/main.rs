@@ -44,6 +44,7 @@ mod run;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sagaline::settings::Settings;
 
 use crate::failure::{Context, Failure};
 
@@ -77,6 +78,10 @@ enum Part {
     Run(run::RunArgs),
 }
 
+/// The product's allocator, for every part alike.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match measure(Arguments::parse().part) {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,7 +96,9 @@ fn measure(part: Part) -> Result<(), Failure> {
     match part {
         Part::Participant(args) => on_threads(args.threads)?.block_on(participant::run(args)),
         Part::Twin(args) => on_all_cores()?.block_on(twin::run(args)),
-        Part::Node(args) => on_all_cores()?.block_on(node::run(args)),
+        Part::Node(args) => {
+            on_threads(Settings::defaults().node.threads())?.block_on(node::run(args))
+        }
         Part::Load(args) => on_threads(1)?.block_on(load::run(args)),
         Part::Floor(args) => on_threads(1)?.block_on(floor::run(args)),
         Part::Append(args) => on_all_cores()?.block_on(storage::append::run(args)),
@@ -101,7 +108,7 @@ fn measure(part: Part) -> Result<(), Failure> {
     }
 }
 
-/// As many worker threads as the node under test has: one a core.
+/// One worker thread a core.
 fn on_all_cores() -> Result<tokio::runtime::Runtime, Failure> {
     let cores = std::thread::available_parallelism().context("counting the cores")?;
     on_threads(cores.get())

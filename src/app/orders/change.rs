@@ -7,7 +7,7 @@ use crate::domain::{
     Placed,
 };
 use crate::engine::{CommandMetadata, ExecuteError, RequestError, StartError, StartRequest};
-use crate::saga::Refusal;
+use crate::saga::{Phase, Refusal};
 
 use super::super::order_refund::RefundOrder;
 use super::Orders;
@@ -79,7 +79,7 @@ impl<B: Backend> Orders<B> {
     ) -> Result<Cancelled, ChangeError> {
         match self.node.sagas().cancel(id.uuid(), reason, actor).await {
             Ok(()) | Err(RequestError::Refused(Refusal::AlreadyCompensating)) => {
-                Ok(Cancelled::Compensating)
+                self.settled(id, placed, reason, metadata).await
             }
             // The money moved while we were looking, and the order was confirmed with it.
             Err(RequestError::Refused(Refusal::BehindPivot { .. } | Refusal::Ended { .. })) => {
@@ -96,6 +96,31 @@ impl<B: Backend> Orders<B> {
             Err(error @ (RequestError::Unworkable(_) | RequestError::Unavailable(_))) => {
                 Err(ChangeError::Unavailable(error.to_string()))
             }
+        }
+    }
+
+    /// What a cancel that the saga took comes to. While the capture is in doubt nobody knows yet, and what
+    /// nobody knows is not acknowledged: it is settled first, and money that moved is given back.
+    async fn settled(
+        &self,
+        id: OrderId,
+        placed: &Placed,
+        reason: &str,
+        metadata: &CommandMetadata,
+    ) -> Result<Cancelled, ChangeError> {
+        let unavailable = |error: RequestError| ChangeError::Unavailable(error.to_string());
+        let sagas = self.node.sagas();
+        if sagas.history(id.uuid()).await.map_err(unavailable)?.state.aborted.is_some() {
+            return Ok(Cancelled::Compensating);
+        }
+        let state = sagas.wait(id.uuid()).await.map_err(unavailable)?;
+        match state.phase {
+            Phase::Compensated => Ok(Cancelled::Now),
+            Phase::Compensating => Ok(Cancelled::Compensating),
+            Phase::Completed => self.start_refund(id, placed, reason, metadata).await,
+            Phase::Running | Phase::Committing => Err(ChangeError::Unavailable(
+                "it is not known yet whether the money has moved; ask again".to_owned(),
+            )),
         }
     }
 

@@ -46,7 +46,7 @@ fn message(key: &str, number: usize) -> Message {
     Message {
         id: format!("{key}/{number}"),
         key: key.to_owned(),
-        headers: vec![("ce_type".to_owned(), "OrderPlaced".to_owned())],
+        headers: vec![("ce_type".into(), Bytes::from_static(b"OrderPlaced"))],
         payload: Bytes::from(number.to_string()),
     }
 }
@@ -155,7 +155,7 @@ pub async fn message_arrives_as_it_was_sent<F: BusFactory>(factory: &F) {
     let sent = Message {
         id: "e-1".to_owned(),
         key: "schlüssel ✓".to_owned(),
-        headers: vec![("b".to_owned(), String::new()), ("a".to_owned(), "ü".to_owned())],
+        headers: vec![("b".into(), Bytes::new()), ("a".into(), Bytes::from("ü"))],
         payload: Bytes::from_static(b"\0\xFF"),
     };
     publish(&bus, [sent.clone()]).await;

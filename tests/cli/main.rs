@@ -1,0 +1,195 @@
+//! The real binary from the outside: every way it ends has one line on stderr and an exit code of its
+//! own, and nothing that was acknowledged is lost on any of them.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "drives a real process")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+const ADMIN: [(&str, &str); 2] =
+    [("ADMIN_EMAIL", "admin@example.org"), ("ADMIN_PASSWORD", "correct horse")];
+
+/// The program on a data folder, without the settings of whoever runs the tests.
+fn sagaline(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sagaline"));
+    command.env_clear().arg("--data-dir").arg(folder.join("data")).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs it to its end with these lines on stdin.
+fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = sagaline(folder, arguments).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Asserts how it ended and what the one line says.
+#[track_caller]
+fn refused(output: &Output, code: i32, words: &[&str]) {
+    let line = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{line}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(line.starts_with("sagaline: "), "{line}");
+    for word in words {
+        assert!(line.contains(word), "{word} in {line}");
+    }
+}
+
+/// A node on a port of its own that ends with the test.
+struct Node {
+    child: Child,
+    address: String,
+}
+
+impl Node {
+    fn start(folder: &Path) -> Self {
+        let mut command = sagaline(folder, &["--port", "0", "--bind-address", "127.0.0.1"]);
+        let mut child = command.envs(ADMIN).env("LOG_FORMAT", "json").spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let (_, address) = line.trim().split_once("http://").unwrap_or_else(|| {
+            let mut trouble = String::new();
+            child.stderr.as_mut().unwrap().read_to_string(&mut trouble).unwrap();
+            panic!("{line}{trouble}")
+        });
+        Self { address: address.to_owned(), child }
+    }
+
+    fn log_in(&self) -> String {
+        let body = r#"{"email":"admin@example.org","password":"correct horse"}"#;
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(
+            stream,
+            "POST /auth/login HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Ends it as an operator does; its log comes back.
+    fn stop(mut self) -> String {
+        self.signal("-TERM");
+        assert!(self.child.wait().unwrap().success());
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        log
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It has ended already unless its test failed.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn wrong_settings_and_arguments_end_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = run(folder.path(), &["--port", "many"], "");
+    refused(&wrong, 2, &["PORT", "many", "0 to 65535"]);
+    let cluster = run(folder.path(), &["serve", "--backend", "cluster"], "");
+    refused(&cluster, 2, &["BACKEND"]);
+    let role = run(folder.path(), &["user", "create", "--email", "a@b.org", "--role", "king"], "");
+    assert_eq!(role.status.code(), Some(2));
+    assert_eq!(run(folder.path(), &["dance"], "").status.code(), Some(2));
+}
+
+#[test]
+fn folder_in_use_and_port_in_use_are_told_apart_and_harm_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    for arguments in [&["serve", "--port", "0"][..], &["log", "verify"]] {
+        refused(&run(folder.path(), arguments, ""), 3, &["in use", "data"]);
+    }
+    let create = ["user", "create", "--email", "a@example.org"];
+    refused(&run(folder.path(), &create, "long enough\n"), 3, &["in use"]);
+
+    let port = node.address.rsplit(':').next().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let arguments = ["--bind-address", "127.0.0.1", "--port", port];
+    refused(&run(elsewhere.path(), &arguments, ""), 5, &["cannot listen", port, "in use"]);
+    assert!(node.log_in().starts_with("HTTP/1.1 200"));
+    node.stop();
+}
+
+#[test]
+fn node_stops_in_good_order_and_its_log_is_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    assert!(node.log_in().starts_with("HTTP/1.1 200"));
+    let log = node.stop();
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.last().unwrap()["message"], "stopped", "{log}");
+    let verified = run(folder.path(), &["log", "verify"], "");
+    assert!(verified.status.success());
+    assert!(String::from_utf8_lossy(&verified.stdout).contains("is sound"));
+    // The administrator of the first start and the secret are still there.
+    let again = Node::start(folder.path());
+    assert!(again.log_in().starts_with("HTTP/1.1 200"));
+    again.stop();
+}
+
+#[test]
+fn killed_node_starts_again_with_everything_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::start(folder.path());
+    node.signal("-KILL");
+    node.child.wait().unwrap();
+    drop(node);
+    let again = Node::start(folder.path());
+    assert!(again.log_in().starts_with("HTTP/1.1 200"));
+    again.stop();
+}
+
+#[test]
+fn account_made_on_a_stopped_node_can_log_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let create = ["user", "create", "--email", "admin@example.org", "--role", "admin"];
+    let made = run(folder.path(), &create, "correct horse\n");
+    assert!(made.status.success(), "{made:?}");
+    assert!(
+        String::from_utf8_lossy(&made.stdout).starts_with("admin admin@example.org has the id")
+    );
+    refused(&run(folder.path(), &create, "correct horse\n"), 1, &["admin@example.org"]);
+    refused(&run(folder.path(), &create, "short\n"), 2, &["password", "at least 8"]);
+    let node = Node::start(folder.path());
+    assert!(node.log_in().contains(r#""role":"admin""#));
+    node.stop();
+}
+
+#[test]
+fn damaged_log_is_refused_with_4_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    // What the first run wrote is in tables once the second has opened it.
+    Node::start(folder.path()).stop();
+    Node::start(folder.path()).stop();
+    let files = std::fs::read_dir(folder.path().join("data/log")).unwrap();
+    let tables = files
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sst"));
+    let table = tables.max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
+    let mut bytes = std::fs::read(&table).unwrap();
+    bytes[40] ^= 0xff;
+    std::fs::write(&table, &bytes).unwrap();
+    refused(&run(folder.path(), &["log", "verify"], ""), 4, &[]);
+    assert_eq!(std::fs::read(&table).unwrap(), bytes);
+    let missing = tempfile::tempdir().unwrap();
+    refused(&run(missing.path(), &["log", "verify"], ""), 3, &["does not exist"]);
+    assert!(!missing.path().join("data").exists());
+}
