@@ -21,6 +21,7 @@ pub(crate) struct Client {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// As JSON; a text when it is none.
     pub(crate) body: Value,
 }
 
@@ -104,7 +105,8 @@ fn answer(connection: &mut BufReader<TcpStream>) -> io::Result<Answer> {
     }
     let mut body = vec![0; length];
     connection.read_exact(&mut body)?;
-    let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body)? };
+    let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
+    let body = serde_json::from_slice(&body).unwrap_or_else(|_| text());
     Ok(Answer { status, body })
 }
 

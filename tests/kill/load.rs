@@ -73,7 +73,11 @@ fn order_until(
     while !stop.load(Ordering::Relaxed) {
         let mut order = again.pop().unwrap_or_else(|| Order::drawn(token, &mut dice));
         let reached = one_order(&mut client, &mut order, &mut dice);
-        done.push(order);
+        if order.id.is_some() {
+            done.push(order);
+        } else {
+            again.push(order);
+        }
         if reached.is_err() {
             // The node is gone, or about to be: this is not a moment to spin.
             std::thread::sleep(Duration::from_millis(2));

@@ -61,7 +61,7 @@ fn killed_at_random_moments_it_loses_nothing_and_pays_nothing_twice() {
             println!("{} of {cycles} cycles: {}", cycle + 1, history.summary());
         }
     }
-    settle(&mut node, &mut history);
+    let brought_back = settle(&node, &admin, &mut history);
     checks::every_order_exists_once_and_has_ended(&node, &customers, &history);
     checks::the_ledger_agrees(&node, &admin, &history);
     node.stop();
@@ -84,10 +84,10 @@ fn kill_under_load(node: &mut Node, customers: &[String], history: &mut History,
 }
 
 /// Sends what was cut short once more, and waits until every saga has ended.
-fn settle(node: &mut Node, history: &mut History) {
+fn settle(node: &Node, admin: &str, history: &mut History) -> usize {
     let unsettled = history.take_unsettled();
     history.add(load::send_again(node.address(), unsettled));
-    checks::wait_for_ends(node, history);
+    checks::wait_for_ends(node, admin, history)
 }
 
 fn number_in(variable: &str) -> Option<u64> {

@@ -130,7 +130,7 @@ impl History {
         self.orders.len() as u64
     }
 
-    /// How often a request was cut short by a kill.
+    /// How often a kill left an order without an answer.
     pub(crate) fn cut_short(&self) -> usize {
         self.cut_short
     }
@@ -138,7 +138,7 @@ impl History {
     pub(crate) fn summary(&self) -> String {
         let cancels = |asked| self.orders.iter().filter(|order| order.cancelling == asked).count();
         format!(
-            "{} orders acknowledged, {} requests cut short, cancels: {} accepted, {} refused, {} unknown",
+            "{} orders acknowledged, {} times an answer was cut off, cancels: {} accepted, {} refused, {} unknown",
             self.orders.len(),
             self.cut_short,
             cancels(Cancelling::Accepted),
