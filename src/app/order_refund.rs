@@ -4,7 +4,7 @@
 //! refund_payment ──> cancel_refunded
 //!  pivot              retriable
 //! ```
-//! It is a saga of its own, behind the pivot of [`super::order_processing`]. There is one for an order: it
+//! It is a saga of its own, behind the pivot of [`super::order_processing()`]. There is one for an order: it
 //! is started under the order's id as its idempotency key.
 
 use serde::{Deserialize, Serialize};

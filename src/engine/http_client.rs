@@ -41,14 +41,13 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
 
+/// A connection on its way.
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
+
 /// How connections to participants are made. The simulation gives its own.
 pub trait Connect: Send + Sync + 'static {
     /// Connects to a host and port.
-    fn connect(
-        &self,
-        host: String,
-        port: u16,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
+    fn connect(&self, host: String, port: u16) -> Connecting;
 }
 
 /// TCP, without Nagle's delay.
@@ -56,7 +55,7 @@ pub trait Connect: Send + Sync + 'static {
 pub struct TcpConnect;
 
 impl Connect for TcpConnect {
-    fn connect(&self, host: String, port: u16) -> BoxFuture<'static, io::Result<Box<dyn Stream>>> {
+    fn connect(&self, host: String, port: u16) -> Connecting {
         Box::pin(async move {
             let stream = tokio::net::TcpStream::connect((host.as_str(), port)).await?;
             stream.set_nodelay(true)?;

@@ -9,7 +9,7 @@
 //!
 //! The shell's contract is one sentence: *append the events; only if that succeeded run the effects,
 //! and turn each result into the next input; after a crash run [`pending_effects`] of the folded log
-//! instead.* The same [`evolve`] serves the run, the recovery, the API and the simulator.
+//! instead.* The same [`evolve()`] serves the run, the recovery, the API and the simulator.
 //!
 //! Architecture invariant: imports [`crate::domain`] at most; never tokio, the store or the codec.
 

@@ -100,6 +100,7 @@ pub(crate) struct Booking {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::enum_variant_names, reason = "the names are the events' stored types")]
 pub(crate) enum BookingEvent {
     BookingMade { city: String },
     BookingConfirmed {},

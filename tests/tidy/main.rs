@@ -4,6 +4,8 @@
 //! Each rule is a pure function from sources to findings and proves on samples, in its own file, that
 //! it can fail.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod arrows;
 mod lengths;
 mod modules;

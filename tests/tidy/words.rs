@@ -6,14 +6,14 @@ use super::source::Source;
 const MACROS: &[&str] = &["todo", "unimplemented", "dbg"];
 const MARKS: &[&str] = &["FIXME", "XXX", "TODO", "HACK"];
 /// Folders of the machines this was written on.
-const PLACES: &[&str] = &["/root/", "/work/"];
+const PLACES: &[&str] = &["/root/", "/home/"];
 
 /// Unfinished work, switched-off tests, prints, machine paths.
 pub(crate) fn leftovers(source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
     let prints = may_not_print(source);
     let in_tests = source.in_tests();
-    for i in 0..source.tokens.len() {
+    for (i, token_in_tests) in in_tests.iter().enumerate() {
         let (word, line) = (source.at(i), source.tokens[i].line);
         let is_macro = source.at(i + 1) == "!";
         if is_macro && MACROS.contains(&word) {
@@ -21,7 +21,7 @@ pub(crate) fn leftovers(source: &Source) -> Vec<Finding> {
         }
         if is_macro
             && prints
-            && !in_tests[i]
+            && !token_in_tests
             && matches!(word, "println" | "eprintln" | "print" | "eprint")
         {
             findings.push(Finding::new(source, line, format!("{word}! where tracing is wanted")));
