@@ -138,7 +138,7 @@ settings! {
         breaker_open_for: Duration = BREAKER_OPEN_FOR["500ms"] duration(MILLISECOND, HOUR);
         /// Retries allowed per first attempt to a participant, on average.
         retry_budget: f64 = RETRY_BUDGET["0.2"] fraction();
-        /// Life of a shard's lease: a dead node's sagas are taken over within twice this.
+        /// Life of a shard's lease in a cluster: a dead node's sagas are taken over within twice this. Embedded: not used.
         lease_ttl: Duration = LEASE_TTL["10s"] duration(100 * MILLISECOND, HOUR);
     }
 
@@ -152,7 +152,7 @@ settings! {
         open_files_max: u32 = STORE_OPEN_FILES_MAX["512"] whole(64, 1_000_000);
     }
 
-    /// PostgreSQL, for the cluster backend.
+    /// PostgreSQL, for the cluster backend: checked and kept, not used by the embedded one.
     database: DatabaseSettings {
         /// Address as one line; replaces the parts below.
         url: Option<Secret> = DATABASE_URL[""] optional(secret_url(&["postgres", "postgresql"]));
@@ -170,7 +170,7 @@ settings! {
         pool_max: u32 = DATABASE_POOL_MAX["20"] whole(1, 10_000);
     }
 
-    /// Redis, for the cluster backend.
+    /// Redis, for the cluster backend: checked and kept, not used by the embedded one.
     redis: RedisSettings {
         /// Address as one line; replaces the parts below.
         url: Option<Secret> = REDIS_URL[""] optional(secret_url(&["redis", "rediss"]));
@@ -182,7 +182,7 @@ settings! {
         password: Option<Secret> = REDIS_PASSWORD[""] optional(secret(1));
     }
 
-    /// Kafka, for the cluster backend.
+    /// Kafka, for the cluster backend: checked and kept, not used by the embedded one.
     kafka: KafkaSettings {
         /// Brokers to find the cluster by: host:port, separated by commas.
         brokers: Vec<String> = KAFKA_BROKERS["localhost:9092"] brokers();
@@ -196,7 +196,7 @@ settings! {
         log_level: LogLevel = LOG_LEVEL["info"] log_level();
         /// How log lines look: for people (text) or machines (json).
         log_format: LogFormat = LOG_FORMAT["text"] one_of(LogFormat::WORDS);
-        /// Collector that is sent traces (OTLP over HTTP). Not set: none are sent.
+        /// Collector of traces (OTLP over HTTP). Checked and kept; this version sends none.
         otlp_endpoint: Option<String> = OTEL_EXPORTER_OTLP_ENDPOINT[""] optional(url(&["http", "https"]));
     }
 }
