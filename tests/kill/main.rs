@@ -66,7 +66,7 @@ fn killed_at_random_moments_it_loses_nothing_and_pays_nothing_twice() {
     checks::the_ledger_agrees(&node, &admin, &history);
     node.stop();
     node.verify_log();
-    println!("{}", history.summary());
+    println!("{}; {brought_back} parked sagas brought back", history.summary());
     assert!(
         history.acknowledged() > cycles,
         "too little load to say anything: {}",
