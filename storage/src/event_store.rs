@@ -172,7 +172,7 @@ pub struct AppendRequest {
     pub fence: Option<Fence>,
     /// Streams written and checked, each at most once. Positions are given in this order.
     pub writes: Vec<StreamWrite>,
-    /// Claims taken and released; each claim at most once.
+    /// Claims taken and released, one after the other: a later change sees the earlier ones.
     pub claims: Vec<ClaimChange>,
 }
 

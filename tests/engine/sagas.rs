@@ -194,3 +194,22 @@ async fn every_event_is_caused_by_the_one_before_it() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_saga_of_local_steps_alone_begins_and_ends_in_one_append() {
+    let definition = sagaline::engine::Definition::new("local-trip")
+        .compensable(trip::Book)
+        .pivot(trip::Settle)
+        .after(trip::Book)
+        .build()
+        .unwrap();
+    let builder = sagaline::engine::NodeBuilder::new(trip::backend(&MemoryKv::new()).await);
+    let node = builder.saga(&definition).start().await.unwrap();
+    let before = sagaline_storage::backend::Backend::events(node.backend()).counters().appends;
+    for key in ["a", "b"] {
+        let started = node.sagas().start(&definition, request(key), &to("Rome")).await.unwrap();
+        assert_eq!(started.state.phase, Phase::Completed);
+    }
+    let after = sagaline_storage::backend::Backend::events(node.backend()).counters().appends;
+    assert_eq!(after - before, 2);
+}

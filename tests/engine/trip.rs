@@ -241,6 +241,21 @@ impl Step for Confirm {
     }
 }
 
+/// Confirms the booking without a charge.
+pub(crate) struct Settle;
+
+impl Step for Settle {
+    const NAME: &'static str = "settle";
+    const LOCAL: bool = true;
+    type Saga = Trip;
+    type Output = ();
+
+    async fn action(&self, call: &Call<Trip>) -> Outcome<()> {
+        let id = call.saga_id().to_string();
+        call.execute::<Booking>(&id, BookingCommand::Confirm).await.map(drop)
+    }
+}
+
 pub(crate) fn definition(world: &World) -> Definition<Trip> {
     Definition::new("trip")
         .compensable(Book)

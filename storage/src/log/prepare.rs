@@ -6,7 +6,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::{AppendId, RecordedEvent};
-use crate::event_store::{AppendError, Appended, ClaimChange, Epoch, Fence, Shard};
+use crate::event_store::{AppendError, Appended, Claim, ClaimChange, Epoch, Fence, Shard};
 use crate::kv::{Space, WriteBatch};
 use crate::log::draft::{Draft, DraftWrite};
 use crate::log::envelope::Stamp;
@@ -15,7 +15,7 @@ use crate::log::keys;
 use crate::log::keys::append_id::Made;
 use crate::log::keys::claim::Held;
 use crate::log::keys::stream::Run;
-use crate::stream::{GlobalPosition, StreamVersion};
+use crate::stream::{GlobalPosition, StreamId, StreamVersion};
 
 /// What one write to the store will hold, and what it makes visible.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ pub(super) fn append(
     }
     check_fence(heads, draft.fence)?;
     draft.writes.iter().try_for_each(|write| check_version(heads, write))?;
-    draft.claims.iter().try_for_each(|change| check_claim(heads, change, now))?;
+    check_claims(heads, &draft.claims, now)?;
     Ok(Admitted::New(apply(heads, prepared, draft, now)))
 }
 
@@ -96,10 +96,35 @@ fn check_version(heads: &Heads, write: &DraftWrite) -> Result<(), AppendError> {
     })
 }
 
-fn check_claim(heads: &Heads, change: &ClaimChange, now: Timestamp) -> Result<(), AppendError> {
+/// In order: a later change of an append sees what the earlier ones make of its claim.
+fn check_claims(heads: &Heads, changes: &[ClaimChange], now: Timestamp) -> Result<(), AppendError> {
+    let mut earlier: Vec<(&Claim, Option<&StreamId>)> = Vec::with_capacity(changes.len());
+    for change in changes {
+        let claim = change.claim();
+        let holder = match earlier.iter().rev().find(|(known, _)| *known == claim) {
+            Some((_, holder)) => *holder,
+            None => {
+                let held = heads.claims.get(claim);
+                let held = held.expect("the prefetch loads every claim of the batch").as_ref();
+                held.filter(|held| held.holds_at(now)).map(|held| &held.owner)
+            }
+        };
+        check_claim(change, holder)?;
+        earlier.push((claim, holder_after(change, now)));
+    }
+    Ok(())
+}
+
+fn holder_after(change: &ClaimChange, now: Timestamp) -> Option<&StreamId> {
+    match change {
+        ClaimChange::Take { owner, .. } => Some(owner),
+        ClaimChange::ReleaseAt { owner, at, .. } if *at > now => Some(owner),
+        ClaimChange::ReleaseAt { .. } | ClaimChange::Release { .. } => None,
+    }
+}
+
+fn check_claim(change: &ClaimChange, holder: Option<&StreamId>) -> Result<(), AppendError> {
     let claim = change.claim();
-    let held = heads.claims.get(claim).expect("the prefetch loads every claim of the batch");
-    let holder = held.as_ref().filter(|held| held.holds_at(now)).map(|held| &held.owner);
     match change {
         ClaimChange::Take { owner, .. } => match holder {
             Some(other) if other != owner => {

@@ -14,7 +14,7 @@ use sagaline_storage::stream::{GlobalPosition, StreamId, StreamVersion};
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     events: Vec<(StreamId, NewEvent)>,
-    claims: BTreeMap<String, (StreamId, Option<Timestamp>)>,
+    claims: Claims,
     pub(crate) epochs: HashMap<Shard, Epoch>,
     made: HashMap<AppendId, (Content, Appended)>,
 }
@@ -50,7 +50,11 @@ impl Model {
                 return Err(AppendError::WrongExpectedVersion { stream, expected, actual });
             }
         }
-        request.claims.iter().try_for_each(|change| self.check_claim(change, now))?;
+        let mut later = self.claims.clone();
+        for change in &request.claims {
+            check_claim(&later, change, now)?;
+            apply_claim(&mut later, change, now);
+        }
         let appended = self.apply(request, now);
         self.made.insert(request.append_id, (content, appended.clone()));
         Ok(appended)
@@ -126,49 +130,51 @@ impl Model {
         Ok(())
     }
 
-    fn check_claim(&self, change: &ClaimChange, now: Timestamp) -> Result<(), AppendError> {
-        let claim = change.claim().clone();
-        let held = self.claims.get(&*claim.key);
-        let holder =
-            held.filter(|(_, until)| until.is_none_or(|u| now < u)).map(|(owner, _)| owner);
-        match (change, holder) {
-            (ClaimChange::Take { owner, .. }, Some(other)) if owner != other => {
-                Err(AppendError::ClaimTaken { claim, owner: other.clone() })
-            }
-            (ClaimChange::Take { .. }, _) => Ok(()),
-            (ClaimChange::Release { owner, .. } | ClaimChange::ReleaseAt { owner, .. }, holder) => {
-                if holder == Some(owner) {
-                    return Ok(());
-                }
-                Err(AppendError::ClaimNotHeld { claim, owner: owner.clone() })
-            }
-        }
-    }
-
     fn apply(&mut self, request: &AppendRequest, now: Timestamp) -> Appended {
         let before = self.events.len();
         for write in &request.writes {
             let events = write.events.iter().map(|event| (write.stream.clone(), event.clone()));
             self.events.extend(events);
         }
-        for change in &request.claims {
-            let key = change.claim().key.to_string();
-            match change {
-                ClaimChange::Take { owner, .. } => self.claims.insert(key, (owner.clone(), None)),
-                ClaimChange::ReleaseAt { owner, at, .. } if *at > now => {
-                    self.claims.insert(key, (owner.clone(), Some(*at)))
-                }
-                ClaimChange::Release { .. } | ClaimChange::ReleaseAt { .. } => {
-                    self.claims.remove(&key)
-                }
-            };
-        }
+        request.claims.iter().for_each(|change| apply_claim(&mut self.claims, change, now));
         Appended {
             position: GlobalPosition(self.events.len() as u64),
             events: (self.events.len() - before) as u32,
             versions: request.writes.iter().map(|write| self.version(&write.stream)).collect(),
         }
     }
+}
+
+/// By key: the holder, and when it becomes free by itself.
+type Claims = BTreeMap<String, (StreamId, Option<Timestamp>)>;
+
+fn check_claim(claims: &Claims, change: &ClaimChange, now: Timestamp) -> Result<(), AppendError> {
+    let claim = change.claim().clone();
+    let held = claims.get(&*claim.key);
+    let holder = held.filter(|(_, until)| until.is_none_or(|u| now < u)).map(|(owner, _)| owner);
+    match (change, holder) {
+        (ClaimChange::Take { owner, .. }, Some(other)) if owner != other => {
+            Err(AppendError::ClaimTaken { claim, owner: other.clone() })
+        }
+        (ClaimChange::Take { .. }, _) => Ok(()),
+        (ClaimChange::Release { owner, .. } | ClaimChange::ReleaseAt { owner, .. }, holder) => {
+            if holder == Some(owner) {
+                return Ok(());
+            }
+            Err(AppendError::ClaimNotHeld { claim, owner: owner.clone() })
+        }
+    }
+}
+
+fn apply_claim(claims: &mut Claims, change: &ClaimChange, now: Timestamp) {
+    let key = change.claim().key.to_string();
+    match change {
+        ClaimChange::Take { owner, .. } => claims.insert(key, (owner.clone(), None)),
+        ClaimChange::ReleaseAt { owner, at, .. } if *at > now => {
+            claims.insert(key, (owner.clone(), Some(*at)))
+        }
+        ClaimChange::Release { .. } | ClaimChange::ReleaseAt { .. } => claims.remove(&key),
+    };
 }
 
 /// The refusals of requests that are wrong in themselves, in the order in which they are looked for.
@@ -188,10 +194,6 @@ fn contradicts_itself(request: &AppendRequest) -> Result<(), AppendError> {
     }
     if request.claims.iter().any(|change| change.claim().key.is_empty()) {
         return invalid("claim of kind k: the key has 0 bytes, wants 1 to 512".to_owned());
-    }
-    let claims = request.claims.iter().map(|change| change.claim().to_string()).collect();
-    if let Some(claim) = smallest_twice(claims) {
-        return invalid(format!("claim {claim} stands in the append twice"));
     }
     Ok(())
 }

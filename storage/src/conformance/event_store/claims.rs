@@ -19,6 +19,7 @@ promises! {
     an_end_in_the_past_is_a_release,
     taking_again_removes_the_end,
     a_refused_append_changes_no_claim,
+    changes_of_one_append_see_each_other,
     claims_are_listed_by_key_in_pages_without_ended_ones,
     claims_survive_reopening,
 }
@@ -50,6 +51,21 @@ pub async fn a_claim_has_one_holder<F: Factory>(factory: &F) {
     let second = append(2).to("o-2", exact(0), 1).take("a", "o-2").done();
     assert_eq!(store.append(second).await.unwrap_err(), taken("a", "o-1"));
     assert_eq!(store.claim_holder(&Claim::new("email", "a")).await.unwrap(), None, "another kind");
+}
+
+/// A thing that begins and ends in one append holds its claim for no time, but not while another does.
+pub async fn changes_of_one_append_see_each_other<F: Factory>(factory: &F) {
+    let (_place, store) = fresh(factory).await;
+    let both = |id, owner| append(id).to(owner, exact(0), 1).take("a", owner).release("a", owner);
+    store.append(both(1, "o-1").done()).await.unwrap();
+    assert_eq!(store.claim_holder(&sku("a")).await.unwrap(), None);
+    let twice = append(2).take("a", "o-2").release("a", "o-2").release("a", "o-2").done();
+    assert_eq!(store.append(twice).await.unwrap_err(), not_held("a", "o-2"));
+    let two = append(3).take("a", "o-3").take("a", "o-4").done();
+    assert_eq!(store.append(two).await.unwrap_err(), taken("a", "o-3"));
+    store.append(append(4).take("a", "o-5").done()).await.unwrap();
+    assert_eq!(store.append(both(5, "o-6").done()).await.unwrap_err(), taken("a", "o-5"));
+    assert_eq!(store.claim_holder(&sku("a")).await.unwrap(), Some(held("a", "o-5", None)));
 }
 
 /// Five orders for one product: one gets it, four learn who did.

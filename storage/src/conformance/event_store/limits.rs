@@ -42,7 +42,6 @@ pub async fn requests_that_contradict_themselves_are_refused<F: Factory>(factory
     refuses(&store, append(1).done(), "empty").await;
     refuses(&store, append(1).to("s-1", ANY, 1).to("s-1", ANY, 1).done(), "s-1").await;
     refuses(&store, append(1).to("s-1", ANY, 1).to("s-1", exact(1), 0).done(), "twice").await;
-    refuses(&store, append(1).take("k", "a").release("k", "a").done(), "sku:k").await;
     let mut same_event = append(1).to("s-1", ANY, 2).done();
     same_event.writes[0].events[1].id = same_event.writes[0].events[0].id;
     refuses(&store, same_event, "event id").await;
