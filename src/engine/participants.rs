@@ -70,10 +70,17 @@ impl<C: Clock> Participants<C> {
     /// Waits until the participant may be called.
     pub(crate) async fn admit(&self, name: &'static str, retry: bool) -> Leave<C> {
         let participant = self.get(name);
+        if retry {
+            while let Err(wait) = participant.ask_budget(self.now_us()) {
+                self.clock.sleep(wait).await;
+            }
+        } else {
+            participant.budget.lock().first_attempt(self.now_us());
+        }
         loop {
             let place = participant.places.clone().acquire_owned().await;
             let place = place.expect("this semaphore is never closed");
-            let Err(wait) = participant.ask(self.now_us(), retry) else {
+            let Err(wait) = participant.ask_breaker(self.now_us()) else {
                 let clock = self.clock.clone();
                 return Leave { participant, clock, _place: place };
             };
@@ -110,20 +117,22 @@ impl<C: Clock> Participants<C> {
 }
 
 impl Participant {
-    /// Leave now, or how long to wait before asking again.
-    fn ask(&self, now_us: u64, retry: bool) -> Result<(), Duration> {
-        let wait =
-            |until_us: u64| Duration::from_micros(until_us.saturating_sub(now_us).max(1_000));
-        if retry {
-            if let Admit::WaitUntil(until_us) = self.budget.lock().admit(now_us) {
-                return Err(wait(until_us));
-            }
-        } else {
-            self.budget.lock().first_attempt(now_us);
-        }
-        match self.breaker.lock().admit(now_us) {
-            Admit::Go => Ok(()),
-            Admit::WaitUntil(until_us) => Err(wait(until_us)),
+    /// Leave for a retry, or how long to wait before asking again.
+    fn ask_budget(&self, now_us: u64) -> Result<(), Duration> {
+        go_or_wait(self.budget.lock().admit(now_us), now_us)
+    }
+
+    /// Leave for a call, or how long to wait before asking again.
+    fn ask_breaker(&self, now_us: u64) -> Result<(), Duration> {
+        go_or_wait(self.breaker.lock().admit(now_us), now_us)
+    }
+}
+
+fn go_or_wait(admit: Admit, now_us: u64) -> Result<(), Duration> {
+    match admit {
+        Admit::Go => Ok(()),
+        Admit::WaitUntil(until_us) => {
+            Err(Duration::from_micros(until_us.saturating_sub(now_us).max(1_000)))
         }
     }
 }
