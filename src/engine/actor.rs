@@ -240,7 +240,7 @@ impl<B: Backend> Actor<B> {
 
     async fn returned(&mut self, returned: Returned) -> Flow {
         let Returned { step, direction, stimulus, stage } = returned;
-        self.aborts.retain(|(s, d, handle)| (*s, *d) != (step, direction) || !handle.is_aborted());
+        self.aborts.retain(|(s, d, _)| (*s, *d) != (step, direction));
         let staged = !stage.is_empty();
         let outcome = self.turn(stimulus.clone(), stage).await;
         match outcome {

@@ -43,7 +43,8 @@ pub trait Step: Send + Sync + 'static {
     fn action(&self, call: &Call<Self::Saga>)
     -> impl Future<Output = Outcome<Self::Output>> + Send;
 
-    /// Whether the action with this call's key happened. Asked when its outcome is unknown.
+    /// Whether the action with this call's key happened. Asked when its outcome is unknown. When it did,
+    /// stage here what the action would have staged: only that is appended with the outcome.
     fn probe(&self, call: &Call<Self::Saga>) -> impl Future<Output = Probe<Self::Output>> + Send {
         let _ = call;
         async { Probe::CannotTell }
