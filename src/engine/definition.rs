@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::saga::{self, DefinitionError, Policy, StepKind, StepSpec};
 
-use super::step::{Compensable, ErasedStep, Forward, Step, Undoable};
+use super::step::{Code, Compensable, ErasedStep, Step};
 
 /// Builds a saga whose input is `T`. Steps run as early as their `after` lets them: one without starts
 /// at once, beside the others.
@@ -74,27 +74,27 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> DefinitionBuilder<
     /// Adds a step that can be undone. It must come before the pivot.
     #[must_use]
     pub fn compensable<S: Compensable<Saga = T>>(self, step: S) -> Self {
-        self.add::<S>(StepKind::Compensable, Arc::new(Undoable(Arc::new(step))))
+        self.add::<S>(StepKind::Compensable, Arc::new(Code::undoable(step)))
     }
 
     /// Adds the step that decides: once it has succeeded the saga only goes forward. When the saga is
     /// to go back while the pivot is in doubt, its probe is asked.
     #[must_use]
     pub fn pivot<S: Step<Saga = T>>(self, step: S) -> Self {
-        self.add::<S>(StepKind::Pivot, Arc::new(Forward(Arc::new(step))))
+        self.add::<S>(StepKind::Pivot, Arc::new(Code::forward(step)))
     }
 
     /// Like [`Self::pivot`]; when the saga goes back while the pivot is in doubt, `compensate` is called
     /// without an output to make sure that it never happens.
     #[must_use]
     pub fn revocable_pivot<S: Compensable<Saga = T>>(self, step: S) -> Self {
-        self.add::<S>(StepKind::Pivot, Arc::new(Undoable(Arc::new(step))))
+        self.add::<S>(StepKind::Pivot, Arc::new(Code::undoable(step)))
     }
 
     /// Adds a step behind the pivot, which is tried until it succeeds or the saga is parked.
     #[must_use]
     pub fn retriable<S: Step<Saga = T>>(self, step: S) -> Self {
-        self.add::<S>(StepKind::Retriable, Arc::new(Forward(Arc::new(step))))
+        self.add::<S>(StepKind::Retriable, Arc::new(Code::forward(step)))
     }
 
     /// The step added last starts only after `step`.

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -82,36 +81,30 @@ pub(crate) trait ErasedStep: Send + Sync {
     ) -> BoxFuture<'a, Outcome<()>>;
 }
 
-/// A step that is not undone by its own code.
-pub(crate) struct Forward<S>(pub(crate) Arc<S>);
+/// How a step is undone.
+type Undo<S> = for<'a> fn(&'a S, &'a RawCall, Option<Json>) -> BoxFuture<'a, Outcome<()>>;
 
-/// A step that is.
-pub(crate) struct Undoable<S>(pub(crate) Arc<S>);
+/// A step with its types inside, and how it is undone when it can be.
+pub(crate) struct Code<S> {
+    step: S,
+    undo: Option<Undo<S>>,
+}
 
-impl<S: Step> ErasedStep for Forward<S> {
-    fn local(&self) -> bool {
-        S::LOCAL
-    }
-
-    fn participant(&self) -> &'static str {
-        S::PARTICIPANT
-    }
-
-    fn action<'a>(&'a self, call: &'a RawCall) -> BoxFuture<'a, Outcome<Json>> {
-        Box::pin(act(&*self.0, call))
-    }
-
-    fn probe<'a>(&'a self, call: &'a RawCall) -> BoxFuture<'a, Probe<Json>> {
-        Box::pin(ask(&*self.0, call))
-    }
-
-    /// Asked of a pivot in doubt: without code to revoke it, its call must be repeated to settle it.
-    fn compensate<'a>(&'a self, _: &'a RawCall, _: Option<Json>) -> BoxFuture<'a, Outcome<()>> {
-        Box::pin(async { Err(Failure::rejected("NOT_REVOCABLE", "the step has no compensation")) })
+impl<S: Step> Code<S> {
+    /// A step that is not undone by its own code.
+    pub(crate) fn forward(step: S) -> Self {
+        Self { step, undo: None }
     }
 }
 
-impl<S: Compensable> ErasedStep for Undoable<S> {
+impl<S: Compensable> Code<S> {
+    /// A step that is.
+    pub(crate) fn undoable(step: S) -> Self {
+        Self { step, undo: Some(undo::<S>) }
+    }
+}
+
+impl<S: Step> ErasedStep for Code<S> {
     fn local(&self) -> bool {
         S::LOCAL
     }
@@ -121,24 +114,37 @@ impl<S: Compensable> ErasedStep for Undoable<S> {
     }
 
     fn action<'a>(&'a self, call: &'a RawCall) -> BoxFuture<'a, Outcome<Json>> {
-        Box::pin(act(&*self.0, call))
+        Box::pin(act(&self.step, call))
     }
 
     fn probe<'a>(&'a self, call: &'a RawCall) -> BoxFuture<'a, Probe<Json>> {
-        Box::pin(ask(&*self.0, call))
+        Box::pin(ask(&self.step, call))
     }
 
+    /// Without code to undo it only a pivot in doubt is asked: its call must be repeated to settle it.
     fn compensate<'a>(
         &'a self,
         call: &'a RawCall,
         output: Option<Json>,
     ) -> BoxFuture<'a, Outcome<()>> {
-        Box::pin(async move {
-            let output = output.map(|json| json.read::<S::Output>()).transpose();
-            let output = output.map_err(|error| unreadable(S::NAME, "result", &error))?;
-            self.0.compensate(&call.typed()?, output.as_ref()).await
-        })
+        let refusal = || Failure::rejected("NOT_REVOCABLE", "the step has no compensation");
+        match self.undo {
+            Some(undo) => undo(&self.step, call, output),
+            None => Box::pin(async move { Err(refusal()) }),
+        }
     }
+}
+
+fn undo<'a, S: Compensable>(
+    step: &'a S,
+    call: &'a RawCall,
+    output: Option<Json>,
+) -> BoxFuture<'a, Outcome<()>> {
+    Box::pin(async move {
+        let output = output.map(|json| json.read::<S::Output>()).transpose();
+        let output = output.map_err(|error| unreadable(S::NAME, "result", &error))?;
+        step.compensate(&call.typed()?, output.as_ref()).await
+    })
 }
 
 async fn act<S: Step>(step: &S, call: &RawCall) -> Outcome<Json> {
