@@ -69,7 +69,7 @@ enum Part {
     /// One sync and one bare HTTP round trip, in turns.
     Floor(floor::FloorArgs),
     /// Our log beside raw RocksDB: the same keys and bytes, synced.
-    Append(storage::StorageArgs),
+    Append(storage::append::AppendArgs),
     /// Reading everything beside a raw iterator.
     Read(storage::StorageArgs),
     /// Cost per append while the log grows.
