@@ -1,9 +1,10 @@
 //! The newest events in memory: what live subscribers and loads at the tail read.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::event::RecordedEvent;
 use crate::event_store::{AllPage, AllQuery, Direction, Filter};
+use crate::log::hashing::{Hashing, Map};
 use crate::log::settings::LogSettings;
 use crate::stream::{GlobalPosition, StreamId};
 
@@ -21,7 +22,7 @@ pub(super) struct Ring {
     events: VecDeque<Kept>,
     bytes: usize,
     /// Streams with events in the ring.
-    streams: HashMap<StreamId, Tail>,
+    streams: Map<StreamId, Tail>,
     events_max: usize,
     bytes_max: usize,
 }
@@ -41,12 +42,12 @@ struct Tail {
 }
 
 impl Ring {
-    pub(super) fn new(head: GlobalPosition, settings: &LogSettings) -> Self {
+    pub(super) fn new(head: GlobalPosition, settings: &LogSettings, hashing: Hashing) -> Self {
         Self {
             head,
             events: VecDeque::new(),
             bytes: 0,
-            streams: HashMap::new(),
+            streams: hashing.map(),
             events_max: settings.ring_events_max,
             bytes_max: settings.ring_bytes_max,
         }
