@@ -10,16 +10,17 @@ use sagaline_storage::{
     AllQuery, Backend, Clock, Direction, EventStore, Filter, GlobalPosition, RecordedEvent,
     StorageError,
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::core::Core;
 
 /// After the head is reached the next look comes no sooner, and the later the more there was: events that
-/// come close together are taken together, which is most of what following costs under load. A quiet
-/// log is followed within [`PACE_MIN`].
+/// come close together are taken together, so that a document which changes eight times in a moment is
+/// written once. A quiet log is followed within [`PACE_MIN`]; a log that grows by more than a thousand
+/// events a second, every [`PACE_MAX`]. Whoever waits for a follower ends its pause.
 const PACE_MIN: Duration = Duration::from_millis(2);
 const PACE_MAX: Duration = Duration::from_millis(100);
-const PACE_PER_EVENT: Duration = Duration::from_micros(50);
+const PACE_PER_EVENT: Duration = Duration::from_millis(1);
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Somebody who follows the log under a name.
@@ -30,7 +31,44 @@ pub(crate) struct Subscription<B: Backend> {
     /// True: stop at the next opportunity.
     pub(crate) stop: watch::Receiver<bool>,
     /// How far it has come, for those who wait for it.
-    pub(crate) progress: watch::Sender<GlobalPosition>,
+    pub(crate) progress: Progress,
+}
+
+/// A follower's own end: it tells how far it has come, and hears that somebody waits.
+pub(crate) struct Progress {
+    reached: watch::Sender<GlobalPosition>,
+    awaited: Arc<Notify>,
+}
+
+/// The end of those who look at a follower. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Followed {
+    reached: watch::Receiver<GlobalPosition>,
+    awaited: Arc<Notify>,
+}
+
+/// Both ends, at the start of the log.
+pub(crate) fn following() -> (Progress, Followed) {
+    let (sender, receiver) = watch::channel(GlobalPosition::START);
+    let awaited = Arc::new(Notify::new());
+    let progress = Progress { reached: sender, awaited: awaited.clone() };
+    (progress, Followed { reached: receiver, awaited })
+}
+
+impl Followed {
+    /// How far the follower has come.
+    pub(crate) fn position(&self) -> GlobalPosition {
+        *self.reached.borrow()
+    }
+
+    /// Returns when the follower has come to `position`; true, unless it stopped before. Its pause ends
+    /// at once: events it has not seen are not kept from whoever asks for them.
+    pub(crate) async fn caught_up(&mut self, position: GlobalPosition) -> bool {
+        if self.position() < position {
+            self.awaited.notify_one();
+        }
+        self.reached.wait_for(|reached| *reached >= position).await.is_ok()
+    }
 }
 
 /// What is to be committed for a batch of events.
@@ -47,7 +85,7 @@ impl<B: Backend> Subscription<B> {
         while !*self.stop.borrow() {
             if let Err(error) = self.follow(&mut apply).await {
                 tracing::warn!(subscription = %self.name, %error, "subscription interrupted, again");
-                self.pause(RETRY).await;
+                self.rest(RETRY).await;
             }
         }
     }
@@ -69,7 +107,7 @@ impl<B: Backend> Subscription<B> {
             };
             let page = backend.events().read_all(query).await?;
             if page.next == from {
-                self.progress.send_replace(from);
+                self.progress.reached.send_replace(from);
                 tokio::select! {
                     biased;
                     _ = self.stop.changed() => {}
@@ -77,7 +115,7 @@ impl<B: Backend> Subscription<B> {
                 }
                 continue;
             }
-            let pace = pace(page.events.len());
+            let pace = pace(page.next.0 - from.0);
             let changes = apply(page.events.into()).await?;
             let checkpoint =
                 Checkpoint { subscription: self.name.clone(), before, after: page.next };
@@ -87,7 +125,7 @@ impl<B: Backend> Subscription<B> {
                 Err(ViewError::CheckpointMoved { actual, .. }) => before = actual,
                 Err(ViewError::Storage(error)) => return Err(error),
             }
-            self.progress.send_replace(before.unwrap_or_default());
+            self.progress.reached.send_replace(before.unwrap_or_default());
             if page.end {
                 self.pause(pace).await;
             }
@@ -95,17 +133,27 @@ impl<B: Backend> Subscription<B> {
         Ok(())
     }
 
+    /// Lets events gather for the next look, unless somebody waits for them.
     async fn pause(&mut self, pause: Duration) {
+        let awaited = self.progress.awaited.clone();
+        tokio::select! {
+            biased;
+            () = awaited.notified() => {}
+            () = self.rest(pause) => {}
+        }
+    }
+
+    async fn rest(&mut self, rest: Duration) {
         let clock = self.core.backend.clock().clone();
         tokio::select! {
             biased;
             _ = self.stop.changed() => {}
-            () = clock.sleep(pause) => {}
+            () = clock.sleep(rest) => {}
         }
     }
 }
 
-fn pace(events: usize) -> Duration {
+fn pace(events: u64) -> Duration {
     let events = u32::try_from(events).unwrap_or(u32::MAX);
     PACE_PER_EVENT.saturating_mul(events).clamp(PACE_MIN, PACE_MAX)
 }
