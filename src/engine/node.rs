@@ -21,6 +21,7 @@ use super::directory::Directory;
 use super::http_client::{Connect, HttpClient, TcpConnect};
 use super::metrics::Metrics;
 use super::outbox;
+use super::pages::Pages;
 use super::participants::{ParticipantHealth, Participants};
 use super::projection::Projection;
 use super::projector::{AnyProjection, Projector, Views};
@@ -141,14 +142,14 @@ impl<B: Backend> NodeBuilder<B> {
         recovery::take_shards(&core).await?;
         let recovered = recovery::recover(&core).await?;
         let (stop, stopped) = watch::channel(false);
-        let mut progress = HashMap::new();
+        let (pages, mut progress) = (Arc::new(Pages::default()), HashMap::new());
         let mut tasks = Vec::new();
         for projection in self.projections {
-            let (sender, receiver) = following();
+            let (sender, receiver) = following(&pages);
             progress.insert(projection.name(), receiver);
             tasks.push(tokio::spawn(projection.run(core.clone(), stopped.clone(), sender)));
         }
-        let (sender, receiver) = following();
+        let (sender, receiver) = following(&pages);
         progress.insert(OUTBOX, receiver);
         tasks.push(tokio::spawn(outbox::relay(core.clone(), stopped, sender)));
         let tasks = Mutex::new(tasks);

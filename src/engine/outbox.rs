@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::core::Core;
+use super::pages::Wanted;
 use super::subscription::{Changes, Progress, Subscription};
 
 /// The outbox's subscription.
@@ -23,21 +24,19 @@ pub(crate) async fn relay<B: Backend>(
     stop: watch::Receiver<bool>,
     progress: Progress,
 ) {
+    let filter = Arc::new(Filter::ALL);
     let subscription =
-        Subscription { core: core.clone(), name: NAME.into(), filter: Filter::ALL, stop, progress };
-    let publish = move |events: Arc<[RecordedEvent]>| {
+        Subscription { core: core.clone(), name: NAME.into(), filter, stop, progress };
+    let publish = move |events: Wanted| {
         let core = core.clone();
         async move { publish(&core, &events).await }
     };
     subscription.run(publish).await;
 }
 
-async fn publish<B: Backend>(
-    core: &Core<B>,
-    events: &[RecordedEvent],
-) -> Result<Changes, StorageError> {
+async fn publish<B: Backend>(core: &Core<B>, events: &Wanted) -> Result<Changes, StorageError> {
     let mut by_category: Vec<(&str, Vec<Message>)> = Vec::new();
-    for event in events {
+    for event in events.iter() {
         let category = event.stream.category();
         match by_category.iter_mut().find(|(known, _)| *known == category) {
             Some((_, messages)) => messages.push(message(event)),
@@ -51,7 +50,7 @@ async fn publish<B: Backend>(
         // A page has up to thousands of messages: others run in between.
         tokio::task::yield_now().await;
     }
-    if let Some(last) = events.last() {
+    if let Some(last) = events.iter().last() {
         let head = core.backend.events().head().await?;
         core.metrics.outbox_lag.set(head.0.saturating_sub(last.position.0));
     }

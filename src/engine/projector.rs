@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sagaline_storage::views::{SecondaryKey, ViewChange, ViewPage, ViewQuery, ViewStore};
-use sagaline_storage::{
-    Backend, Clock, Direction, Filter, GlobalPosition, RecordedEvent, StorageError,
-};
+use sagaline_storage::{Backend, Clock, Direction, Filter, GlobalPosition, StorageError};
 use serde::Serialize;
 use tokio::sync::watch;
 
 use super::core::Core;
+use super::pages::Wanted;
 use super::projection::{Projection, Recorded, View};
 use super::step::BoxFuture;
 use super::subscription::{Changes, Followed, Progress, Subscription};
@@ -56,7 +55,7 @@ impl<B: Backend, P: Projection> AnyProjection<B> for Projector<P> {
                 tracing::warn!(projection = P::NAME, %error, "older versions of the view are left");
             }
             let categories = P::CATEGORIES.iter().map(|category| (*category).into()).collect();
-            let filter = Filter { categories, ..Filter::ALL };
+            let filter = Arc::new(Filter { categories, ..Filter::ALL });
             let name = subscription_name::<P>(P::VERSION);
             let subscription = Subscription { core: core.clone(), name, filter, stop, progress };
             let apply = move |events| {
@@ -95,7 +94,7 @@ impl<P: Projection> Projector<P> {
     async fn apply<B: Backend>(
         &self,
         core: &Core<B>,
-        events: Arc<[RecordedEvent]>,
+        events: Wanted,
     ) -> Result<Changes, StorageError> {
         let name = view_name::<P>(P::VERSION);
         let mut view = View::new();
