@@ -1,11 +1,28 @@
 //! The simulated world: whole nodes of the product in one thread, on simulated time and network, from
 //! one seed. The product's code is the production code; only the world around it is made here.
 //!
-//! Built with `--cfg madsim` (`cargo sim`); a plain build of this package is empty, and its one test
-//! builds and runs the simulated ones. Nobody depends on this package.
+//! What is data (seeds, plans, faults, evidence, oracles) is built in every build; the world itself only
+//! with `--cfg madsim` (`cargo sim`). A plain `cargo test` of this package builds and runs the simulated
+//! tests itself. Nobody depends on this package.
 //!
 //! What is real: the router, the serve loop, the engine, the log's algorithm. What is simulated: time,
 //! network, randomness. What is not here yet: faults; see the design of the simulation.
+
+pub mod seed;
+
+pub mod machine;
+
+pub mod fault;
+
+pub mod bites;
+
+pub mod plan;
+
+pub mod evidence;
+
+pub mod oracle;
+
+pub mod verdict;
 
 #[cfg(madsim)]
 pub mod client;

@@ -1,0 +1,135 @@
+//! A run before it begins: what goes wrong, what the clients do, and how the product is set. Plain data
+//! (JSON): drawn from a seed, edited by hand, or made smaller by shrinking. Nothing in it is drawn while
+//! the world runs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Episode;
+use crate::machine::Machine;
+use crate::seed::Seed;
+
+/// Everything that makes a run the run it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The root of all choices that are made while the world runs (latencies, who is served first).
+    pub seed: Seed,
+    /// How the faults were drawn: the name of a strategy.
+    pub scenario: String,
+    /// How the product is set.
+    pub knobs: Knobs,
+    /// How long the chaos lasts, in simulated milliseconds. Then the world heals.
+    pub chaos_ms: u64,
+    /// Machines that stay broken as they are when the rest heals; never a node of a healed core.
+    pub left_broken: Vec<Machine>,
+    /// What goes wrong, by its beginning.
+    pub episodes: Vec<Episode>,
+    /// What the clients do, by its time.
+    pub operations: Vec<Planned>,
+}
+
+/// Settings of the product that a seed draws.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Knobs {
+    /// Shards of the sagas.
+    pub shards: u32,
+    /// How long a silent node keeps its shards.
+    pub lease_ms: u64,
+    /// How long a product is locked after an order.
+    pub product_lock_ms: u64,
+    /// Calls to the bank at the same time, from one node.
+    pub participant_calls_max: usize,
+    /// Failures after which the breaker looks.
+    pub breaker_outcomes: u32,
+    /// How long the breaker stays open.
+    pub breaker_open_ms: u64,
+    /// Whether the product lock is for all customers or for each.
+    pub lock_per_customer: bool,
+}
+
+/// One thing a client does, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    /// Unique in its plan; later operations name an earlier order by it.
+    pub id: u32,
+    /// When, in simulated milliseconds from the start of the chaos.
+    pub at_ms: u64,
+    /// Which customer.
+    pub customer: u32,
+    /// To whom the request goes: the balancer, or one node.
+    pub to: Machine,
+    /// The client goes away after this long without an answer; none: it waits and tries again.
+    pub gives_up_after_ms: Option<u64>,
+    /// What.
+    pub operation: Operation,
+}
+
+/// What a client can do.
+#[allow(missing_docs, reason = "each operation's sentence says what its fields mean")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "do")]
+pub enum Operation {
+    /// Places an order. The same `key` in another operation of the customer is a repetition.
+    PlaceOrder {
+        key: u32,
+        products: Vec<u32>,
+        token: String,
+        shape: OrderShape,
+        wait_s: Option<u32>,
+    },
+    /// Cancels the order that operation `order` placed, if it did.
+    CancelOrder { order: u32 },
+    /// Confirms it as a merchant.
+    ConfirmOrder { order: u32 },
+    /// Looks at it.
+    ReadOrder { order: u32 },
+    /// Looks at its saga.
+    ReadSaga { order: u32 },
+    /// Looks at its trace.
+    TraceOrder { order: u32 },
+    /// Lists the customer's orders.
+    ListOrders,
+    /// An operator's verb on its saga: retry, compensate, skip, resolve-succeeded, resolve-rejected, pause,
+    /// resume.
+    Operate { order: u32, verb: String },
+    /// Reads a stream of the log, at the store.
+    ReadStream { order: u32 },
+    /// Appends to a stream of its own at the store: one of `streams` lists, with this expectation.
+    AppendList { stream: u32, expect: Expect, events: u32 },
+    /// Reads such a list.
+    ReadList { stream: u32 },
+    /// Reads the log from somewhere to its head.
+    ReadAll { from_percent: u32 },
+}
+
+/// What an order looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OrderShape {
+    /// One of each product, a few units of money.
+    Plain,
+    /// For nothing.
+    Zero,
+    /// The most that is allowed.
+    Maximum,
+    /// Names and addresses in many scripts.
+    Unicode,
+    /// More than is allowed: to be refused.
+    Oversize,
+    /// Not an order: to be refused.
+    Malformed,
+}
+
+/// What a client believes of a list it appends to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Expect {
+    /// Anything.
+    Any,
+    /// The version it read just before.
+    JustRead,
+    /// A version that is no longer right.
+    Stale,
+}
