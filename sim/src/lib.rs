@@ -38,3 +38,5 @@ pub mod pause;
 pub mod stream;
 #[cfg(madsim)]
 pub mod transcript;
+#[cfg(madsim)]
+pub mod world;
