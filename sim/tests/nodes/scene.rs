@@ -100,8 +100,7 @@ impl Scene {
 
     /// Places one order for each token at once, and several at once for one product, and looks at each
     /// until it has come to its end.
-    pub(crate) async fn orders(&self, racers: usize) -> Transcript {
-        let client = self.customer().await;
+    pub(crate) async fn orders(&self, client: Client, racers: usize) -> Transcript {
         let keys = ENDS.map(|(token, _)| (format!("key-{token}"), format!("product-{token}"), token));
         let race = (0..racers)
             .map(|racer| (format!("race-{racer}"), "the-last-one".to_owned(), "tok_ok"));
@@ -220,8 +219,9 @@ where
 {
     let scene = Scene::set(seed, machines).await;
     let racers = if trouble.is_none() { RACERS } else { 0 };
+    let client = scene.customer().await;
     let trouble = trouble.map(|trouble| tokio::spawn(trouble(scene.clone())));
-    let mut transcript = scene.orders(racers).await;
+    let mut transcript = scene.orders(client, racers).await;
     if let Some(trouble) = trouble {
         trouble.await.expect("no trouble panics");
     }
