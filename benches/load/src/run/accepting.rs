@@ -1,10 +1,11 @@
-//! Accepting alone: `POST /orders` without wait at 64 clients, beside the bare acceptor under the same
-//! load: one bare HTTP round trip and one sync. And resident memory at the node's start.
+//! Accepting alone: `POST /orders` without wait at 64 clients, beside one sync and one bare HTTP round
+//! trip under the same load. And resident memory at the node's start.
 //!
 //! Alone means that the sagas which follow from the orders stand still: the payment gateway answers
-//! nothing within the window. What accepting takes while they run, on the same cores, is a row beside it.
-//! So are the bare round trip and the sync each for itself: nobody has both for that, but it says where
-//! the bare acceptor's time goes.
+//! nothing within the window. Under the same load means while the 64 clients load the machine: one more
+//! client asks a bare server, and a probe syncs, on the same cores and the same disk. What accepting takes
+//! while the sagas run is a row beside it, and so is a bare acceptor under 64 clients of its own, which does
+//! one round trip and one shared sync and nothing else.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +25,8 @@ use crate::samples::median;
 use crate::usage;
 
 const CLIENTS: usize = 64;
+/// Between two questions of the probe.
+const PROBE_PAUSE_MS: &str = "5";
 const MIB: f64 = 1_048_576.0;
 /// A node counts as idle when it uses less than this much CPU time in [`SETTLE_PAUSE`].
 const SETTLED_CPU: Duration = Duration::from_millis(20);
@@ -39,12 +42,12 @@ const STANDSTILL: [(&str, &str); 3] = [
 
 /// What one round tells.
 struct Round {
-    /// The bare HTTP server, with a sync beside it in turns.
-    parts: LoadFigures,
-    /// The bare acceptor.
-    bare: LoadFigures,
     /// Orders while their sagas stand still.
     alone: LoadFigures,
+    /// One client of a bare HTTP server, and syncs in turn, meanwhile.
+    beside: LoadFigures,
+    /// The bare acceptor under 64 clients.
+    bare: LoadFigures,
     /// Orders while their sagas run.
     busy: LoadFigures,
 }
@@ -58,51 +61,72 @@ pub(crate) async fn measure(args: &RunArgs, findings: &mut Findings) -> Result<(
         tell(&round, findings);
         rounds.push(round);
     }
-    let ratio = |round: &Round| round.alone.latency.p50_us / round.bare.latency.p50_us;
+    let ratio = |round: &Round| round.alone.latency.p50_us / round.once_us();
     let ratio = median(&rounds.iter().map(ratio).collect::<Vec<_>>());
     findings.bar(Bar::new("accepting_p50_over_bare_64", ratio, "x", Bound::AtMost(2.0)));
     Ok(())
 }
 
 async fn take(args: &RunArgs, at_start: Option<&mut Findings>) -> Result<Round, Failure> {
-    let busy = orders(args, &[], at_start).await?;
-    let alone = orders(args, &STANDSTILL, None).await?;
-    Ok(Round { parts: parts(args).await?, bare: bare(args).await?, alone, busy })
+    let busy = Node::start(args, &[]).await?;
+    if let Some(findings) = at_start {
+        let mib = busy.resident_at_start as f64 / MIB;
+        findings.bar(Bar::new("memory_at_start", mib, "MiB", Bound::Below(60.0)));
+    }
+    let busy = busy.orders(args).await?;
+    let alone = Node::start(args, &STANDSTILL).await?;
+    let server = Process::start_part("participant", &["--threads".into(), "1".into()]).await?;
+    let (alone, beside) = tokio::join!(alone.orders(args), probe(args, &server));
+    Ok(Round { alone: alone?, beside: beside?, bare: bare(args).await?, busy })
+}
+
+impl Round {
+    /// One sync and one bare round trip.
+    fn once_us(&self) -> f64 {
+        self.beside.fdatasync.p50_us + self.beside.latency.p50_us
+    }
 }
 
 fn tell(round: &Round, findings: &mut Findings) {
-    let Round { parts, bare, alone, busy } = round;
+    let Round { alone, beside, bare, busy } = round;
     let mut row = |what: &str, figure: f64, unit: &str| {
         findings.row(Row::single(what, figure, unit));
     };
     row("orders accepted alone, 64 clients", alone.per_second, "1/s");
     row("accepting an order alone, p50", alone.latency.p50_us, "µs");
-    row("the bare acceptor, p50", bare.latency.p50_us, "µs");
-    row("a bare round trip, p50", parts.latency.p50_us, "µs");
-    row("a sync beside bare round trips, p50", parts.fdatasync.p50_us, "µs");
+    row("a bare round trip under the same load, p50", beside.latency.p50_us, "µs");
+    row("a sync under the same load, p50", beside.fdatasync.p50_us, "µs");
+    row("the bare acceptor under 64 clients, p50", bare.latency.p50_us, "µs");
     row("orders accepted while sagas run, 64 clients", busy.per_second, "1/s");
     row("accepting an order while sagas run, p50", busy.latency.p50_us, "µs");
 }
 
-/// Orders on a node of their own; `at_start` takes its memory before the first one.
-async fn orders(
-    args: &RunArgs,
-    environment: &[(&str, &str)],
-    at_start: Option<&mut Findings>,
-) -> Result<LoadFigures, Failure> {
-    let data_dir = empty_dir(&args.data_dir, "accepting")?;
-    let node = Process::start_sagaline(&binary(args)?, &data_dir, environment).await?;
-    settle(node.pid()).await?;
-    if let Some(findings) = at_start {
-        let mib = usage::resident_bytes(node.pid())? as f64 / MIB;
-        findings.bar(Bar::new("memory_at_start", mib, "MiB", Bound::Below(60.0)));
+/// A node of its own, with a customer.
+struct Node {
+    process: Process,
+    token: String,
+    /// Bytes, before anybody asked anything of it.
+    resident_at_start: u64,
+}
+
+impl Node {
+    async fn start(args: &RunArgs, environment: &[(&str, &str)]) -> Result<Self, Failure> {
+        let data_dir = empty_dir(&args.data_dir, "accepting")?;
+        let process = Process::start_sagaline(&binary(args)?, &data_dir, environment).await?;
+        settle(process.pid()).await?;
+        let resident_at_start = usage::resident_bytes(process.pid())?;
+        let token = register(&process).await?;
+        Ok(Self { process, token, resident_at_start })
     }
-    let token = register(&node).await?;
-    let orders = load(args, &node, "order", &[("--token", &token)]).await?;
-    if orders.errors > 0 {
-        return Err(Failure::new(format!("{} orders were not accepted", orders.errors)));
+
+    /// Orders of 64 clients, until the window is over.
+    async fn orders(self, args: &RunArgs) -> Result<LoadFigures, Failure> {
+        let orders = load(args, &self.process, "order", &[("--token", &self.token)]).await?;
+        if orders.errors > 0 {
+            return Err(Failure::new(format!("{} orders were not accepted", orders.errors)));
+        }
+        Ok(orders)
     }
-    Ok(orders)
 }
 
 async fn bare(args: &RunArgs) -> Result<LoadFigures, Failure> {
@@ -112,12 +136,12 @@ async fn bare(args: &RunArgs) -> Result<LoadFigures, Failure> {
     load(args, &acceptor, "order", &[]).await
 }
 
-/// The bare server is loaded while the disk is synced in turns.
-async fn parts(args: &RunArgs) -> Result<LoadFigures, Failure> {
-    let server = Process::start_part("participant", &["--threads".into(), "2".into()]).await?;
-    let (dir, during) = (text(&args.data_dir), "--sync-during");
-    let mut list = arguments(args, &server, "bare", &[("--sync-dir", &dir)]);
-    list.push(during.to_owned());
+/// One client asks the bare server now and then, while the disk is synced now and then.
+async fn probe(args: &RunArgs, server: &Process) -> Result<LoadFigures, Failure> {
+    let dir = text(&args.data_dir);
+    let more = [("--sync-dir", dir.as_str()), ("--pause-ms", PROBE_PAUSE_MS)];
+    let mut list = arguments(args, server, "bare", 1, &more);
+    list.push("--sync-during".to_owned());
     run_load(list).await
 }
 
@@ -127,12 +151,18 @@ async fn load(
     kind: &str,
     more: &[(&str, &str)],
 ) -> Result<LoadFigures, Failure> {
-    run_load(arguments(args, server, kind, more)).await
+    run_load(arguments(args, server, kind, CLIENTS, more)).await
 }
 
-fn arguments(args: &RunArgs, server: &Process, kind: &str, more: &[(&str, &str)]) -> Vec<String> {
+fn arguments(
+    args: &RunArgs,
+    server: &Process,
+    kind: &str,
+    clients: usize,
+    more: &[(&str, &str)],
+) -> Vec<String> {
     let (warmup_s, measured_s) = (args.profile.warmup_s(), args.profile.measured_s());
-    let mut list = load_args(server, kind, CLIENTS, warmup_s, measured_s);
+    let mut list = load_args(server, kind, clients, warmup_s, measured_s);
     list.extend(more.iter().flat_map(|(name, value)| [(*name).to_owned(), (*value).to_owned()]));
     list
 }
