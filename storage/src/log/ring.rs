@@ -14,6 +14,10 @@ const EVENT_OVERHEAD_BYTES: usize = 512;
 /// Events looked at by one read: the ring is locked meanwhile, and the appender waits.
 const EXAMINED_MAX: usize = 1_024;
 
+/// Something rare further than this from the head is found by its index. Nearer, looking at each event
+/// is less: those who follow the log a little behind it read nothing from the store.
+const LOOKED_THROUGH_MAX: u64 = 8 * EXAMINED_MAX as u64;
+
 /// The newest events, side by side up to the head.
 #[derive(Debug)]
 pub(super) struct Ring {
@@ -182,9 +186,8 @@ impl Ring {
         Some(AllPage { events, next: if end { GlobalPosition::START } else { next }, end })
     }
 
-    /// Something rare among many events is found by its index; at the tail, looking at each is less.
     fn index_is_quicker(&self, filter: &Filter, distance: u64) -> bool {
-        *filter != Filter::ALL && distance > EXAMINED_MAX as u64
+        *filter != Filter::ALL && distance > LOOKED_THROUGH_MAX
     }
 
     fn shrink(&mut self) -> Vec<RecordedEvent> {
