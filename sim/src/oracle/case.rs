@@ -1,7 +1,9 @@
 //! A finished run as the oracles look at it: the evidence, and what follows from it by sorting and folding
 //! once. Made by [`super::judge()`]; never changed.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 
 use crate::evidence::{Evidence, LogEntry};
 use crate::fault::Fault;
@@ -13,6 +15,10 @@ use super::naive::order::Order;
 use super::naive::payment::Payment;
 use super::naive::saga::Saga;
 
+/// What is looked up by an id and never gone through: with a hasher that has no seed of its own, so that the
+/// same evidence is judged in the same steps.
+pub type Lookup<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+
 /// What the oracles are given.
 #[derive(Debug)]
 pub struct Case<'a> {
@@ -21,17 +27,19 @@ pub struct Case<'a> {
     /// The log, stream by stream, by version.
     pub streams: BTreeMap<&'a str, Vec<&'a LogEntry>>,
     /// The log by the events' ids.
-    pub by_id: BTreeMap<&'a str, &'a LogEntry>,
+    pub by_id: Lookup<&'a str, &'a LogEntry>,
     /// Sagas by their id.
     pub sagas: BTreeMap<&'a str, Saga<'a>>,
     /// Orders by their id.
     pub orders: BTreeMap<&'a str, Order<'a>>,
+    /// Refunds: for each order the ids of the sagas that give its money back.
+    pub refunds: BTreeMap<&'a str, Vec<&'a str>>,
     /// Payments by their order.
     pub payments: BTreeMap<&'a str, Payment>,
     /// Appends, by their first call.
     pub appends: Vec<Append<'a>>,
     /// For each event's id the append that was to write it: a place in `appends`.
-    pub written_by: BTreeMap<&'a str, usize>,
+    pub written_by: Lookup<&'a str, usize>,
 }
 
 impl<'a> Case<'a> {
@@ -43,12 +51,19 @@ impl<'a> Case<'a> {
         }
         streams.values_mut().for_each(|entries| entries.sort_by_key(|entry| entry.version));
         let appends = Append::all(&evidence.store_calls);
-        let events = |(place, append): (usize, &Append<'a>)| {
-            append.events().map(move |id| (id, place)).collect::<Vec<_>>()
-        };
+        let events =
+            |(place, append): (usize, &Append<'a>)| append.events().map(move |id| (id, place));
+        let sagas = of_category(&streams, "saga-", Saga::fold);
+        let mut refunds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (id, saga) in &sagas {
+            if let Some(order) = saga.refunds() {
+                refunds.entry(order).or_default().push(id);
+            }
+        }
         Self {
+            refunds,
             by_id: evidence.log.iter().map(|entry| (entry.id.as_str(), entry)).collect(),
-            sagas: of_category(&streams, "saga-", Saga::fold),
+            sagas,
             orders: of_category(&streams, "order-", Order::fold),
             payments: of_category(&streams, "payment-", |_, entries| Payment::fold(entries)),
             written_by: appends.iter().enumerate().flat_map(events).collect(),
@@ -95,6 +110,12 @@ impl<'a> Case<'a> {
         };
         let plan = &self.evidence.plan;
         plan.episodes.iter().map(|episode| off_us(&episode.fault, episode.for_ms)).sum::<u64>() * 2
+    }
+
+    /// The sagas that give an order's money back.
+    pub fn refunds_of(&self, order: &str) -> impl Iterator<Item = &Saga<'a>> {
+        let ids = self.refunds.get(order).into_iter().flatten();
+        ids.filter_map(|id| self.sagas.get(id))
     }
 
     /// The append that wrote an event.

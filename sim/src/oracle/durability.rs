@@ -1,11 +1,9 @@
 //! What was acknowledged to anybody is in the log where it was said to be; what was refused is not; what
 //! nobody knows is there whole and once, or not at all; and nothing is there that nobody appended.
 
-use std::collections::BTreeMap;
-
 use crate::evidence::{LogEntry, StoreWhat};
 
-use super::case::Case;
+use super::case::{Case, Lookup};
 use super::naive::append::Append;
 use super::{Finding, Oracle};
 
@@ -26,7 +24,7 @@ impl Oracle for Durability {
 
     fn examine(&self, case: &Case<'_>) -> Finding {
         let mut finding = Finding::default();
-        let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut seen: Lookup<&str, u64> = Lookup::default();
         for append in &case.appends {
             examine_append(case, append, &mut finding);
         }

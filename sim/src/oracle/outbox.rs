@@ -8,7 +8,7 @@ use crate::evidence::{BusEntry, BusWhat};
 use crate::fault::Fault;
 use crate::machine::Machine;
 
-use super::case::Case;
+use super::case::{Case, Lookup};
 use super::{Finding, Oracle};
 
 /// See the module.
@@ -30,7 +30,7 @@ impl Oracle for Outbox {
         let must_be_done = case.is_quiet() && !case.is_left_broken(Machine::Bus);
         if must_be_done {
             for entry in &case.evidence.log {
-                let there = published.contains(entry.id.as_str());
+                let there = published.contains_key(entry.id.as_str());
                 finding.expect(there, "a committed event was never published", || {
                     format!("{} {} at {}", entry.stream, entry.event_type, entry.position)
                 });
@@ -51,11 +51,13 @@ fn is_public(entry: &BusEntry) -> bool {
     entry.topic.ends_with("-events")
 }
 
-fn examine_published<'a>(case: &Case<'a>, finding: &mut Finding) -> BTreeSet<&'a str> {
-    let mut published: BTreeSet<&str> = BTreeSet::new();
+fn examine_published<'a>(case: &Case<'a>, finding: &mut Finding) -> Lookup<&'a str, ()> {
+    let mut published: Lookup<&str, ()> = Lookup::default();
     let mut last: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for entry in case.evidence.bus.iter().filter(|entry| is_public(entry)) {
-        if !matches!(entry.what, BusWhat::Published { .. }) || !published.insert(&entry.message) {
+        if !matches!(entry.what, BusWhat::Published { .. })
+            || published.insert(&entry.message, ()).is_some()
+        {
             continue;
         }
         finding.look();
@@ -98,18 +100,17 @@ fn redelivery_us(case: &Case<'_>) -> u64 {
 /// A consumer acts once on each message of a topic that it consumes; by now on all that were published, in
 /// a healed world, up to `done_by_us`.
 fn examine_consumers(case: &Case<'_>, done_by_us: u64, finding: &mut Finding) {
-    let mut acted: BTreeMap<(&str, &str, &str), u32> = BTreeMap::new();
+    let mut acted: Lookup<(&str, &str, &str), u32> = Lookup::default();
     let mut consumed: BTreeSet<(&str, &str)> = BTreeSet::new();
     for entry in case.evidence.bus.iter().filter(|entry| is_public(entry)) {
         if let BusWhat::Acted { group } = &entry.what {
-            *acted.entry((group, &entry.topic, &entry.message)).or_default() += 1;
+            let times = acted.entry((group, &entry.topic, &entry.message)).or_default();
+            *times += 1;
+            finding.expect(*times == 1, "a consumer acted on a message more than once", || {
+                format!("{group} on {} of {}", entry.message, entry.topic)
+            });
             consumed.insert((group, &entry.topic));
         }
-    }
-    for ((group, topic, message), times) in &acted {
-        finding.expect(*times == 1, "a consumer acted on a message more than once", || {
-            format!("{group} on {message} of {topic}: {times} times")
-        });
     }
     if case.evidence.phases.healed_at_us > done_by_us {
         return;

@@ -1,9 +1,8 @@
 //! Appends as their callers saw them: every call under one append id is one append.
 
-use std::collections::BTreeMap;
-
 use crate::evidence::{AppendResult, LogEntry, StoreCall, StoreWhat, Write};
 use crate::machine::Machine;
+use crate::oracle::case::Lookup;
 
 /// A claim taken or released: kind, key, owner.
 pub type Claim = (String, String, String);
@@ -40,7 +39,7 @@ pub struct Append<'a> {
 impl<'a> Append<'a> {
     /// All appends, by their first call.
     pub fn all(calls: &'a [StoreCall]) -> Vec<Self> {
-        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut places: Lookup<&str, usize> = Lookup::default();
         let mut appends: Vec<Self> = Vec::new();
         for call in calls {
             let StoreWhat::Append { append_id, result, .. } = &call.what else { continue };
@@ -116,7 +115,7 @@ impl<'a> Append<'a> {
 
     /// Where in the log it took effect: the position of its last event, or what was acknowledged when it
     /// has none. None: it did not, as far as anybody knows.
-    pub fn position(&self, by_id: &BTreeMap<&str, &LogEntry>) -> Option<u64> {
+    pub fn position(&self, by_id: &Lookup<&str, &LogEntry>) -> Option<u64> {
         match self.events().last() {
             Some(last) => by_id.get(last).map(|entry| entry.position),
             None => self.acknowledged.map(|(position, _)| position),
