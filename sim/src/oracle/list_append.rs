@@ -84,8 +84,8 @@ impl<'c, 'a> Calls<'c, 'a> {
             seen: Vec::new(),
             writers: BTreeMap::new(),
         };
-        let writer = |entry: &LogEntry| case.written_by.get(entry.id.as_str()).copied();
-        calls.writers.insert(None, case.evidence.log.iter().map(writer).collect());
+        let writer = |entry: &LogEntry| case.writers.get(case.place_of(entry)?).copied().flatten();
+        calls.writers.insert(None, case.writers.clone());
         for (stream, entries) in &case.streams {
             let writers = entries.iter().map(|entry| writer(entry)).collect();
             calls.writers.insert(Some(stream), writers);
@@ -124,13 +124,17 @@ impl<'c, 'a> Calls<'c, 'a> {
     fn examine_reads(&self, finding: &mut Finding) {
         let case = self.case;
         for seen in &self.seen {
-            let Some(writer) = seen.last.1.and_then(|id| case.written_by.get(id)) else { continue };
-            let append = &case.appends[*writer];
+            let Some(id) = seen.last.1 else { continue };
+            let lost = case.unlogged.get(id).copied();
+            let Some(writer) = lost.or_else(|| self.writer(seen.list, seen.last.0)) else {
+                continue;
+            };
+            let append = &case.appends[writer];
             if append.is_refused() {
                 let what = "an aborted read (G1a)";
                 finding.break_promise(what, format!("{}: {}", self.name(seen.call), append.id));
             }
-            if seen.is_end && self.writer(seen.list, seen.last.0 + 1) == Some(*writer) {
+            if seen.is_end && self.writer(seen.list, seen.last.0 + 1) == Some(writer) {
                 let what = "an intermediate read (G1b)";
                 finding.break_promise(what, format!("{}: {}", self.name(seen.call), append.id));
             }

@@ -61,13 +61,13 @@ fn examine_published<'a>(case: &Case<'a>, finding: &mut Finding) -> Lookup<&'a s
             continue;
         }
         finding.look();
-        let Some(event) = case.by_id.get(entry.message.as_str()) else {
+        let Some(event) = case.place(&entry.message).and_then(|it| case.evidence.log.get(it))
+        else {
             let detail = format!("{} on {}", entry.message, entry.topic);
             finding.break_promise("something was published that is not in the log", detail);
             continue;
         };
-        let before_sent =
-            case.append_of(&event.id).is_some_and(|made| made.sent_at_us > entry.at_us);
+        let before_sent = case.append_of(event).is_some_and(|made| made.sent_at_us > entry.at_us);
         if before_sent {
             let detail = format!("{} at {} us", entry.message, entry.at_us);
             finding.break_promise("something was published before it was appended", detail);

@@ -22,6 +22,8 @@ pub struct Append<'a> {
     pub takes: &'a [Claim],
     /// Claims released.
     pub releases: &'a [Claim],
+    /// Its events as the log has them, in order; none: the event is not there.
+    pub entries: Vec<Option<&'a LogEntry>>,
     /// When it was sent first.
     pub sent_at_us: u64,
     /// When somebody first knew that it was made; none: nobody ever did.
@@ -63,6 +65,7 @@ impl<'a> Append<'a> {
             writes,
             takes,
             releases,
+            entries: Vec::new(),
             sent_at_us: call.sent_at_us,
             acknowledged_at_us: None,
             acknowledged: None,
@@ -113,11 +116,21 @@ impl<'a> Append<'a> {
         self.writes.iter().flat_map(|write| write.events.iter().map(String::as_str))
     }
 
+    /// Each write with its events as the log has them.
+    pub fn written(&self) -> impl Iterator<Item = (&'a Write, &[Option<&'a LogEntry>])> {
+        let mut rest = self.entries.as_slice();
+        self.writes.iter().map(move |write| {
+            let (mine, others) = rest.split_at(write.events.len().min(rest.len()));
+            rest = others;
+            (write, mine)
+        })
+    }
+
     /// Where in the log it took effect: the position of its last event, or what was acknowledged when it
     /// has none. None: it did not, as far as anybody knows.
-    pub fn position(&self, by_id: &Lookup<&str, &LogEntry>) -> Option<u64> {
-        match self.events().last() {
-            Some(last) => by_id.get(last).map(|entry| entry.position),
+    pub fn position(&self) -> Option<u64> {
+        match self.entries.last() {
+            Some(last) => last.map(|entry| entry.position),
             None => self.acknowledged.map(|(position, _)| position),
         }
     }
