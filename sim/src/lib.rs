@@ -35,6 +35,12 @@ pub mod once;
 #[cfg(madsim)]
 pub mod pause;
 #[cfg(madsim)]
+pub mod services;
+#[cfg(madsim)]
 pub mod stream;
 #[cfg(madsim)]
+mod tap;
+#[cfg(madsim)]
 pub mod transcript;
+#[cfg(madsim)]
+pub mod world;
