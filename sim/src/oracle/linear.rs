@@ -119,7 +119,7 @@ fn examine_append<'a>(
     for (write, entries) in append.written() {
         let mut there = entries.iter().flatten().map(|entry| entry.version);
         let Some(first) = there.next() else { continue };
-        let last = there.last().unwrap_or(first);
+        let last = there.next_back().unwrap_or(first);
         finding.look();
         let list = lists.entry(&write.stream).or_default();
         list.not_before(first, append.sent_at_us, "its append was not sent");
