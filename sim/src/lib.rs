@@ -18,6 +18,11 @@ pub mod bites;
 
 pub mod plan;
 
+pub mod strategy;
+pub mod swarm;
+
+pub mod workload;
+
 pub mod evidence;
 
 pub mod oracle;
