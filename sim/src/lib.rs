@@ -29,6 +29,14 @@ pub mod oracle;
 
 pub mod verdict;
 
+pub mod repro;
+pub mod shrink;
+pub mod tally;
+#[cfg(test)]
+mod testing;
+pub mod trace;
+pub mod view;
+
 #[cfg(madsim)]
 pub mod client;
 #[cfg(madsim)]
