@@ -51,3 +51,5 @@ pub mod pause;
 pub mod stream;
 #[cfg(madsim)]
 pub mod transcript;
+#[cfg(madsim)]
+pub mod world;
