@@ -30,6 +30,7 @@ pub mod oracle;
 pub mod verdict;
 
 pub mod repro;
+pub mod run;
 pub mod shrink;
 pub mod tally;
 #[cfg(test)]

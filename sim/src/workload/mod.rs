@@ -4,3 +4,20 @@
 
 pub mod alphabet;
 pub mod body;
+
+#[cfg(madsim)]
+pub mod clients;
+#[cfg(madsim)]
+pub mod consumers;
+#[cfg(madsim)]
+pub mod http;
+#[cfg(madsim)]
+mod lists;
+#[cfg(madsim)]
+mod patience;
+#[cfg(madsim)]
+pub mod people;
+#[cfg(madsim)]
+mod request;
+#[cfg(madsim)]
+pub mod subscribers;
