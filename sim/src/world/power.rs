@@ -57,7 +57,7 @@ impl Power {
             move || run(world.clone(), machine, Arc::clone(&boot))
         };
         let handle = Handle::current();
-        let builder = handle.create_node().name(machine.name()).ip(machine.ip());
+        let builder = handle.create_node().name(machine.name());
         // A machine that panics comes back by itself, as under a supervisor.
         let node = builder.restart_on_panic().init(starts).build().id();
         panics::belongs(node, machine);

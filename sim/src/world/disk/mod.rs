@@ -4,6 +4,7 @@
 
 mod image;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -48,8 +49,8 @@ struct State {
     random: Random,
     crashes: u64,
     synced_writes: u64,
-    /// The record with the wrong bit, until somebody reads it.
-    flipped: Option<Bytes>,
+    /// Records with a wrong bit. Their checksum says so to whoever reads them, as RocksDB's would.
+    flipped: BTreeSet<Bytes>,
 }
 
 impl Disk {
@@ -62,8 +63,8 @@ impl Disk {
         episodes: Episodes,
     ) -> Self {
         let random = seed.stream(&format!("disk/{machine}"));
-        let state =
-            State { image: Image::default(), random, crashes: 0, synced_writes: 0, flipped: None };
+        let (image, flipped) = (Image::default(), BTreeSet::new());
+        let state = State { image, random, crashes: 0, synced_writes: 0, flipped };
         Self { machine, timeline, bites, episodes, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -102,8 +103,8 @@ impl Disk {
     fn flip(&self, state: &mut State) {
         let wanted = |fault: &Fault| matches!(fault, Fault::DiskBitFlip { machine } if *machine == self.machine);
         if self.has(wanted) {
-            let State { image, random, .. } = state;
-            state.flipped = image.flip_bit(random);
+            let State { image, random, flipped, .. } = state;
+            flipped.extend(image.any_record(random));
         }
     }
 
@@ -172,20 +173,29 @@ impl FaultyDisk {
         Ok(with(&mut state))
     }
 
+    /// What `read` finds, unless one of the keys of the log that it `sees` has a wrong bit.
     fn read<T>(
         &self,
         what: &str,
         read: impl FnOnce(&Image) -> T,
-        sees: impl FnOnce(&T, &Bytes) -> bool,
+        sees: impl Fn(&T, &Bytes) -> bool,
     ) -> Result<T, StorageError> {
         self.disk.io_error(what)?;
         self.alive(|state| {
             let found = read(&state.image);
-            if state.flipped.take_if(|key| sees(&found, key)).is_some() {
-                self.disk.bites.bit(FaultKind::DiskBitFlip);
+            match state.flipped.iter().find(|key| sees(&found, key)) {
+                None => Ok(found),
+                Some(key) => {
+                    self.disk.bites.bit(FaultKind::DiskBitFlip);
+                    Err(self.fails_its_checksum(key))
+                }
             }
-            found
-        })
+        })?
+    }
+
+    fn fails_its_checksum(&self, key: &Bytes) -> StorageError {
+        let machine = self.disk.machine;
+        StorageError::corrupt(format!("disk of {machine}: record {key:02x?} fails its checksum"))
     }
 
     async fn write_synced(&self, batch: WriteBatch) -> Result<(), StorageError> {
@@ -242,7 +252,7 @@ impl Kv for FaultyDisk {
     }
 
     async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
-        let sees = |found: &Option<Bytes>, flipped: &Bytes| found.is_some() && flipped == key;
+        let sees = |_: &Option<Bytes>, flipped: &Bytes| space == Space::Events && flipped == key;
         self.read("read", |image| image.get(space, key), sees)
     }
 
