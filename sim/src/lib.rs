@@ -29,6 +29,7 @@ pub mod oracle;
 
 pub mod verdict;
 
+pub mod cli;
 pub mod repro;
 pub mod run;
 pub mod shrink;

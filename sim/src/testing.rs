@@ -44,6 +44,7 @@ pub(crate) fn evidence() -> Evidence {
             epoch: 1,
             taken: true,
         }],
+        power: Vec::new(),
         leaks: Vec::new(),
         bites: BTreeMap::from([(FaultKind::Partition, 3)]),
         phases: Phases {

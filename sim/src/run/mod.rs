@@ -10,10 +10,21 @@ pub mod phases;
 
 pub use report::Report;
 
-/// Runs a plan in a world of its own, on a thread of its own. Panics where the harness does; what panics
-/// on a machine of the world is evidence.
+/// Simulated time after which a run that has not ended is stuck, and panics.
 #[cfg(madsim)]
-pub fn run(plan: &crate::plan::Plan) -> crate::evidence::Evidence {
+const TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(7_200);
+
+/// Runs a plan in a world of its own, on a thread of its own. None: the harness panicked, and has said so;
+/// what panics on a machine of the world is evidence.
+#[cfg(madsim)]
+pub fn run(plan: &crate::plan::Plan) -> Option<crate::evidence::Evidence> {
     let plan = plan.clone();
-    crate::once::run(plan.seed.0, move || phases::run(plan))
+    let world = move || {
+        let config = madsim::Config::default();
+        let mut runtime = madsim::runtime::Runtime::with_seed_and_config(plan.seed.0, config);
+        runtime.set_time_limit(TIME_LIMIT);
+        runtime.block_on(phases::run(plan))
+    };
+    let thread = std::thread::Builder::new().name("world".to_owned()).spawn(world);
+    thread.expect("the system has a thread left").join().ok()
 }

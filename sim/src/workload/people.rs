@@ -34,7 +34,8 @@ impl People {
             });
             customers.push(token(http, "/auth/register", body).await?);
         }
-        let log_in = |email| token(http, "/auth/login", json!({ "email": email, "password": PASSWORD }));
+        let log_in =
+            |email| token(http, "/auth/login", json!({ "email": email, "password": PASSWORD }));
         let (merchant, admin) = (log_in(MERCHANT_EMAIL).await?, log_in(ADMIN_EMAIL).await?);
         Ok(Self { customers, merchant, admin })
     }

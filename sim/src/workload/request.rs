@@ -64,7 +64,11 @@ impl Sent {
 }
 
 /// What an operation sends over HTTP. None: it is not of that kind, or its order is not known.
-pub(super) fn of(planned: &Planned, seed: Seed, id_of: impl Fn(u32) -> Option<String>) -> Option<Sent> {
+pub(super) fn of(
+    planned: &Planned,
+    seed: Seed,
+    id_of: impl Fn(u32) -> Option<String>,
+) -> Option<Sent> {
     let get = |path: &str, order: u32| Some(Sent::get(format!("{path}/{}", id_of(order)?)));
     match &planned.operation {
         Operation::PlaceOrder { key, products, token, shape, wait_s } => {
