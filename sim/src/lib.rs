@@ -50,7 +50,11 @@ pub mod once;
 #[cfg(madsim)]
 pub mod pause;
 #[cfg(madsim)]
+pub mod services;
+#[cfg(madsim)]
 pub mod stream;
+#[cfg(madsim)]
+mod tap;
 #[cfg(madsim)]
 pub mod transcript;
 #[cfg(madsim)]

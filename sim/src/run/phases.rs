@@ -160,6 +160,7 @@ impl Run {
             documents,
             subscribers: self.subscribers.seen(),
             shards: seen.shards,
+            power: Vec::new(),
             leaks,
             bites: self.world.bites.counts(),
             phases,

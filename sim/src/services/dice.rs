@@ -10,6 +10,11 @@ pub(super) struct Dice<E>(pub(super) E);
 impl<E: Entropy> Dice<E> {
     /// Whether what happens in so many of a hundred cases happens now; never when there is no such fault.
     pub(super) fn percent(&self, percent: Option<u64>) -> bool {
-        percent.is_some_and(|percent| self.0.next_u64() % 100 < percent)
+        percent.is_some_and(|percent| self.below(100) < percent)
+    }
+
+    /// A number below `bound`, which is not 0.
+    pub(super) fn below(&self, bound: u64) -> u64 {
+        self.0.next_u64() % bound
     }
 }

@@ -1,10 +1,6 @@
 //! Whoever stands beside the machines and starts them again: a service that has stopped itself, and the
 //! store that fails over. Not a machine: no fault reaches it.
 
-use std::time::Duration;
-
-use sagaline_storage::Clock;
-use sagaline_storage::clock::SystemClock;
 use tokio::sync::mpsc;
 
 use crate::fault::{Fault, FaultKind};
@@ -12,9 +8,9 @@ use crate::machine::Machine;
 use crate::world::World;
 
 /// How long a process that has stopped itself stays away.
-const RESTART_AFTER: Duration = Duration::from_secs(1);
+const RESTART_AFTER_US: u64 = 1_000_000;
 /// How often is looked whether the store is to fail over.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK_US: u64 = 20_000;
 
 /// Switches machines off and on again. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -39,7 +35,7 @@ impl Power {
 async fn cycles(world: World, mut asked: mpsc::UnboundedReceiver<Machine>) {
     while let Some(machine) = asked.recv().await {
         world.crash(machine, false);
-        SystemClock::default().sleep(RESTART_AFTER).await;
+        world.timeline().after(RESTART_AFTER_US).await;
         // What else asked for it in the meantime has got it.
         while asked.try_recv().is_ok() {}
         world.restart(machine);
@@ -60,6 +56,6 @@ async fn failovers(world: World) {
             world.restart(Machine::Store);
         }
         is_away = is_on;
-        SystemClock::default().sleep(LOOK).await;
+        world.timeline().after(LOOK_US).await;
     }
 }

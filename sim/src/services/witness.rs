@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::evidence::{
-    AppendResult, BankEntry, BusEntry, BusWhat, ShardChange, StoreCall, StoreWhat,
+    AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, ShardChange, StoreCall, StoreWhat,
 };
 use crate::machine::Machine;
 
@@ -73,6 +73,17 @@ impl Witness {
         let mut seen = self.0.lock();
         entry.seq = seen.bank.len() as u64 + 1;
         seen.bank.push(entry);
+    }
+
+    /// A line that the bank's disk has: told now, if it was never told of.
+    pub fn bank_late(&self, entry: BankEntry) {
+        let is_told = self.0.lock().bank.iter().any(|told| {
+            let is_first = !matches!(told.effect, BankEffect::Repeated | BankEffect::Probed);
+            is_first && (&told.key, &told.operation) == (&entry.key, &entry.operation)
+        });
+        if !is_told {
+            self.bank(entry);
+        }
     }
 
     /// How many lines the bank's ledger has.

@@ -57,6 +57,7 @@ impl Power {
             move || run(world.clone(), machine, Arc::clone(&boot))
         };
         let handle = Handle::current();
+        // No address: this is not madsim's network, and two worlds may follow each other in one runtime.
         let builder = handle.create_node().name(machine.name());
         // A machine that panics comes back by itself, as under a supervisor.
         let node = builder.restart_on_panic().init(starts).build().id();

@@ -49,7 +49,10 @@ pub(super) struct Teller {
 impl Teller {
     /// Takes one request to its end.
     pub(super) async fn take(&self, asked: Asked) -> Ended {
-        if let Some(ended) = self.before(&asked).await {
+        if let Some(ended) = self.before().await {
+            return ended;
+        }
+        if let Some(ended) = self.delay(&asked).await {
             return ended;
         }
         let duplicate = |fault: &Fault| match fault {
@@ -83,7 +86,7 @@ impl Teller {
     }
 
     /// What happens to a request before it is acted upon; some of them end here.
-    async fn before(&self, asked: &Asked) -> Option<Ended> {
+    async fn before(&self) -> Option<Ended> {
         let bites = &self.world.bites;
         if self.is_down() {
             return Some(Ended::Cut);
@@ -104,10 +107,7 @@ impl Teller {
             bites.bit(FaultKind::BankErrors);
             return Some(Ended::Said(busy()));
         }
-        if let Some(ended) = self.throttle() {
-            return Some(ended);
-        }
-        self.delay(asked).await
+        self.throttle()
     }
 
     /// Whether the bank is not there at all.
@@ -194,7 +194,7 @@ impl Teller {
 
     /// Whether what was asked under a key happened.
     pub(super) async fn probe(&self, asked: &Asked) -> Ended {
-        if let Some(ended) = self.before(&Asked { token: String::new(), ..asked.clone() }).await {
+        if let Some(ended) = self.before().await {
             return ended;
         }
         let found = self.desk.lock().await.probe(asked);

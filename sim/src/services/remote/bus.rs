@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sagaline_storage::bus::{Consumer, ConsumerEvent, Delivery, Message, MessageBus};
-use sagaline_storage::{Clock, StorageError};
+use sagaline_storage::StorageError;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 

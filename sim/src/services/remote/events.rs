@@ -95,7 +95,7 @@ impl RemoteEvents {
         for _ in 0..TURNS {
             give_turn().await;
         }
-        world.at_crash_point(machine, CrashPoint::AppendSent);
+        world.pass(machine, CrashPoint::AppendSent).await;
     }
 
     fn read_begins(&self, what: StoreWhat) -> OpenCall {

@@ -28,7 +28,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const OPEN_MAX: usize = 4_096;
 
 /// Asks one service from one machine. Clones share the connection.
-pub struct RpcClient<Q> {
+pub(crate) struct RpcClient<Q> {
     inner: Arc<Inner>,
     asks: PhantomData<fn(Q)>,
 }
@@ -50,14 +50,14 @@ struct Inner {
 
 impl<Q: Serialize> RpcClient<Q> {
     /// A client on machine `from`; it connects when it is first asked.
-    pub fn new(world: &World, from: Machine, to: Machine) -> Self {
+    pub(crate) fn new(world: &World, from: Machine, to: Machine) -> Self {
         let (network, clock) = (world.network.clone(), world.clock(from));
         let inner = Inner { from, to, network, clock, connection: tokio::sync::Mutex::default() };
         Self { inner: Arc::new(inner), asks: PhantomData }
     }
 
     /// Asks, and waits for the answer for a bounded time.
-    pub async fn ask<A: DeserializeOwned>(&self, request: &Q) -> Result<A, Lost> {
+    pub(crate) async fn ask<A: DeserializeOwned>(&self, request: &Q) -> Result<A, Lost> {
         let body = encode(request).map_err(|error| Lost::Unsent(error.to_string()))?;
         let answer = self.inner.send(&body).await.map_err(Lost::Unsent)?;
         match answer.await {

@@ -8,14 +8,14 @@ mod client;
 mod frame;
 mod server;
 
-pub use client::RpcClient;
+pub(super) use client::RpcClient;
 pub(super) use server::{Answer, Caller, Connections, Service, serve};
 
 use std::fmt;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lost {
+pub(crate) enum Lost {
     /// The request did not leave: it was not acted upon.
     Unsent(String),
     /// The request left, and whether it was acted upon nobody knows.

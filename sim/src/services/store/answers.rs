@@ -66,7 +66,7 @@ impl Answers {
         let answer = self.log.append(request).await;
         match &answer {
             Ok(_) => {
-                self.world.at_crash_point(Machine::Store, CrashPoint::AppendDurable);
+                self.world.pass(Machine::Store, CrashPoint::AppendDurable).await;
                 if self.dice.percent(self.ambiguous()) {
                     self.unanswered.lock().insert(id);
                     return Answer::Cut;
