@@ -161,6 +161,7 @@ impl Run {
             subscribers: self.subscribers.seen(),
             shards: seen.shards,
             power: Vec::new(),
+            power: Vec::new(),
             leaks,
             bites: self.world.bites.counts(),
             phases,
