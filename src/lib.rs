@@ -4,6 +4,8 @@ pub mod settings;
 
 pub mod limits;
 
+mod canary;
+
 pub mod domain;
 
 pub mod saga;

@@ -9,4 +9,4 @@ pub use crate::engine::{
     NodeBuilder, Outcome, Probe, Projection, Recorded, StartError, StartRequest, Started, Step,
     View,
 };
-pub use crate::saga::{Phase, Policy, SagaState};
+pub use crate::saga::{DefinitionError, Phase, Policy, SagaState};

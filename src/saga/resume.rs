@@ -5,6 +5,7 @@ use super::definition::{Definition, StepIndex};
 use super::effect::{Effect, Timer};
 use super::event::StepDirection;
 use super::state::{Phase, Progress, SagaState};
+use crate::canary::planted;
 
 /// Every effect that is owed in `state`: the calls that were announced and have no answer, the probes,
 /// the timers. In a fixed order: step by step, then the saga's own.
@@ -23,6 +24,9 @@ pub fn pending_effects(definition: &Definition, state: &SagaState) -> Vec<Effect
     if super::decide::is_unfinished(definition, state) {
         let timer = Timer::Continue;
         effects.push(Effect::SetTimer { timer, due_at_us: state.updated_at_us });
+    }
+    if planted("timer-forgotten-at-recovery") {
+        effects.retain(|effect| !matches!(effect, Effect::SetTimer { .. }));
     }
     effects
 }

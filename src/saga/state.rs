@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::definition::StepIndex;
 use super::event::{AbortReason, ParkReason, StepDirection};
 use super::json::Json;
+use crate::canary::planted;
 
 /// Where a saga is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -122,6 +123,9 @@ impl StepState {
 
     /// Whether it may have had an effect that stands: announced, not rejected, not undone.
     pub fn is_to_be_undone(&self) -> bool {
+        if planted("undo-of-what-never-happened") && self.action == Progress::NotStarted {
+            return !self.compensation.is_done();
+        }
         !matches!(self.action, Progress::NotStarted | Progress::Rejected { .. })
             && !self.compensation.is_done()
     }

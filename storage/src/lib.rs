@@ -38,6 +38,8 @@ pub mod rocksdb;
 
 pub mod embedded;
 
+pub mod canary;
+
 #[cfg(feature = "conformance")]
 pub mod conformance;
 

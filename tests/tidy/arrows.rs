@@ -131,7 +131,9 @@ fn against(arrows: &Arrows, named: &Named) -> Option<String> {
         // A name of the crate's root itself: an item, or the module's own parent.
         ["crate"] => None,
         ["crate", module, ..] => {
+            // A deliberate bug may stand anywhere; it is not compiled into the product.
             let allowed = module == arrows.module
+                || module == "canary"
                 || arrows.ours == EVERYTHING
                 || arrows.ours.contains(&module)
                 || !module.starts_with(char::is_lowercase);

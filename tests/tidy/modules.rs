@@ -38,7 +38,7 @@ fn is_target(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     let inner: &[&str] = match parts[..] {
         ["storage" | "sim", ..] => &parts[1..],
-        ["benches", "load", ..] => &parts[2..],
+        ["benches", "load", ..] | ["examples", _, _, ..] => &parts[2..],
         _ => &parts,
     };
     matches!(

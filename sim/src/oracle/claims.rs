@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::case::Case;
-use super::naive::append::Append;
+use super::naive::append::{Append, Claim};
 use super::naive::order::Order;
 use super::{Finding, Oracle};
 
@@ -31,14 +31,7 @@ impl Oracle for Claims {
     }
 }
 
-/// Who holds a claim, as far as the appends in the order of the log tell.
-#[derive(Clone, Copy)]
-enum Holder<'a> {
-    Held(&'a str),
-    /// Given up by this stream, at once or at a later time: the append does not say when.
-    GivenUp(&'a str),
-}
-
+/// Taken and given up in the order of the log.
 fn examine_changes(case: &Case<'_>, finding: &mut Finding) {
     let mut made: Vec<(u64, bool, u64, &Append<'_>)> = case
         .appends
@@ -50,34 +43,31 @@ fn examine_changes(case: &Case<'_>, finding: &mut Finding) {
         })
         .collect();
     made.sort_by_key(|(position, is_empty, sent_at_us, _)| (*position, *is_empty, *sent_at_us));
-    let mut holders: BTreeMap<(&str, &str), Holder<'_>> = BTreeMap::new();
+    let mut holders: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     for (position, .., append) in made {
-        for (kind, key, owner) in append.releases {
+        for (kind, key, owner) in counted(append.releases) {
             finding.look();
-            let before = holders.insert((kind, key), Holder::GivenUp(owner));
-            // An order's products may be given up to a later time, and its end may say so once more.
-            let right = match before {
-                Some(Holder::Held(holder)) => holder == owner,
-                Some(Holder::GivenUp(holder)) => holder == owner && kind == "product",
-                None => false,
-            };
-            if !right {
+            if holders.remove(&(kind.as_str(), key.as_str())) != Some(owner) {
                 let detail = format!("{kind} {key} by {owner} at {position}");
                 finding
                     .break_promise("a claim was released by a stream that did not hold it", detail);
             }
         }
-        for (kind, key, owner) in append.takes {
+        for (kind, key, owner) in counted(append.takes) {
             finding.look();
-            let before = holders.insert((kind, key), Holder::Held(owner));
-            if let Some(Holder::Held(holder)) = before
-                && holder != owner
-            {
+            let before = holders.insert((kind, key), owner);
+            if let Some(holder) = before.filter(|holder| holder != owner) {
                 let detail = format!("{kind} {key} of {holder} by {owner} at {position}");
                 finding.break_promise("a claim was taken that another stream held", detail);
             }
         }
     }
+}
+
+/// A product is given up to a later time, which the append does not say: who has it when is
+/// [`super::one_live_order`]'s, from the log.
+fn counted(claims: &[Claim]) -> impl Iterator<Item = &Claim> {
+    claims.iter().filter(|(kind, ..)| kind != "product")
 }
 
 /// The claims held at the end, each once: kind and key to owner.

@@ -103,6 +103,7 @@ mod tests {
         let (verdict, _) = judge(&empty.evidence);
         assert_eq!(verdict, Verdict::Pass, "nothing was planned");
         let mut planned = History::empty();
+        planned.evidence.phases.quiet_at_us = Some(1);
         planned.evidence.plan.operations.push(Planned {
             id: 1,
             at_ms: 0,

@@ -236,7 +236,7 @@ mod tests {
         for n in 0..6 {
             history.append("list-1", 1 + n % 2);
             history.read_stream("list-1", 1, 100);
-            history.append_expecting("list-2", 1, Expected::Exact(u64::from(n)));
+            history.append_expecting("list-2", 1, Expected::Exact(n));
             history.read_stream("list-2", 2, 2);
         }
         history.read_stream("list-3", 1, 10);

@@ -63,8 +63,8 @@ fn shown(entry: &BankEntry) -> String {
 /// Keys as they took effect.
 #[derive(Default)]
 struct Book<'a> {
-    /// Keys that took effect.
-    done: BTreeMap<&'a str, u64>,
+    /// Keys that took effect; the undo of a participant that is no bank has its action's key.
+    done: BTreeMap<(&'a str, bool), u64>,
     /// Steps that are undone: saga, step.
     undone: BTreeMap<(&'a str, &'a str), u64>,
     /// The first step, from the front, that is undone of each saga.
@@ -76,11 +76,13 @@ impl<'a> Book<'a> {
         if !matches!(entry.effect, BankEffect::Done | BankEffect::Tombstone) {
             return;
         }
-        if let Some(before) = self.done.insert(&entry.key, entry.seq) {
+        let is_undo = entry.operation.ends_with("/undo");
+        if let Some(before) = self.done.insert((&entry.key, is_undo), entry.seq) {
             let detail = format!("{}, and before in {before}", shown(entry));
             finding.break_promise("one key took effect twice", detail);
         }
-        let Some(key) = Key::parse(&entry.key) else { return };
+        let Some(mut key) = Key::parse(&entry.key) else { return };
+        key.undoes |= is_undo;
         examine_intent(case, &key, entry, finding);
         if key.undoes {
             self.undo(case, key, entry, finding);

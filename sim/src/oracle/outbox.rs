@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::{BusEntry, BusWhat};
+use crate::fault::Fault;
 use crate::machine::Machine;
 
 use super::case::Case;
@@ -35,7 +36,8 @@ impl Oracle for Outbox {
                 });
             }
         }
-        examine_consumers(case, must_be_done, &mut finding);
+        let done_by_us = case.evidence.phases.quiet_at_us.filter(|_| must_be_done).unwrap_or(0);
+        examine_consumers(case, done_by_us.saturating_sub(redelivery_us(case)), &mut finding);
         finding
     }
 }
@@ -82,8 +84,20 @@ fn examine_published<'a>(case: &Case<'a>, finding: &mut Finding) -> BTreeSet<&'a
     published
 }
 
-/// A consumer acts once on each message of a topic that it consumes.
-fn examine_consumers(case: &Case<'_>, must_be_done: bool, finding: &mut Finding) {
+/// How long a message may be on its way that was handed to a consumer that is gone.
+fn redelivery_us(case: &Case<'_>) -> u64 {
+    const SLACK_MS: u64 = 2_000;
+    let longest = case.evidence.plan.episodes.iter().map(|episode| match episode.fault {
+        Fault::BusDelayedRedelivery { added_ms } => added_ms,
+        _ => 0,
+    });
+    let lease_ms = case.evidence.plan.knobs.lease_ms;
+    (2 * lease_ms + SLACK_MS + longest.max().unwrap_or(0)) * 1_000
+}
+
+/// A consumer acts once on each message of a topic that it consumes; by now on all that were published, in
+/// a healed world, up to `done_by_us`.
+fn examine_consumers(case: &Case<'_>, done_by_us: u64, finding: &mut Finding) {
     let mut acted: BTreeMap<(&str, &str, &str), u32> = BTreeMap::new();
     let mut consumed: BTreeSet<(&str, &str)> = BTreeSet::new();
     for entry in case.evidence.bus.iter().filter(|entry| is_public(entry)) {
@@ -97,11 +111,11 @@ fn examine_consumers(case: &Case<'_>, must_be_done: bool, finding: &mut Finding)
             format!("{group} on {message} of {topic}: {times} times")
         });
     }
-    if !must_be_done {
+    if case.evidence.phases.healed_at_us > done_by_us {
         return;
     }
     for entry in case.evidence.bus.iter().filter(|entry| is_public(entry)) {
-        if !matches!(entry.what, BusWhat::Published { .. }) {
+        if !matches!(entry.what, BusWhat::Published { .. }) || entry.at_us > done_by_us {
             continue;
         }
         for (group, _) in consumed.iter().filter(|(_, topic)| *topic == entry.topic) {

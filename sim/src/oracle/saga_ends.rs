@@ -19,14 +19,12 @@ impl Oracle for SagaEnds {
     }
 
     fn is_due(&self, case: &Case<'_>) -> bool {
-        case.places_orders() && case.is_quiet() && !case.is_left_broken(Machine::Bank)
+        case.places_orders() && must_end(case)
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {
         let mut finding = Finding::default();
-        // A saga whose participant never comes back may try for as long as its policy says.
-        let must_end = case.is_quiet() && !case.is_left_broken(Machine::Bank);
-        for saga in case.sagas.values().filter(|_| must_end) {
+        for saga in case.sagas.values().filter(|_| must_end(case)) {
             finding.expect(
                 saga.is_at_rest(),
                 "a saga neither ended nor waits for a person",
@@ -41,6 +39,13 @@ impl Oracle for SagaEnds {
         }
         finding
     }
+}
+
+/// A saga whose participant never comes back may try for as long as its policy says, and without the bus
+/// the shards of a node that failed find no new owner.
+fn must_end(case: &Case<'_>) -> bool {
+    let broken = [Machine::Bank, Machine::Bus].iter().any(|it| case.is_left_broken(*it));
+    case.is_quiet() && !broken
 }
 
 #[cfg(test)]

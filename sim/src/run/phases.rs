@@ -161,7 +161,6 @@ impl Run {
             subscribers: self.subscribers.seen(),
             shards: seen.shards,
             power: Vec::new(),
-            power: Vec::new(),
             leaks,
             bites: self.world.bites.counts(),
             phases,

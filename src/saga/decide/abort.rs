@@ -11,6 +11,7 @@
 //! that stands is always gone on from.
 
 use super::draft::Draft;
+use crate::canary::planted;
 use crate::saga::definition::{Definition, StepIndex};
 use crate::saga::event::{AbortReason, SagaEvent};
 use crate::saga::input::Refusal;
@@ -35,7 +36,7 @@ pub(super) fn record(draft: &mut Draft<'_>, reason: AbortReason) {
     let at_us = draft.now_us();
     let state = draft.state();
     let in_doubt = state.pivot_in_doubt().is_some_and(|pivot| !state.is_revoked(pivot));
-    draft.record(match in_doubt {
+    draft.record(match in_doubt && !planted("abort-while-the-pivot-is-in-doubt") {
         true => SagaEvent::AbortRequested { reason, at_us },
         false => SagaEvent::SagaAborted { reason, at_us },
     });

@@ -1,6 +1,7 @@
 //! An attempt without a usable answer: the next one, counted before it begins, or an operator.
 
 use super::draft::Draft;
+use crate::canary::planted;
 use crate::saga::definition::{StepIndex, StepSpec};
 use crate::saga::event::{ParkReason, SagaEvent, StepDirection};
 use crate::saga::resume;
@@ -24,7 +25,9 @@ pub(super) fn failed(
         return;
     };
     let made = attempt.saturating_sub(state.forgiven(direction));
-    let next = attempt.checked_add(1).filter(|_| made < spec.policy.attempts_of(direction));
+    let unbounded = planted("attempts-not-bounded");
+    let next =
+        attempt.checked_add(1).filter(|_| unbounded || made < spec.policy.attempts_of(direction));
     let Some(next) = next else {
         park(draft, step, direction, ParkReason::AttemptsUsedUp { attempts: made, cause });
         return;
@@ -70,6 +73,9 @@ fn pause_ms(
     jitter: u64,
     retry_after_ms: Option<u64>,
 ) -> u64 {
+    if planted("retry-without-backoff") {
+        return 0;
+    }
     let counted = next.saturating_sub(state.forgiven(direction));
     spec.policy.backoff_ms(counted, jitter, retry_after_ms)
 }

@@ -3,6 +3,7 @@
 
 use super::abort;
 use super::draft::Draft;
+use crate::canary::planted;
 use crate::saga::definition::{StepIndex, bit};
 use crate::saga::event::{AbortReason, SagaEvent};
 use crate::saga::state::{Phase, Progress, SagaState, StepState};
@@ -83,7 +84,11 @@ fn go_back(draft: &mut Draft<'_>) {
     let epoch = draft.epoch();
     let new = set_of(draft.state(), |step| step.compensation == Progress::NotStarted);
     for step in places(open & new) {
-        if draft.definition.steps_behind(step) & open == 0 {
+        let first = match planted("compensation-in-forward-order") {
+            true => draft.definition.steps_before(step),
+            false => draft.definition.steps_behind(step),
+        };
+        if first & open == 0 {
             draft.record(SagaEvent::CompensationStarted { step, at_us, epoch });
         }
     }

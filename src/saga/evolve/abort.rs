@@ -1,6 +1,7 @@
 //! Going back, and the ends.
 
 use super::{Legal, must};
+use crate::canary::planted;
 use crate::saga::definition::StepIndex;
 use crate::saga::event::{AbortReason, StepDirection};
 use crate::saga::state::{Phase, Progress, SagaState};
@@ -28,6 +29,7 @@ impl SagaState {
         let first = self.abort_requested.as_ref().is_none_or(|requested| requested == reason);
         must(first, "an abort was requested before for another reason")?;
         let settled = self.pivot_in_doubt().is_none_or(|pivot| self.is_revoked(pivot));
+        let settled = settled || planted("abort-while-the-pivot-is-in-doubt");
         must(settled, "the pivot is in doubt")?;
         self.phase = Phase::Compensating;
         self.aborted = Some(reason.clone());

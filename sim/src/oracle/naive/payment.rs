@@ -30,7 +30,7 @@ impl Payment {
             if payment.is_none() && !is_first {
                 continue;
             }
-            payment.get_or_insert(Self::new(amount)).apply(entry, amount);
+            payment.get_or_insert_with(|| Self::new(amount)).apply(entry, amount);
         }
         payment
     }

@@ -274,7 +274,7 @@ impl History {
             if paid {
                 order["paymentId"] = json!(id);
             }
-            documents.push(("orders".to_owned(), id.clone(), order));
+            documents.push(("orders.v1".to_owned(), id.clone(), order));
             let captured = if paid { 5.0 } else { 0.0 };
             let payment = json!({"id": id, "orderId": id, "amount": 5.0,
                 "status": if paid { "completed" } else { "failed" },
