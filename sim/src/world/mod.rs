@@ -13,8 +13,11 @@ pub mod nemesis;
 pub mod network;
 mod panics;
 mod power;
+#[cfg(feature = "rocksdb")]
+pub mod rocks;
 mod skew;
 pub mod timeline;
+mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +29,8 @@ pub use disk::FaultyDisk;
 pub use entropy::MachineEntropy;
 pub use network::{NetConnect, Network, SimListener, SimStream};
 pub use power::Running;
+#[cfg(feature = "rocksdb")]
+pub use rocks::RocksDisk;
 pub use timeline::Timeline;
 
 use crate::bites::Bites;
@@ -36,6 +41,7 @@ use crate::seed::Seed;
 use disk::Disk;
 use episodes::Episodes;
 use power::Power;
+use trouble::Trouble;
 
 /// One world. Clones are the same world.
 #[derive(Debug, Clone)]
@@ -55,6 +61,8 @@ struct Inner {
     episodes: Episodes,
     clocks: BTreeMap<Machine, MachineClock>,
     disks: BTreeMap<Machine, Disk>,
+    #[cfg(feature = "rocksdb")]
+    rocks_disks: BTreeMap<Machine, rocks::Disk>,
     /// The randomness of each machine's boot, and of which boot it is.
     entropy: Mutex<BTreeMap<Machine, (u32, MachineEntropy)>>,
     power: Power,
@@ -68,13 +76,15 @@ impl World {
         panics::watch();
         let (timeline, episodes) = (Timeline::new(), Episodes::default());
         let clock = |machine| (machine, MachineClock::new(seed, timeline.clone(), bites.clone()));
-        let disk = |machine| {
-            let (timeline, bites) = (timeline.clone(), bites.clone());
-            (machine, Disk::new(machine, seed, timeline, bites, episodes.clone()))
+        let trouble = |machine| {
+            Trouble::new(machine, seed, timeline.clone(), bites.clone(), episodes.clone())
         };
+        let disk = |machine| (machine, Disk::new(trouble(machine)));
         let inner = Inner {
             clocks: Machine::ALL.into_iter().map(clock).collect(),
             disks: Machine::ALL.into_iter().map(disk).collect(),
+            #[cfg(feature = "rocksdb")]
+            rocks_disks: Machine::ALL.map(|m| (m, rocks::Disk::new(trouble(m)))).into(),
             entropy: Mutex::default(),
             power: Power::default(),
             sprung: Mutex::default(),
@@ -119,6 +129,16 @@ impl World {
         self.inner.disks[&machine].open()
     }
 
+    /// The machine's disk with RocksDB's files, opened by whatever runs on it now; beside the other one,
+    /// and empty at first. Errors are the store's: what it says of its files.
+    #[cfg(feature = "rocksdb")]
+    pub fn rocks_disk(
+        &self,
+        machine: Machine,
+    ) -> Result<RocksDisk, sagaline_storage::StorageError> {
+        self.inner.rocks_disks[&machine].open()
+    }
+
     /// Says how a machine boots, and switches it on: for each machine once. `boot` is called again at
     /// every restart; when it returns, what it has spawned goes on.
     pub fn machine(
@@ -146,11 +166,8 @@ impl World {
         if !self.inner.power.switch_off(machine) {
             return;
         }
-        let mattered = if loses_unsynced {
-            self.inner.disks[&machine].power_lost() + self.network.power_lost(machine)
-        } else {
-            self.processes_ended(machine)
-        };
+        let mattered =
+            if loses_unsynced { self.power_lost(machine) } else { self.processes_ended(machine) };
         if mattered > 0 {
             self.bites.bit(FaultKind::Crash);
         }
@@ -217,9 +234,19 @@ impl World {
         &self.inner.power
     }
 
+    /// The machine's power has failed. Returns how much that took or cut in its middle.
+    fn power_lost(&self, machine: Machine) -> usize {
+        let lost = self.inner.disks[&machine].power_lost();
+        #[cfg(feature = "rocksdb")]
+        let lost = lost + self.inner.rocks_disks[&machine].power_lost();
+        lost + self.network.power_lost(machine)
+    }
+
     /// The machine's processes have ended, its power has not. Returns how much that cut in its middle.
     fn processes_ended(&self, machine: Machine) -> usize {
         self.inner.disks[&machine].processes_ended();
+        #[cfg(feature = "rocksdb")]
+        self.inner.rocks_disks[&machine].processes_ended();
         self.network.processes_ended(machine)
     }
 }

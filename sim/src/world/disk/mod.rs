@@ -12,18 +12,10 @@ use parking_lot::Mutex;
 use sagaline_storage::StorageError;
 use sagaline_storage::kv::{Durability, Entry, Kv, Range, Space, WriteBatch};
 
-use super::episodes::Episodes;
-use super::timeline::Timeline;
-use crate::bites::Bites;
-use crate::fault::{Fault, FaultKind};
-use crate::machine::Machine;
-use crate::seed::{Random, Seed};
+use super::trouble::Trouble;
+use crate::fault::FaultKind;
 
 use image::{Image, Journal};
-
-/// A sync takes between these.
-const SYNC_MIN_US: u64 = 120;
-const SYNC_MAX_US: u64 = 900;
 
 /// The disk of one machine, as one process of it has it open. Clones are the same handle.
 #[derive(Debug, Clone)]
@@ -36,17 +28,13 @@ pub struct FaultyDisk {
 /// The disk itself.
 #[derive(Debug, Clone)]
 pub(super) struct Disk {
-    machine: Machine,
-    timeline: Timeline,
-    bites: Bites,
-    episodes: Episodes,
+    trouble: Trouble,
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     image: Image,
-    random: Random,
     crashes: u64,
     synced_writes: u64,
     /// Records with a wrong bit. Their checksum says so to whoever reads them, as RocksDB's would.
@@ -55,98 +43,42 @@ struct State {
 
 impl Disk {
     /// An empty one.
-    pub(super) fn new(
-        machine: Machine,
-        seed: Seed,
-        timeline: Timeline,
-        bites: Bites,
-        episodes: Episodes,
-    ) -> Self {
-        let random = seed.stream(&format!("disk/{machine}"));
-        let (image, flipped) = (Image::default(), BTreeSet::new());
-        let state = State { image, random, crashes: 0, synced_writes: 0, flipped };
-        Self { machine, timeline, bites, episodes, state: Arc::new(Mutex::new(state)) }
+    pub(super) fn new(trouble: Trouble) -> Self {
+        Self { trouble, state: Arc::default() }
     }
 
     /// A handle for whoever runs on the machine now.
     pub(super) fn open(&self) -> FaultyDisk {
         let mut state = self.state.lock();
-        let State { image, random, .. } = &mut *state;
-        image.reopened(random);
+        self.trouble.draw(|random| state.image.reopened(random));
         FaultyDisk { disk: self.clone(), crashes: state.crashes }
     }
 
     /// The processes of the machine have ended.
     pub(super) fn processes_ended(&self) {
         let mut state = self.state.lock();
-        let State { image, random, .. } = &mut *state;
-        image.processes_ended(random);
-        state.crashes += 1;
-        self.flip(&mut state);
+        self.trouble.draw(|random| state.image.processes_ended(random));
+        self.crashed(&mut state);
     }
 
     /// The machine has no power any more. Returns how many un-synced batches are gone.
     pub(super) fn power_lost(&self) -> usize {
-        let torn = self
-            .has(|fault| matches!(fault, Fault::DiskTorn { machine } if *machine == self.machine));
         let mut state = self.state.lock();
-        let State { image, random, .. } = &mut *state;
-        let lost = image.power_lost(random, torn);
-        state.crashes += 1;
+        let torn = self.trouble.tears();
+        let lost = self.trouble.draw(|random| state.image.power_lost(random, torn));
         if lost.torn {
-            self.bites.bit(FaultKind::DiskTorn);
+            self.trouble.bites.bit(FaultKind::DiskTorn);
         }
-        self.flip(&mut state);
+        self.crashed(&mut state);
         lost.batches
     }
 
-    fn flip(&self, state: &mut State) {
-        let wanted = |fault: &Fault| matches!(fault, Fault::DiskBitFlip { machine } if *machine == self.machine);
-        if self.has(wanted) {
-            let State { image, random, flipped, .. } = state;
-            flipped.extend(image.any_record(random));
+    fn crashed(&self, state: &mut State) {
+        state.crashes += 1;
+        if self.trouble.flips() {
+            let record = self.trouble.draw(|random| state.image.any_record(random));
+            state.flipped.extend(record);
         }
-    }
-
-    fn has(&self, wanted: impl Fn(&Fault) -> bool) -> bool {
-        self.episodes.any(wanted)
-    }
-
-    /// How long the next sync takes.
-    fn sync_us(&self) -> u64 {
-        let took = self.state.lock().random.between(SYNC_MIN_US, SYNC_MAX_US);
-        let added_ms = self.episodes.newest(|fault| match fault {
-            Fault::DiskStall { machine, added_ms } if *machine == self.machine => Some(*added_ms),
-            _ => None,
-        });
-        if added_ms.is_some_and(|ms| ms > 0) {
-            self.bites.bit(FaultKind::DiskStall);
-        }
-        took + added_ms.unwrap_or(0) * 1_000
-    }
-
-    /// The error that this read or write meets, if it meets one.
-    fn io_error(&self, what: &str) -> Result<(), StorageError> {
-        let percent = self.episodes.newest(|fault| match fault {
-            Fault::DiskError { machine, percent } if *machine == self.machine => Some(*percent),
-            _ => None,
-        });
-        let Some(percent) = percent else { return Ok(()) };
-        if !self.state.lock().random.percent(percent) {
-            return Ok(());
-        }
-        self.bites.bit(FaultKind::DiskError);
-        Err(StorageError::unavailable(format!("disk of {}: {what}: I/O error", self.machine)))
-    }
-
-    fn room(&self) -> Result<(), StorageError> {
-        if !self
-            .has(|fault| matches!(fault, Fault::DiskFull { machine } if *machine == self.machine))
-        {
-            return Ok(());
-        }
-        self.bites.bit(FaultKind::DiskFull);
-        Err(StorageError::unavailable(format!("disk of {}: no space left on device", self.machine)))
     }
 }
 
@@ -165,10 +97,7 @@ impl FaultyDisk {
     fn alive<T>(&self, with: impl FnOnce(&mut State) -> T) -> Result<T, StorageError> {
         let mut state = self.disk.state.lock();
         if state.crashes != self.crashes {
-            return Err(StorageError::closed(format!(
-                "disk of {}: the process that opened it has crashed",
-                self.disk.machine
-            )));
+            return Err(self.disk.trouble.crashed());
         }
         Ok(with(&mut state))
     }
@@ -180,13 +109,13 @@ impl FaultyDisk {
         read: impl FnOnce(&Image) -> T,
         sees: impl Fn(&T, &Bytes) -> bool,
     ) -> Result<T, StorageError> {
-        self.disk.io_error(what)?;
+        self.disk.trouble.io_error(what)?;
         self.alive(|state| {
             let found = read(&state.image);
             match state.flipped.iter().find(|key| sees(&found, key)) {
                 None => Ok(found),
                 Some(key) => {
-                    self.disk.bites.bit(FaultKind::DiskBitFlip);
+                    self.disk.trouble.bites.bit(FaultKind::DiskBitFlip);
                     Err(self.fails_its_checksum(key))
                 }
             }
@@ -194,7 +123,7 @@ impl FaultyDisk {
     }
 
     fn fails_its_checksum(&self, key: &Bytes) -> StorageError {
-        let machine = self.disk.machine;
+        let machine = self.disk.trouble.machine;
         StorageError::corrupt(format!("disk of {machine}: record {key:02x?} fails its checksum"))
     }
 
@@ -205,7 +134,7 @@ impl FaultyDisk {
         })??;
         let Some(id) = id else { return Ok(()) };
         let syncing = Syncing { disk: self, id, done: false };
-        self.disk.timeline.after(self.disk.sync_us()).await;
+        self.disk.trouble.sync().await;
         syncing.finish()
     }
 }
@@ -222,7 +151,7 @@ impl Syncing<'_> {
     fn finish(mut self) -> Result<(), StorageError> {
         self.done = true;
         let id = self.id;
-        if let Err(error) = self.disk.disk.io_error("sync") {
+        if let Err(error) = self.disk.disk.trouble.io_error("sync") {
             self.disk.alive(|state| state.image.fail_sync(id))?;
             return Err(error);
         }
@@ -241,11 +170,11 @@ impl Drop for Syncing<'_> {
 
 impl Kv for FaultyDisk {
     async fn write(&self, batch: WriteBatch, durability: Durability) -> Result<(), StorageError> {
-        self.disk.room()?;
+        self.disk.trouble.room()?;
         match durability {
             Durability::Synced => self.write_synced(batch).await,
             Durability::Buffered => {
-                self.disk.io_error("write")?;
+                self.disk.trouble.io_error("write")?;
                 self.alive(|state| state.image.write_buffered(batch))?
             }
         }
@@ -274,8 +203,8 @@ impl Kv for FaultyDisk {
 
     async fn flush(&self, space: Space) -> Result<(), StorageError> {
         self.alive(|_| ())?;
-        self.disk.timeline.after(self.disk.sync_us()).await;
-        self.disk.io_error("flush")?;
+        self.disk.trouble.sync().await;
+        self.disk.trouble.io_error("flush")?;
         self.alive(|state| state.image.flush(Journal::of(space)))
     }
 }

@@ -83,22 +83,15 @@ impl Pipe {
         self.segments.front()?.arrives_us
     }
 
-    /// Moves what has arrived into `buffer`, at most `most` bytes. None: nothing has arrived; 0 bytes: the
-    /// end has.
-    pub(super) fn read(
-        &mut self,
-        now_us: u64,
-        most: usize,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Option<usize> {
+    /// Moves what has arrived into `buffer`, at most `most` bytes, and returns how many. 0, with room for
+    /// more: the end has arrived, or nothing has.
+    pub(super) fn read(&mut self, now_us: u64, most: usize, buffer: &mut ReadBuf<'_>) -> usize {
         let mut read = 0;
         while let Some(front) = self.segments.front_mut() {
+            let Payload::Bytes(bytes) = &mut front.payload else { break };
             if front.arrives_us.is_none_or(|arrives| arrives > now_us) {
                 break;
             }
-            let Payload::Bytes(bytes) = &mut front.payload else {
-                return Some(read);
-            };
             let part = bytes.len().min(most - read).min(buffer.remaining());
             buffer.put_slice(&bytes[..part]);
             bytes.advance(part);
@@ -109,7 +102,7 @@ impl Pipe {
             self.segments.pop_front();
         }
         self.bytes -= read;
-        (read > 0).then_some(read)
+        read
     }
 
     /// Whether bytes are here that nobody has read, arrived or not.

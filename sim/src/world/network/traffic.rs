@@ -12,6 +12,7 @@ use super::links::{Links, Passage};
 use super::pipe::{Fate, Payload, Segment};
 use crate::bites::Bites;
 use crate::fault::FaultKind;
+use crate::machine::Machine;
 use crate::world::timeline::Timeline;
 
 /// Of so many reads and writes one takes only a part of what it could.
@@ -35,8 +36,10 @@ impl Fabric {
         let Some(connection) = connections.get_mut(&id) else { return Poll::Ready(Err(gone())) };
         connection.give_up(side, now_us, timeline);
         let (me, peer) = connection.machines(side);
-        let most = part(links.draw_part(peer, me), buffer.remaining());
-        if let Some(read) = connection.pipes[other(side)].read(now_us, most, buffer) {
+        let inbound = &mut connection.pipes[other(side)];
+        if inbound.next_arrival().is_some_and(|arrives| arrives <= now_us) {
+            let most = part(links.draw_part(peer, me), buffer.remaining());
+            let read = inbound.read(now_us, most, buffer);
             connection.was_read(side, read, now_us, timeline, bites);
             return Poll::Ready(Ok(()));
         }
@@ -233,11 +236,7 @@ impl Connection {
 
 impl Links {
     /// None: all there is; else the share of it to take, in 256ths.
-    fn draw_part(
-        &mut self,
-        from: crate::machine::Machine,
-        to: crate::machine::Machine,
-    ) -> Option<u64> {
+    fn draw_part(&mut self, from: Machine, to: Machine) -> Option<u64> {
         let drawn = self.draw(from, to);
         drawn.is_multiple_of(PARTIAL_ONE_IN).then_some((drawn >> 32) & 0xff)
     }
