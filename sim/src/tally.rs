@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Evidence;
+use crate::evidence::{AppendResult, Evidence, StoreWhat};
 use crate::plan::Operation;
 
 /// How an operation ended for its client.
@@ -33,6 +33,8 @@ pub struct Tally {
     pub statuses: BTreeMap<u16, u64>,
     /// Requests that were attempts after the first.
     pub repeated: u64,
+    /// Requests to the store, of clients and nodes, by what came of them.
+    pub store: BTreeMap<String, u64>,
 }
 
 impl Tally {
@@ -50,6 +52,9 @@ impl Tally {
                 _ => Outcome::Failed,
             };
             tally.repeated += u64::from(ends.insert(call.operation, outcome).is_some());
+        }
+        for call in &evidence.store_calls {
+            *tally.store.entry(store_outcome(&call.what)).or_default() += 1;
         }
         for planned in &evidence.plan.operations {
             if let Some(outcome) = ends.get(&planned.id) {
@@ -71,6 +76,9 @@ impl Tally {
         for (status, count) in &other.statuses {
             *self.statuses.entry(*status).or_default() += count;
         }
+        for (outcome, count) in &other.store {
+            *self.store.entry(outcome.clone()).or_default() += count;
+        }
         self.repeated += other.repeated;
     }
 
@@ -84,6 +92,18 @@ impl Tally {
         let succeeded: u64 =
             self.outcomes.values().filter_map(|ends| ends.get(&Outcome::Succeeded)).sum();
         (succeeded * 100).checked_div(self.operations()).unwrap_or(0)
+    }
+}
+
+fn store_outcome(what: &StoreWhat) -> String {
+    let read = |events: &Option<_>| if events.is_some() { "read" } else { "read failed" };
+    match what {
+        StoreWhat::Append { result: AppendResult::Appended { .. }, .. } => "appended".to_owned(),
+        StoreWhat::Append { result: AppendResult::Refused { why, .. }, .. } => why.clone(),
+        StoreWhat::Append { result: AppendResult::Unknown, .. } => "outcome unknown".to_owned(),
+        StoreWhat::ReadStream { events, .. } | StoreWhat::ReadAll { events, .. } => {
+            read(events).to_owned()
+        }
     }
 }
 

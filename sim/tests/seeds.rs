@@ -66,7 +66,8 @@ fn a_run_can_be_looked_at_in_one_file() {
 
 #[test]
 fn the_line_that_runs_it_again_comes_first() {
-    let said = sim(&["run", "--plan", concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/one-order.json")]);
+    let said =
+        sim(&["run", "--plan", concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/one-order.json")]);
     let again = said.lines().find(|line| line.starts_with("REPRO: cargo sim run --plan"));
     assert!(again.is_some_and(|line| line.contains("sources")), "{said}");
 }

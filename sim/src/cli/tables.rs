@@ -1,6 +1,7 @@
 //! Reports as text for a terminal.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
 
 use crate::run::Report;
 use crate::tally::{Outcome, Tally};
@@ -62,16 +63,15 @@ fn of_tally(tally: &Tally) -> String {
         let (failed, lost) = (count(Outcome::Failed), count(Outcome::Unanswered));
         line!(text, "{name:<18} {yes:>10} {no:>10} {failed:>10} {lost:>10}");
     }
-    let statuses: Vec<_> =
-        tally.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
-    line!(
-        text,
-        "answers {} (0: none); {} sent again; {} % succeeded",
-        statuses.join(", "),
-        tally.repeated,
-        tally.success_percent()
-    );
+    line!(text, "answers {} (0: none)", counts(&tally.statuses));
+    line!(text, "store {}", counts(&tally.store));
+    let (again, percent) = (tally.repeated, tally.success_percent());
+    line!(text, "{again} requests were sent again; {percent} % of the operations succeeded");
     text
+}
+
+fn counts<K: Display>(of: &BTreeMap<K, u64>) -> String {
+    of.iter().map(|(name, count)| format!("{name}: {count}")).collect::<Vec<_>>().join(", ")
 }
 
 /// A batch: failures last, where they are seen.

@@ -61,12 +61,14 @@ function axis(pen, g) {
 function phases(pen, g) {
   const marks = [['chaos', run.phases.chaosAtUs], ['healed', run.phases.healedAtUs], ['quiet', run.phases.quietAtUs]];
   pen.font = '600 11px system-ui';
+  let free = -1e9;
   for (const [name, t] of marks) {
     if (t == null || t < view.from || t > view.to) continue;
     const x = g.x(t);
     pen.strokeStyle = pen.fillStyle = css(name === 'chaos' ? 'bad' : 'good'); pen.lineWidth = 1.5;
     pen.beginPath(); pen.moveTo(x, 0); pen.lineTo(x, g.height); pen.stroke();
-    pen.fillText(name, x + 4, 23);
+    const at = Math.max(x + 4, free);
+    pen.fillText(name, at, 23); free = at + pen.measureText(name).width + 8;
   }
 }
 
@@ -96,7 +98,8 @@ const rows = (() => {
   });
 })();
 
-function faults(pen, g) {
+// First the bands, below everything; last their labels, above everything.
+function faults(pen, g, labels) {
   if (!shown.faults) return;
   pen.font = '10.5px system-ui';
   run.faults.forEach((f, index) => {
@@ -105,12 +108,13 @@ function faults(pen, g) {
     for (const lane of f.lanes) {
       if (!(lane in g.y)) continue;
       const top = g.y[lane] - g.each / 2, row = top + 2 + (rows[index] % Math.max(1, Math.floor(g.each / 14))) * 14;
-      pen.globalAlpha = picked && picked.thing === f ? 0.3 : 0.11; pen.fillStyle = colour; pen.fillRect(x0, top, x1 - x0, g.each);
-      pen.globalAlpha = 0.85; pen.fillRect(x0, row, x1 - x0, 12);
-      pen.globalAlpha = 1; pen.fillStyle = '#fff'; pen.save(); pen.beginPath(); pen.rect(x0, row, x1 - x0, 12); pen.clip();
+      pen.fillStyle = colour;
+      if (!labels) { pen.globalAlpha = picked && picked.thing === f ? 0.3 : 0.12; pen.fillRect(x0, top, x1 - x0, g.each); continue; }
+      pen.globalAlpha = 0.92; pen.fillRect(x0, row, x1 - x0, 12.5);
+      pen.globalAlpha = 1; pen.fillStyle = '#fff'; pen.save(); pen.beginPath(); pen.rect(x0, row, x1 - x0, 12.5); pen.clip();
       if (x1 - x0 > 26) pen.fillText(f.label, x0 + 4, row + 9.5);
       pen.restore();
-      shapes.push({ thing: f, box: [x0, row, x1, row + 12], rank: 1 });
+      shapes.push({ thing: f, box: [x0, row, x1, row + 12.5], rank: 1 });
     }
   });
   pen.globalAlpha = 1;
@@ -118,6 +122,7 @@ function faults(pen, g) {
 
 function messages(pen, g) {
   const colours = { yes: css('soft'), no: css('odd'), lost: css('bad') };
+  const crowd = faint(run.messages.filter(m => m.to >= view.from && m.from <= view.to && kindOn(m)).length, 900);
   for (const m of run.messages) {
     if (m.to < view.from || m.from > view.to || !kindOn(m) || !(m.by in g.y) || !(m.at in g.y)) continue;
     const strong = query ? matches(m) : false;
@@ -125,7 +130,7 @@ function messages(pen, g) {
     const x0 = g.x(m.from), x1 = g.x(m.to), y0 = g.y[m.by], y1 = g.y[m.at], mid = (x0 + x1) / 2;
     const isPicked = picked && picked.thing === m;
     pen.strokeStyle = isPicked ? css('accent') : strong && m.saga ? threadColour(m.saga, 1) : colours[m.end];
-    pen.globalAlpha = isPicked || strong ? 1 : query ? 0.08 : m.end === 'yes' ? 0.22 : 0.6;
+    pen.globalAlpha = isPicked || strong ? 1 : query ? 0.08 : Math.max(0.05, (m.end === 'yes' ? 0.3 : 0.7) * crowd);
     pen.lineWidth = isPicked ? 2.5 : strong ? 1.6 : 0.8;
     pen.setLineDash(m.end === 'lost' ? [4, 3] : []);
     pen.beginPath(); pen.moveTo(x0, y0); pen.lineTo(mid, y1); if (x1 - x0 > 1) pen.lineTo(x1, y0); pen.stroke();
@@ -134,13 +139,17 @@ function messages(pen, g) {
   pen.setLineDash([]); pen.globalAlpha = 1;
 }
 
+// What there is much of is drawn fainter.
+const faint = (count, plenty) => Math.min(1, Math.sqrt(plenty / Math.max(1, count)));
+
 function threads(pen, g) {
   if (!shown.threads) return;
+  const crowd = faint(run.sagas.filter(s => s.way[s.way.length - 1][0] >= view.from && s.way[0][0] <= view.to).length, 60);
   for (const saga of run.sagas) {
     if (saga.way[saga.way.length - 1][0] < view.from || saga.way[0][0] > view.to) continue;
     const strong = query && saga.id.includes(query);
     if (query && !strong) continue;
-    pen.strokeStyle = threadColour(saga.id, strong ? 0.95 : 0.45); pen.lineWidth = strong ? 2.4 : 1.1;
+    pen.strokeStyle = threadColour(saga.id, strong ? 0.95 : Math.max(0.12, 0.55 * crowd)); pen.lineWidth = strong ? 2.4 : 1.1;
     pen.beginPath();
     let open = false, before = null; const lines = [];
     for (const [t, lane] of saga.way) {
@@ -177,7 +186,7 @@ function redraw() { if (!waiting) { waiting = true; requestAnimationFrame(() => 
 function paint() {
   const g = geometry(), pen = sharp(chart);
   shapes = [];
-  lanes(pen, g); axis(pen, g); faults(pen, g); phases(pen, g); messages(pen, g); threads(pen, g); events(pen, g); laneNames(pen, g);
+  lanes(pen, g); axis(pen, g); faults(pen, g, false); messages(pen, g); threads(pen, g); events(pen, g); faults(pen, g, true); phases(pen, g); laneNames(pen, g);
   paintOverview();
 }
 
@@ -186,7 +195,8 @@ const density = (() => {
   const bin = t => Math.min(bins - 1, Math.max(0, Math.floor((t - first) / Math.max(1, last - first) * bins)));
   for (const m of run.messages) { counts[bin(m.from)]++; if (m.end === 'lost') bad[bin(m.to)]++; }
   for (const e of run.events) counts[bin(e.at)]++;
-  return { bins, counts, bad, most: Math.max(1, ...counts) };
+  const busy = counts.filter(n => n).sort((a, b) => a - b);
+  return { bins, counts, bad, most: Math.max(1, busy[Math.floor(busy.length * 0.97)] || 1) };
 })();
 
 function paintOverview() {
@@ -199,7 +209,7 @@ function paintOverview() {
   });
   pen.globalAlpha = 1;
   for (let i = 0; i < density.bins; i++) {
-    const tall = Math.sqrt(density.counts[i] / density.most) * (h - 24);
+    const tall = Math.min(1, density.counts[i] / density.most) * (h - 24);
     pen.fillStyle = css('soft'); pen.fillRect(i / density.bins * w, h - tall, w / density.bins + 0.5, tall);
     if (density.bad[i]) { pen.fillStyle = css('bad'); pen.fillRect(i / density.bins * w, h - 4, Math.max(1.5, w / density.bins), 4); }
   }
@@ -226,7 +236,7 @@ function toLine(px, py, [x0, y0, x1, y1]) {
   return Math.hypot(px - x0 - t * dx, py - y0 - t * dy);
 }
 
-const moment = thing => thing.at ?? thing.from;
+const moment = thing => thing.from ?? thing.at;
 function element(name, text, parent) { const e = document.createElement(name); if (text != null) e.textContent = text; if (parent) parent.append(e); return e; }
 
 function pick(thing, move) {
@@ -273,7 +283,7 @@ function story() {
   for (const thing of all.slice(0, 500)) {
     const item = element('li', null, list);
     element('time', seconds(moment(thing)), item);
-    item.append(thing.label);
+    item.append(query.length === 36 ? thing.label.replaceAll(query, '…' + query.slice(-5)) : thing.label);
     item.onclick = () => pick(thing, true);
   }
 }
@@ -382,4 +392,11 @@ document.onkeydown = event => {
 onresize = redraw;
 matchMedia('(prefers-color-scheme: dark)').onchange = redraw;
 controls(); mouse(); broken($('found')); look(first - 2e5, last + 2e5);
-if (run.violations.some(v => v.saga)) search(run.violations.find(v => v.saga).saga);
+// #text in the address searches for it, so that a saga of a run can be sent to somebody.
+if (location.hash.length > 1) search(decodeURIComponent(location.hash.slice(1)));
+else if (run.violations.some(v => v.saga)) search(run.violations.find(v => v.saga).saga);
+const things = query ? [...run.messages, ...run.events].filter(matches) : [];
+if (things.length) {
+  const from = Math.min(...things.map(moment)), to = Math.max(...things.map(t => t.to ?? moment(t)));
+  look(from - (to - from) * 0.15 - 1e5, to + (to - from) * 0.15 + 1e5);
+}
