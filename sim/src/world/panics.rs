@@ -51,12 +51,12 @@ pub(super) fn so_far() -> Vec<String> {
     RECORD.with_borrow(|record| record.panics.clone())
 }
 
+/// Where madsim says that a run is stuck or takes too long.
+const EXECUTOR: &str = "src/sim/task/mod.rs";
+
 /// Notes it when it is on a machine; the harness' own panics end the run by themselves.
 fn note(panic: &panic::PanicHookInfo<'_>) {
-    // A thread without a world has no nodes, and asking for one panics.
-    let watching = RECORD
-        .try_with(|record| record.try_borrow().is_ok_and(|record| !record.machines.is_empty()));
-    if !watching.is_ok_and(|watching| watching) || madsim::runtime::Handle::try_current().is_err() {
+    if !is_in_a_task(panic) {
         return;
     }
     let node = madsim::plugin::node();
@@ -66,4 +66,15 @@ fn note(panic: &panic::PanicHookInfo<'_>) {
             record.panics.push(format!("{machine}: {panic}").replace('\n', ": "));
         }
     });
+}
+
+/// Whether madsim can be asked on which node this is. Asked between two tasks it panics, and a panic in
+/// a panic is the end of the process, without a word.
+fn is_in_a_task(panic: &panic::PanicHookInfo<'_>) -> bool {
+    let between = panic.location().is_some_and(|place| place.file().ends_with(EXECUTOR));
+    let watching = RECORD
+        .try_with(|record| record.try_borrow().is_ok_and(|record| !record.machines.is_empty()));
+    !between
+        && watching.is_ok_and(|watching| watching)
+        && madsim::runtime::Handle::try_current().is_ok()
 }

@@ -159,6 +159,15 @@ fn a_machine_that_panics_while_it_is_to_be_off_stays_off() {
 }
 
 #[test]
+#[should_panic(expected = "all tasks will block forever")]
+fn a_world_in_which_nothing_can_happen_says_so() {
+    in_world(1, |world| async move {
+        world.machine(Node1, |_| Box::pin(std::future::pending()));
+        std::future::pending::<()>().await;
+    });
+}
+
+#[test]
 fn a_crash_point_crashes_once_and_the_machine_goes_no_further() {
     in_world(1, |world| async move {
         let passed = Arc::new(AtomicU32::new(0));

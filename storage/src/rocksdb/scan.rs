@@ -9,6 +9,12 @@ use crate::kv::{Entry, Range};
 /// last entry. Small, so that whoever keeps one event of a page does not keep megabytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 
+/// From this many entries on a scan is one of many: somebody reads the whole log or a whole view.
+const LONG_SCAN: usize = 64;
+
+/// Read from the disk at once by a long scan: a page of a thousand events.
+const READAHEAD_BYTES: usize = 512 * 1024;
+
 /// The entries of `range`, as of one moment.
 pub(super) fn scan(
     db: &DB,
@@ -22,6 +28,11 @@ pub(super) fn scan(
     options.set_iterate_lower_bound(range.from.as_ref());
     if !range.to.is_empty() {
         options.set_iterate_upper_bound(range.to.as_ref());
+    }
+    if range.limit >= LONG_SCAN {
+        options.set_readahead_size(READAHEAD_BYTES);
+        // It would drive out of the cache what is looked up again and again.
+        options.fill_cache(false);
     }
     let mut iterator = match family {
         Some(family) => db.raw_iterator_cf_opt(family, options),
@@ -57,8 +68,10 @@ impl Chunks {
     }
 
     fn push(&mut self, key: &[u8], value: &[u8]) {
-        if !self.lengths.is_empty() && self.open.len() + key.len() + value.len() > CHUNK_BYTES {
+        let bytes = key.len() + value.len();
+        if !self.lengths.is_empty() && self.open.len() + bytes > CHUNK_BYTES {
             self.seal();
+            self.open.reserve(CHUNK_BYTES.max(bytes));
         }
         self.open.extend_from_slice(key);
         self.open.extend_from_slice(value);
@@ -67,6 +80,7 @@ impl Chunks {
 
     fn seal(&mut self) {
         let chunk = Bytes::from(std::mem::take(&mut self.open));
+        self.done.reserve(self.lengths.len());
         let mut at = 0;
         for (key, value) in self.lengths.drain(..) {
             let middle = at + key;
