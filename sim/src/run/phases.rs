@@ -29,6 +29,9 @@ const LOOK_US: u64 = 50_000;
 const SETTLE_US: u64 = 1_000_000;
 /// How long nodes may take to stop in good order.
 const STOP: Duration = Duration::from_secs(60);
+/// Until the last connections of what has stopped are closed on both sides: a long wait for the log's head
+/// ends by itself.
+const CLOSE_US: u64 = 15_000_000;
 
 /// What a run is made of.
 struct Run {
@@ -45,8 +48,9 @@ struct Run {
 /// Runs a plan. Within a madsim runtime, once.
 pub async fn run(plan: Plan) -> Evidence {
     let run = Run::start(plan);
-    let Ok(people) = run.set_up().await else {
-        return run.never_began().await;
+    let people = match run.set_up().await {
+        Ok(people) => people,
+        Err(why) => return run.never_began(why).await,
     };
     let clients = Clients::new(
         &run.world,
@@ -130,7 +134,13 @@ impl Run {
         self.world.heal(&[]);
         let stopped = self.nodes.stop(&self.world, STOP).await;
         let mut leaks = Vec::new();
+        self.http.close();
+        self.world.timeline().after(CLOSE_US).await;
         for node in Machine::NODES.into_iter().filter(|node| self.world.is_on(*node)) {
+            let open = self.world.network.open_ends(node);
+            if open > 0 {
+                leaks.push(format!("{node} has stopped and holds {open} connections"));
+            }
             match stopped.get(&node) {
                 Some(node::Stopped::Clean) => {}
                 Some(node::Stopped::Not(why)) => leaks.push(format!("{node} stopped badly: {why}")),
@@ -172,8 +182,8 @@ impl Run {
     }
 
     /// The evidence of a world that did not begin.
-    async fn never_began(&self) -> Evidence {
-        let undone = vec!["a world without faults did not begin to serve".to_owned()];
+    async fn never_began(&self, why: String) -> Evidence {
+        let undone = vec![format!("a world in which nothing was wrong did not begin to serve: {why}")];
         self.evidence(Vec::new(), Phases::default(), undone, Vec::new()).await
     }
 }
