@@ -9,7 +9,6 @@ use serde_json::Value;
 use crate::evidence::{BankEffect, Call};
 
 use super::case::Case;
-use super::money::is_refund_of;
 use super::naive::http::{Asks, answered, id};
 use super::naive::json::{list, minor, text};
 use super::naive::order::Order;
@@ -194,8 +193,8 @@ fn examine_cancel(case: &Case<'_>, call: &Call, finding: &mut Finding) {
 
 /// Whether a saga of the order waits for a person, or cannot end in this world.
 fn has_unfinished_saga(case: &Case<'_>, order: &Order<'_>) -> bool {
-    let sagas = case.sagas.values();
-    let mut of_order = sagas.filter(|saga| saga.id == order.id || is_refund_of(saga, order));
+    let own = case.sagas.get(order.id).into_iter();
+    let mut of_order = own.chain(case.refunds_of(order.id));
     of_order.any(|saga| saga.end.is_none() || saga.is_overruled)
 }
 

@@ -1,7 +1,9 @@
 //! A finished run as the oracles look at it: the evidence, and what follows from it by sorting and folding
 //! once. Made by [`super::judge()`]; never changed.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 
 use crate::evidence::{Evidence, LogEntry};
 use crate::fault::Fault;
@@ -13,6 +15,10 @@ use super::naive::order::Order;
 use super::naive::payment::Payment;
 use super::naive::saga::Saga;
 
+/// What is looked up by an id and never gone through: with a hasher that has no seed of its own, so that the
+/// same evidence is judged in the same steps.
+pub type Lookup<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+
 /// What the oracles are given.
 #[derive(Debug)]
 pub struct Case<'a> {
@@ -20,18 +26,22 @@ pub struct Case<'a> {
     pub evidence: &'a Evidence,
     /// The log, stream by stream, by version.
     pub streams: BTreeMap<&'a str, Vec<&'a LogEntry>>,
-    /// The log by the events' ids.
-    pub by_id: BTreeMap<&'a str, &'a LogEntry>,
     /// Sagas by their id.
     pub sagas: BTreeMap<&'a str, Saga<'a>>,
     /// Orders by their id.
     pub orders: BTreeMap<&'a str, Order<'a>>,
+    /// Refunds: for each order the ids of the sagas that give its money back.
+    pub refunds: BTreeMap<&'a str, Vec<&'a str>>,
     /// Payments by their order.
     pub payments: BTreeMap<&'a str, Payment>,
     /// Appends, by their first call.
     pub appends: Vec<Append<'a>>,
-    /// For each event's id the append that was to write it: a place in `appends`.
-    pub written_by: BTreeMap<&'a str, usize>,
+    /// For each entry of the log, by its place there, the append that wrote it: a place in `appends`.
+    pub writers: Vec<Option<usize>>,
+    /// Events that were to be appended and are not in the log, and by which append.
+    pub unlogged: Lookup<&'a str, usize>,
+    /// Where in the log an event is.
+    places: Lookup<&'a str, usize>,
 }
 
 impl<'a> Case<'a> {
@@ -42,16 +52,36 @@ impl<'a> Case<'a> {
             streams.entry(&entry.stream).or_default().push(entry);
         }
         streams.values_mut().for_each(|entries| entries.sort_by_key(|entry| entry.version));
-        let appends = Append::all(&evidence.store_calls);
-        let events = |(place, append): (usize, &Append<'a>)| {
-            append.events().map(move |id| (id, place)).collect::<Vec<_>>()
-        };
+        let log = &evidence.log;
+        let places: Lookup<&str, usize> =
+            log.iter().enumerate().map(|(place, entry)| (entry.id.as_str(), place)).collect();
+        let mut appends = Append::all(&evidence.store_calls);
+        let mut writers = vec![None; log.len()];
+        let mut unlogged = Lookup::default();
+        for (number, append) in appends.iter_mut().enumerate() {
+            append.entries = append.events().map(|id| Some(&log[*places.get(id)?])).collect();
+            for id in append.events() {
+                match places.get(id) {
+                    Some(place) => writers[*place] = Some(number),
+                    None => drop(unlogged.insert(id, number)),
+                }
+            }
+        }
+        let sagas = of_category(&streams, "saga-", Saga::fold);
+        let mut refunds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (id, saga) in &sagas {
+            if let Some(order) = saga.refunds() {
+                refunds.entry(order).or_default().push(id);
+            }
+        }
         Self {
-            by_id: evidence.log.iter().map(|entry| (entry.id.as_str(), entry)).collect(),
-            sagas: of_category(&streams, "saga-", Saga::fold),
+            refunds,
+            sagas,
             orders: of_category(&streams, "order-", Order::fold),
             payments: of_category(&streams, "payment-", |_, entries| Payment::fold(entries)),
-            written_by: appends.iter().enumerate().flat_map(events).collect(),
+            writers,
+            unlogged,
+            places,
             appends,
             streams,
             evidence,
@@ -97,9 +127,35 @@ impl<'a> Case<'a> {
         plan.episodes.iter().map(|episode| off_us(&episode.fault, episode.for_ms)).sum::<u64>() * 2
     }
 
-    /// The append that wrote an event.
-    pub fn append_of(&self, event: &str) -> Option<&Append<'a>> {
-        self.written_by.get(event).and_then(|place| self.appends.get(*place))
+    /// The sagas that give an order's money back.
+    pub fn refunds_of(&self, order: &str) -> impl Iterator<Item = &Saga<'a>> {
+        let ids = self.refunds.get(order).into_iter().flatten();
+        ids.filter_map(|id| self.sagas.get(id))
+    }
+
+    /// The append that wrote an entry of the log.
+    pub fn append_of(&self, entry: &LogEntry) -> Option<&Append<'a>> {
+        let writer = self.writers.get(self.place_of(entry)?).copied().flatten();
+        writer.and_then(|writer| self.appends.get(writer))
+    }
+
+    /// Where in the log an entry is: at its position, unless the log is not dense.
+    pub fn place_of(&self, entry: &LogEntry) -> Option<usize> {
+        let dense = self.at(entry.position).filter(|there| std::ptr::eq(*there, entry));
+        match dense {
+            Some(there) => usize::try_from(there.position - 1).ok(),
+            None => self.place(&entry.id),
+        }
+    }
+
+    /// Where in the log an event is; the last of several places.
+    pub fn place(&self, event: &str) -> Option<usize> {
+        self.places.get(event).copied()
+    }
+
+    /// Whether some event is in the log more than once.
+    pub fn repeats(&self) -> bool {
+        self.places.len() < self.evidence.log.len()
     }
 
     /// The entry at a position.

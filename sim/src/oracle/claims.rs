@@ -38,7 +38,7 @@ fn examine_changes(case: &Case<'_>, finding: &mut Finding) {
         .iter()
         .filter(|append| !append.takes.is_empty() || !append.releases.is_empty())
         .filter_map(|append| {
-            let position = append.position(&case.by_id)?;
+            let position = append.position()?;
             Some((position, append.writes.is_empty(), append.sent_at_us, append))
         })
         .collect();

@@ -1,8 +1,6 @@
 //! What was acknowledged to anybody is in the log where it was said to be; what was refused is not; what
 //! nobody knows is there whole and once, or not at all; and nothing is there that nobody appended.
 
-use std::collections::BTreeMap;
-
 use crate::evidence::{LogEntry, StoreWhat};
 
 use super::case::Case;
@@ -26,16 +24,15 @@ impl Oracle for Durability {
 
     fn examine(&self, case: &Case<'_>) -> Finding {
         let mut finding = Finding::default();
-        let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
         for append in &case.appends {
-            examine_append(case, append, &mut finding);
+            examine_append(append, &mut finding);
         }
-        for entry in &case.evidence.log {
-            let before = seen.insert(&entry.id, entry.position);
-            finding.expect(before.is_none(), "an event is in the log twice", || {
-                format!("event {} at {before:?} and {}", entry.id, entry.position)
+        for (place, entry) in case.evidence.log.iter().enumerate() {
+            let last = if case.repeats() { case.place(&entry.id) } else { Some(place) };
+            finding.expect(last == Some(place), "an event is in the log twice", || {
+                format!("event {} at {} and in place {last:?}", entry.id, entry.position)
             });
-            if !case.written_by.contains_key(entry.id.as_str()) {
+            if last == Some(place) && case.writers[place].is_none() {
                 let detail = format!("{} of {} at {}", entry.id, entry.stream, entry.position);
                 finding.break_promise("an event that nobody appended is in the log", detail);
             }
@@ -44,14 +41,13 @@ impl Oracle for Durability {
     }
 }
 
-fn examine_append(case: &Case<'_>, append: &Append<'_>, finding: &mut Finding) {
+fn examine_append(append: &Append<'_>, finding: &mut Finding) {
     finding.look();
     if let Some(what) = append.contradiction {
         finding.break_promise(what, format!("append {}", append.id));
     }
-    let all = append.events().count();
-    let there: Vec<&LogEntry> =
-        append.events().filter_map(|id| case.by_id.get(id).copied()).collect();
+    let all = append.entries.len();
+    let there: Vec<&LogEntry> = append.entries.iter().flatten().copied().collect();
     let detail = || format!("append {}: {} of {all} events", append.id, there.len());
     if append.acknowledged.is_some() && there.len() < all {
         finding.break_promise("an acknowledged append is not in the log", detail());

@@ -30,9 +30,7 @@ impl Oracle for Fencing {
         let mut finding = Finding::default();
         let mut made: Vec<(u64, u32, u64, &Append<'_>)> = Vec::new();
         for append in &case.appends {
-            if let (Some((shard, epoch)), Some(position)) =
-                (append.fence, append.position(&case.by_id))
-            {
+            if let (Some((shard, epoch)), Some(position)) = (append.fence, append.position()) {
                 made.push((position, shard, epoch, append));
             }
         }

@@ -40,7 +40,7 @@ impl Oracle for Linear {
         let mut finding = Finding::default();
         let mut lists: BTreeMap<&str, List<'_>> = BTreeMap::new();
         for append in &case.appends {
-            examine_append(case, append, &mut lists, &mut finding);
+            examine_append(append, &mut lists, &mut finding);
         }
         for call in &case.evidence.store_calls {
             examine_call(case, call, &mut lists, &mut finding);
@@ -112,21 +112,19 @@ impl<'a> List<'a> {
 
 /// An append that was made bounds the versions it wrote, and its expectation was met there.
 fn examine_append<'a>(
-    case: &Case<'a>,
     append: &Append<'a>,
     lists: &mut BTreeMap<&'a str, List<'a>>,
     finding: &mut Finding,
 ) {
-    for write in append.writes {
-        let versions =
-            write.events.iter().filter_map(|id| Some(case.by_id.get(id.as_str())?.version));
-        let versions: Vec<u64> = versions.collect();
-        let (Some(first), Some(last)) = (versions.first(), versions.last()) else { continue };
+    for (write, entries) in append.written() {
+        let mut there = entries.iter().flatten().map(|entry| entry.version);
+        let Some(first) = there.next() else { continue };
+        let last = there.next_back().unwrap_or(first);
         finding.look();
         let list = lists.entry(&write.stream).or_default();
-        list.not_before(*first, append.sent_at_us, "its append was not sent");
+        list.not_before(first, append.sent_at_us, "its append was not sent");
         if let Some(at_us) = append.acknowledged_at_us {
-            list.reached_by(*last, at_us, "its append was acknowledged");
+            list.reached_by(last, at_us, "its append was acknowledged");
         }
         if !admits(write.expected, first - 1) {
             let detail = format!(

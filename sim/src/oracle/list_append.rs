@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::{Expected, StoreWhat};
+use crate::evidence::{Expected, LogEntry, StoreCall, StoreWhat};
 
 use super::case::Case;
 use super::graph::{Edge, Graph};
@@ -34,18 +34,26 @@ impl Oracle for ListAppend {
         let mut finding = Finding::default();
         let calls = Calls::of(case);
         finding.examined = calls.calls.len() as u64;
-        calls.examine_reads(case, &mut finding);
+        calls.examine_reads(&mut finding);
         examine_updates(case, &mut finding);
         calls.examine_cycles(&mut finding);
         finding
     }
 }
 
-/// One append or read: what it is called, and between which moments it was.
-struct Called {
-    name: String,
+/// One append or read, and between which moments it was.
+struct Called<'a> {
+    what: What<'a>,
     sent_at_us: u64,
     ended_at_us: Option<u64>,
+}
+
+/// What was called.
+enum What<'a> {
+    /// An append: a place among them.
+    Append(usize),
+    /// A read of a list, or of the log.
+    Read(&'a StoreCall),
 }
 
 /// What a read saw of a list.
@@ -60,39 +68,34 @@ struct Seen<'a> {
 }
 
 /// All calls of a run, and who wrote what.
-struct Calls<'a> {
-    calls: Vec<Called>,
+struct Calls<'c, 'a> {
+    case: &'c Case<'a>,
+    calls: Vec<Called<'a>>,
     seen: Vec<Seen<'a>>,
-    /// For each list (a stream, or the whole log) and place the append that wrote it.
-    writers: BTreeMap<(Option<&'a str>, u64), usize>,
-    /// The last place that each append wrote in each list.
-    chunks: BTreeMap<(Option<&'a str>, usize), u64>,
+    /// For each list (a stream, or the whole log) the appends that wrote its places, from the first on.
+    writers: BTreeMap<Option<&'a str>, Vec<Option<usize>>>,
 }
 
-impl<'a> Calls<'a> {
-    fn of(case: &Case<'a>) -> Self {
+impl<'c, 'a> Calls<'c, 'a> {
+    fn of(case: &'c Case<'a>) -> Self {
         let mut calls = Self {
-            calls: case.appends.iter().map(called).collect(),
+            case,
+            calls: case.appends.iter().enumerate().map(called).collect(),
             seen: Vec::new(),
             writers: BTreeMap::new(),
-            chunks: BTreeMap::new(),
         };
-        for entry in &case.evidence.log {
-            let Some(writer) = case.written_by.get(entry.id.as_str()) else { continue };
-            for (list, place) in
-                [(Some(entry.stream.as_str()), entry.version), (None, entry.position)]
-            {
-                calls.writers.insert((list, place), *writer);
-                let chunk = calls.chunks.entry((list, *writer)).or_default();
-                *chunk = place.max(*chunk);
-            }
+        let writer = |entry: &LogEntry| case.writers.get(case.place_of(entry)?).copied().flatten();
+        calls.writers.insert(None, case.writers.clone());
+        for (stream, entries) in &case.streams {
+            let writers = entries.iter().map(|entry| writer(entry)).collect();
+            calls.writers.insert(Some(stream), writers);
         }
-        calls.add_reads(case);
+        calls.add_reads();
         calls
     }
 
-    fn add_reads(&mut self, case: &Case<'a>) {
-        for call in &case.evidence.store_calls {
+    fn add_reads(&mut self) {
+        for call in &self.case.evidence.store_calls {
             let (list, before, events, limit) = match &call.what {
                 StoreWhat::ReadStream { stream, from, limit, events: Some(events) } => {
                     (Some(stream.as_str()), from.saturating_sub(1), events, *limit)
@@ -109,9 +112,8 @@ impl<'a> Calls<'a> {
                 last,
                 is_end: events.len() < limit,
             });
-            let shown = list.map_or_else(|| format!("log behind {before}"), str::to_owned);
             self.calls.push(Called {
-                name: format!("read of {shown} to {} by {}", last.0, call.by),
+                what: What::Read(call),
                 sent_at_us: call.sent_at_us,
                 ended_at_us: Some(call.ended_at_us),
             });
@@ -119,43 +121,48 @@ impl<'a> Calls<'a> {
     }
 
     /// Reads of what was refused, and reads of a part of an append.
-    fn examine_reads(&self, case: &Case<'a>, finding: &mut Finding) {
+    fn examine_reads(&self, finding: &mut Finding) {
+        let case = self.case;
         for seen in &self.seen {
-            let Some(writer) = seen.last.1.and_then(|id| case.written_by.get(id)) else { continue };
-            let append = &case.appends[*writer];
+            let Some(id) = seen.last.1 else { continue };
+            let lost = case.unlogged.get(id).copied();
+            let Some(writer) = lost.or_else(|| self.writer(seen.list, seen.last.0)) else {
+                continue;
+            };
+            let append = &case.appends[writer];
             if append.is_refused() {
                 let what = "an aborted read (G1a)";
-                finding
-                    .break_promise(what, format!("{}: {}", self.calls[seen.call].name, append.id));
+                finding.break_promise(what, format!("{}: {}", self.name(seen.call), append.id));
             }
-            let end = self.chunks.get(&(seen.list, *writer)).copied().unwrap_or(0);
-            if seen.is_end && seen.last.0 < end {
+            if seen.is_end && self.writer(seen.list, seen.last.0 + 1) == Some(writer) {
                 let what = "an intermediate read (G1b)";
-                finding
-                    .break_promise(what, format!("{}: {}", self.calls[seen.call].name, append.id));
+                finding.break_promise(what, format!("{}: {}", self.name(seen.call), append.id));
             }
         }
     }
 
+    /// Who wrote a place of a list.
+    fn writer(&self, list: Option<&str>, place: u64) -> Option<usize> {
+        let place = usize::try_from(place.checked_sub(1)?).ok()?;
+        self.writers.get(&list)?.get(place).copied().flatten()
+    }
+
     fn graph(&self) -> Graph {
         let mut graph = Graph::new(self.calls.len());
-        let mut before: Option<(Option<&str>, usize)> = None;
-        for ((list, _), writer) in &self.writers {
-            if let Some((same, earlier)) = before
-                && same == *list
-            {
-                graph.edge(earlier, *writer, Edge::WriteWrite);
+        for writers in self.writers.values() {
+            let mut writers = writers.iter().flatten();
+            let Some(mut before) = writers.next() else { continue };
+            for writer in writers {
+                graph.edge(*before, *writer, Edge::WriteWrite);
+                before = writer;
             }
-            before = Some((*list, *writer));
         }
         for seen in &self.seen {
-            if let Some(writer) = self.writers.get(&(seen.list, seen.last.0)) {
-                graph.edge(*writer, seen.call, Edge::WriteRead);
+            if let Some(writer) = self.writer(seen.list, seen.last.0) {
+                graph.edge(writer, seen.call, Edge::WriteRead);
             }
-            if let Some(next) =
-                self.writers.get(&(seen.list, seen.last.0 + 1)).filter(|_| seen.is_end)
-            {
-                graph.edge(seen.call, *next, Edge::ReadWrite);
+            if let Some(next) = self.writer(seen.list, seen.last.0 + 1).filter(|_| seen.is_end) {
+                graph.edge(seen.call, next, Edge::ReadWrite);
             }
         }
         self.add_real_time(&mut graph);
@@ -220,20 +227,28 @@ impl<'a> Calls<'a> {
     }
 
     fn show(&self, cycle: &[(usize, Edge)]) -> String {
-        let step = |(node, edge): &(usize, Edge)| {
-            let name = self.calls.get(*node).map_or("(time passes)", |call| call.name.as_str());
-            format!("{name} -{edge:?}-> ")
-        };
-        let first = cycle.first().and_then(|(node, _)| self.calls.get(*node));
-        let again = first.map_or("(the first again)", |call| call.name.as_str());
-        cycle.iter().map(step).collect::<String>() + again
+        let step = |(node, edge): &(usize, Edge)| format!("{} -{edge:?}-> ", self.name(*node));
+        let again = cycle.first().map_or_else(String::new, |(node, _)| self.name(*node));
+        cycle.iter().map(step).collect::<String>() + &again
+    }
+
+    /// A call for a person; what is no call is a moment.
+    fn name(&self, node: usize) -> String {
+        match self.calls.get(node).map(|call| &call.what) {
+            Some(What::Append(place)) => {
+                let append = &self.case.appends[*place];
+                let streams: Vec<_> = append.writes.iter().map(|it| it.stream.as_str()).collect();
+                format!("append {} to {} by {}", append.id, streams.join("+"), append.by)
+            }
+            Some(What::Read(call)) => format!("{:?} by {}", call.what, call.by),
+            None => "(time passes)".to_owned(),
+        }
     }
 }
 
-fn called(append: &Append<'_>) -> Called {
-    let streams: Vec<_> = append.writes.iter().map(|write| write.stream.as_str()).collect();
+fn called<'a>((place, append): (usize, &Append<'_>)) -> Called<'a> {
     Called {
-        name: format!("append {} to {} by {}", append.id, streams.join("+"), append.by),
+        what: What::Append(place),
         sent_at_us: append.sent_at_us,
         ended_at_us: append.acknowledged_at_us,
     }

@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use crate::evidence::{BankEffect, BankEntry};
 
 use super::case::Case;
-use super::naive::json::text;
 use super::naive::ledger::Account;
 use super::naive::order::Order;
-use super::naive::saga::{End, Saga};
+use super::naive::saga::End;
 use super::naive::steps::{self, Key};
 use super::{Finding, Oracle};
 
@@ -132,8 +131,7 @@ fn examine_intent(case: &Case<'_>, key: &Key<'_>, entry: &BankEntry, finding: &m
 /// At its end the ledger agrees with the saga, unless an operator overruled the participants.
 fn examine_end(case: &Case<'_>, order: &Order<'_>, account: &Account, finding: &mut Finding) {
     let Some(saga) = case.sagas.get(order.id).filter(|saga| !saga.is_overruled) else { return };
-    let refunds = case.sagas.values().filter(|refund| is_refund_of(refund, order));
-    let refunds: Vec<_> = refunds.collect();
+    let refunds: Vec<_> = case.refunds_of(order.id).collect();
     if refunds.iter().any(|refund| refund.is_overruled) {
         return;
     }
@@ -165,12 +163,6 @@ fn examine_end(case: &Case<'_>, order: &Order<'_>, account: &Account, finding: &
         }
         None => {}
     }
-}
-
-/// Whether a saga gives back the money of an order.
-pub(super) fn is_refund_of(saga: &Saga<'_>, order: &Order<'_>) -> bool {
-    let of = saga.input.get("terms").and_then(|terms| text(terms, "orderId"));
-    saga.saga_type == "order-refund" && of == Some(order.id)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::Call;
+use crate::evidence::{Call, LogEntry};
 
 use super::case::Case;
 use super::claims::products;
@@ -104,7 +104,7 @@ fn examine_conflict(case: &Case<'_>, call: &Call, finding: &mut Finding) {
     if !wanted {
         finding.break_promise("a conflict over a product that was not ordered", detail());
     }
-    let placed = case.append_of(&order.placed.id);
+    let placed = case.append_of(order.placed);
     if placed.is_some_and(|placed| placed.sent_at_us > call.ended_at_us) {
         finding.break_promise("a conflict with an order that was not there yet", detail());
     }
@@ -116,9 +116,8 @@ fn examine_conflict(case: &Case<'_>, call: &Call, finding: &mut Finding) {
 /// Whether an order's product was surely free at a moment: the order had ended, everybody could know it,
 /// and its lock had run out on every clock.
 fn is_free(case: &Case<'_>, order: &Order<'_>, at_us: u64) -> bool {
-    let known = |event: &str| case.append_of(event).and_then(|append| append.acknowledged_at_us);
-    let (Some(placed_us), Some(settled_us)) =
-        (known(&order.placed.id), order.settled.and_then(|settled| known(&settled.id)))
+    let known = |event: &LogEntry| case.append_of(event)?.acknowledged_at_us;
+    let (Some(placed_us), Some(settled_us)) = (known(order.placed), order.settled.and_then(known))
     else {
         return false;
     };

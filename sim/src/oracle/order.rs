@@ -56,17 +56,17 @@ fn examine_log(case: &Case<'_>, finding: &mut Finding) {
     }
 }
 
-/// What anybody has ever seen at each position.
-struct Prefix<'a> {
-    seen: BTreeMap<u64, &'a str>,
+/// What anybody has ever seen at each position: the log, and what is not in it any more.
+struct Prefix<'c, 'a> {
+    case: &'c Case<'a>,
+    gone: BTreeMap<u64, &'a str>,
     head: u64,
 }
 
-impl<'a> Prefix<'a> {
-    fn of_log(case: &Case<'a>) -> Self {
-        let log = &case.evidence.log;
-        let seen = log.iter().map(|entry| (entry.position, entry.id.as_str())).collect();
-        Self { seen, head: log.last().map_or(0, |entry| entry.position) }
+impl<'c, 'a> Prefix<'c, 'a> {
+    fn of_log(case: &'c Case<'a>) -> Self {
+        let head = case.evidence.log.last().map_or(0, |entry| entry.position);
+        Self { case, gone: BTreeMap::new(), head }
     }
 
     /// One reader, from its start: nothing left out, nothing twice, nothing but what is in the log.
@@ -94,7 +94,10 @@ impl<'a> Prefix<'a> {
     }
 
     fn compare(&mut self, who: &str, position: u64, id: &'a str, finding: &mut Finding) {
-        let known = *self.seen.entry(position).or_insert(id);
+        let known = match self.case.at(position) {
+            Some(entry) => entry.id.as_str(),
+            None => *self.gone.entry(position).or_insert(id),
+        };
         if known != id {
             let what = "two events were seen at one position";
             finding.break_promise(what, format!("{who}: {id} and {known} at {position}"));

@@ -2,7 +2,7 @@
 //! come in the order of the log, nothing is published that is not committed, and consumers act on each
 //! message exactly once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::evidence::{BusEntry, BusWhat};
 use crate::fault::Fault;
@@ -26,62 +26,116 @@ impl Oracle for Outbox {
 
     fn examine(&self, case: &Case<'_>) -> Finding {
         let mut finding = Finding::default();
-        let published = examine_published(case, &mut finding);
-        let must_be_done = case.is_quiet() && !case.is_left_broken(Machine::Bus);
-        if must_be_done {
-            for entry in &case.evidence.log {
-                let there = published.contains(entry.id.as_str());
-                finding.expect(there, "a committed event was never published", || {
-                    format!("{} {} at {}", entry.stream, entry.event_type, entry.position)
-                });
-            }
+        let way = Way::of(case, &mut finding);
+        let Some(quiet_at_us) = case.evidence.phases.quiet_at_us else { return finding };
+        if case.is_left_broken(Machine::Bus) {
+            return finding;
         }
-        let done_by_us = case.evidence.phases.quiet_at_us.filter(|_| must_be_done).unwrap_or(0);
-        examine_consumers(case, done_by_us.saturating_sub(redelivery_us(case)), &mut finding);
+        for (entry, published) in case.evidence.log.iter().zip(&way.published) {
+            finding.expect(published.is_some(), "a committed event was never published", || {
+                format!("{} {} at {}", entry.stream, entry.event_type, entry.position)
+            });
+        }
+        way.examine_consumers(case, quiet_at_us.saturating_sub(redelivery_us(case)), &mut finding);
         finding
     }
 }
 
-/// The topic of a stream's events.
-fn topic(stream: &str) -> String {
-    format!("{}-events", stream.split('-').next().unwrap_or(""))
-}
-
+/// The topics of the log; others are the nodes' own.
 fn is_public(entry: &BusEntry) -> bool {
     entry.topic.ends_with("-events")
 }
 
-fn examine_published<'a>(case: &Case<'a>, finding: &mut Finding) -> BTreeSet<&'a str> {
-    let mut published: BTreeSet<&str> = BTreeSet::new();
-    let mut last: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    for entry in case.evidence.bus.iter().filter(|entry| is_public(entry)) {
-        if !matches!(entry.what, BusWhat::Published { .. }) || !published.insert(&entry.message) {
-            continue;
+/// What became of each entry of the log, by its place there.
+struct Way<'a> {
+    /// When it was first published.
+    published: Vec<Option<u64>>,
+    /// For each group and topic that it consumes: whether it acted on the entry.
+    acted: BTreeMap<(&'a str, &'a str), Vec<bool>>,
+    /// The position of the newest entry published so far, for each topic and key.
+    last: BTreeMap<(&'a str, &'a str), u64>,
+}
+
+impl<'a> Way<'a> {
+    fn of(case: &Case<'a>, finding: &mut Finding) -> Self {
+        let (published, acted) = (vec![None; case.evidence.log.len()], BTreeMap::new());
+        let mut way = Self { published, acted, last: BTreeMap::new() };
+        for entry in case.evidence.bus.iter().filter(|entry| is_public(entry)) {
+            let Some(place) = case.place(&entry.message) else {
+                if matches!(entry.what, BusWhat::Published { .. }) {
+                    let detail = format!("{} on {}", entry.message, entry.topic);
+                    let what = "something was published that is not in the log";
+                    finding.break_promise(what, detail);
+                }
+                continue;
+            };
+            match &entry.what {
+                BusWhat::Published { .. } => way.publish(case, entry, place, finding),
+                BusWhat::Acted { group } => way.act(entry, group, place, finding),
+                BusWhat::Delivered { .. } => {}
+            }
+        }
+        way
+    }
+
+    fn publish(
+        &mut self,
+        case: &Case<'_>,
+        entry: &'a BusEntry,
+        place: usize,
+        finding: &mut Finding,
+    ) {
+        if self.published[place].is_some() {
+            return;
         }
         finding.look();
-        let Some(event) = case.by_id.get(entry.message.as_str()) else {
-            let detail = format!("{} on {}", entry.message, entry.topic);
-            finding.break_promise("something was published that is not in the log", detail);
-            continue;
-        };
-        let before_sent =
-            case.append_of(&event.id).is_some_and(|made| made.sent_at_us > entry.at_us);
-        if before_sent {
+        self.published[place] = Some(entry.at_us);
+        let event = &case.evidence.log[place];
+        if case.append_of(event).is_some_and(|made| made.sent_at_us > entry.at_us) {
             let detail = format!("{} at {} us", entry.message, entry.at_us);
             finding.break_promise("something was published before it was appended", detail);
         }
-        if entry.topic != topic(&event.stream) || entry.key != event.correlation_id {
+        if entry.topic.strip_suffix("-events") != event.stream.split('-').next()
+            || entry.key != event.correlation_id
+        {
             let detail = format!("{} on {} with key {}", entry.message, entry.topic, entry.key);
             finding.break_promise("an event was published under another topic or key", detail);
         }
-        let before = last.entry((&entry.topic, &entry.key)).or_default();
+        let before = self.last.entry((&entry.topic, &entry.key)).or_default();
         if event.position < *before {
             let detail = format!("key {}: {} after {before}", entry.key, event.position);
             finding.break_promise("events of a key were published out of order", detail);
         }
         *before = event.position.max(*before);
     }
-    published
+
+    fn act(&mut self, entry: &'a BusEntry, group: &'a str, place: usize, finding: &mut Finding) {
+        let entries = self.published.len();
+        let acted = self.acted.entry((group, &entry.topic));
+        let acted = acted.or_insert_with(|| vec![false; entries]);
+        finding.expect(!acted[place], "a consumer acted on a message more than once", || {
+            format!("{group} on {} of {}", entry.message, entry.topic)
+        });
+        acted[place] = true;
+    }
+
+    /// A consumer has acted by now on all that were published, in a healed world, up to `done_by_us`.
+    fn examine_consumers(&self, case: &Case<'_>, done_by_us: u64, finding: &mut Finding) {
+        if case.evidence.phases.healed_at_us > done_by_us {
+            return;
+        }
+        for ((group, topic), acted) in &self.acted {
+            let log = case.evidence.log.iter().zip(&self.published).zip(acted);
+            for ((entry, published), acted) in log {
+                let of_topic = topic.strip_suffix("-events") == entry.stream.split('-').next();
+                if of_topic && published.is_some_and(|at_us| at_us <= done_by_us) {
+                    finding.expect(*acted, "a consumer never acted on a message", || {
+                        format!("{group} on {} of {topic}", entry.id)
+                    });
+                }
+            }
+        }
+    }
 }
 
 /// How long a message may be on its way that was handed to a consumer that is gone.
@@ -93,38 +147,6 @@ fn redelivery_us(case: &Case<'_>) -> u64 {
     });
     let lease_ms = case.evidence.plan.knobs.lease_ms;
     (2 * lease_ms + SLACK_MS + longest.max().unwrap_or(0)) * 1_000
-}
-
-/// A consumer acts once on each message of a topic that it consumes; by now on all that were published, in
-/// a healed world, up to `done_by_us`.
-fn examine_consumers(case: &Case<'_>, done_by_us: u64, finding: &mut Finding) {
-    let mut acted: BTreeMap<(&str, &str, &str), u32> = BTreeMap::new();
-    let mut consumed: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for entry in case.evidence.bus.iter().filter(|entry| is_public(entry)) {
-        if let BusWhat::Acted { group } = &entry.what {
-            *acted.entry((group, &entry.topic, &entry.message)).or_default() += 1;
-            consumed.insert((group, &entry.topic));
-        }
-    }
-    for ((group, topic, message), times) in &acted {
-        finding.expect(*times == 1, "a consumer acted on a message more than once", || {
-            format!("{group} on {message} of {topic}: {times} times")
-        });
-    }
-    if case.evidence.phases.healed_at_us > done_by_us {
-        return;
-    }
-    for entry in case.evidence.bus.iter().filter(|entry| is_public(entry)) {
-        if !matches!(entry.what, BusWhat::Published { .. }) || entry.at_us > done_by_us {
-            continue;
-        }
-        for (group, _) in consumed.iter().filter(|(_, topic)| *topic == entry.topic) {
-            let there = acted.contains_key(&(*group, entry.topic.as_str(), entry.message.as_str()));
-            finding.expect(there, "a consumer never acted on a message", || {
-                format!("{group} on {} of {}", entry.message, entry.topic)
-            });
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! Appends as their callers saw them: every call under one append id is one append.
 
-use std::collections::BTreeMap;
-
 use crate::evidence::{AppendResult, LogEntry, StoreCall, StoreWhat, Write};
 use crate::machine::Machine;
+use crate::oracle::case::Lookup;
 
 /// A claim taken or released: kind, key, owner.
 pub type Claim = (String, String, String);
@@ -23,6 +22,8 @@ pub struct Append<'a> {
     pub takes: &'a [Claim],
     /// Claims released.
     pub releases: &'a [Claim],
+    /// Its events as the log has them, in order; none: the event is not there.
+    pub entries: Vec<Option<&'a LogEntry>>,
     /// When it was sent first.
     pub sent_at_us: u64,
     /// When somebody first knew that it was made; none: nobody ever did.
@@ -40,7 +41,7 @@ pub struct Append<'a> {
 impl<'a> Append<'a> {
     /// All appends, by their first call.
     pub fn all(calls: &'a [StoreCall]) -> Vec<Self> {
-        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut places: Lookup<&str, usize> = Lookup::default();
         let mut appends: Vec<Self> = Vec::new();
         for call in calls {
             let StoreWhat::Append { append_id, result, .. } = &call.what else { continue };
@@ -64,6 +65,7 @@ impl<'a> Append<'a> {
             writes,
             takes,
             releases,
+            entries: Vec::new(),
             sent_at_us: call.sent_at_us,
             acknowledged_at_us: None,
             acknowledged: None,
@@ -114,11 +116,21 @@ impl<'a> Append<'a> {
         self.writes.iter().flat_map(|write| write.events.iter().map(String::as_str))
     }
 
+    /// Each write with its events as the log has them.
+    pub fn written(&self) -> impl Iterator<Item = (&'a Write, &[Option<&'a LogEntry>])> {
+        let mut rest = self.entries.as_slice();
+        self.writes.iter().map(move |write| {
+            let (mine, others) = rest.split_at(write.events.len().min(rest.len()));
+            rest = others;
+            (write, mine)
+        })
+    }
+
     /// Where in the log it took effect: the position of its last event, or what was acknowledged when it
     /// has none. None: it did not, as far as anybody knows.
-    pub fn position(&self, by_id: &BTreeMap<&str, &LogEntry>) -> Option<u64> {
-        match self.events().last() {
-            Some(last) => by_id.get(last).map(|entry| entry.position),
+    pub fn position(&self) -> Option<u64> {
+        match self.entries.last() {
+            Some(last) => last.map(|entry| entry.position),
             None => self.acknowledged.map(|(position, _)| position),
         }
     }

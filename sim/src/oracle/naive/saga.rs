@@ -142,6 +142,12 @@ impl<'a> Saga<'a> {
         self.end.is_some() || !self.parked.is_empty() || self.is_paused
     }
 
+    /// The order whose money it gives back, when it is such a saga.
+    pub fn refunds(&self) -> Option<&'a str> {
+        let of = self.input.get("terms").and_then(|terms| text(terms, "orderId"));
+        of.filter(|_| self.saga_type == "order-refund")
+    }
+
     /// Whether the pivot has succeeded: from here on only forward.
     pub fn is_committed(&self) -> bool {
         self.pivot.is_some_and(|pivot| self.progress(pivot, 0).is_done())
