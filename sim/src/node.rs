@@ -51,16 +51,10 @@ pub struct Nodes {
 }
 
 /// Switches on these nodes. Each becomes ready as soon as the store answers.
-pub fn boot_nodes(
-    world: &World,
-    witness: &Witness,
-    knobs: &Knobs,
-    machines: &[Machine],
-) -> Nodes {
+pub fn boot_nodes(world: &World, witness: &Witness, knobs: &Knobs, machines: &[Machine]) -> Nodes {
     let nodes = Nodes { stop: Arc::new(watch::Sender::new(false)), stopped: Arc::default() };
     for machine in machines.iter().copied() {
-        let (witness, settings, nodes) =
-            (witness.clone(), settings(machine, knobs), nodes.clone());
+        let (witness, settings, nodes) = (witness.clone(), settings(machine, knobs), nodes.clone());
         world.machine(machine, move |world| {
             Box::pin(run(world, witness.clone(), machine, settings.clone(), nodes.clone()))
         });
@@ -114,8 +108,7 @@ async fn run(world: World, witness: Witness, machine: Machine, settings: Setting
         }
     };
     let (clock, drain) = (world.clock(machine), settings.node.drain_timeout / 2);
-    let served =
-        serve(listener, router(app.clone()), clock, &settings.http, drain, stopping).await;
+    let served = serve(listener, router(app.clone()), clock, &settings.http, drain, stopping).await;
     let drained = app.node().drain().await;
     let stopped = match (served, drained) {
         (Drained::Clean, Ok(())) => Stopped::Clean,

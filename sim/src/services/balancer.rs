@@ -175,8 +175,11 @@ fn addressed(
     const OF_THE_CONNECTION: [HeaderName; 3] =
         [header::CONNECTION, header::TRANSFER_ENCODING, header::HOST];
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    *request.uri_mut() =
-        Uri::builder().scheme("http").authority(node.address().to_string()).path_and_query(path).build()?;
+    *request.uri_mut() = Uri::builder()
+        .scheme("http")
+        .authority(node.address().to_string())
+        .path_and_query(path)
+        .build()?;
     for name in OF_THE_CONNECTION {
         request.headers_mut().remove(name);
     }

@@ -46,8 +46,7 @@ fn expected(expected: ExpectedVersion) -> Expected {
 
 /// What came of an append.
 pub(super) fn append_result(answer: &Result<Appended, AppendError>) -> AppendResult {
-    let refused =
-        |why: &str, actual| AppendResult::Refused { why: why.to_owned(), actual };
+    let refused = |why: &str, actual| AppendResult::Refused { why: why.to_owned(), actual };
     match answer {
         Ok(appended) => AppendResult::Appended {
             position: appended.position.0,

@@ -101,14 +101,13 @@ impl Scene {
     /// Places one order for each token at once, and several at once for one product, and looks at each
     /// until it has come to its end.
     pub(crate) async fn orders(&self, client: Client, racers: usize) -> Transcript {
-        let keys = ENDS.map(|(token, _)| (format!("key-{token}"), format!("product-{token}"), token));
-        let race = (0..racers)
-            .map(|racer| (format!("race-{racer}"), "the-last-one".to_owned(), "tok_ok"));
+        let keys =
+            ENDS.map(|(token, _)| (format!("key-{token}"), format!("product-{token}"), token));
+        let race =
+            (0..racers).map(|racer| (format!("race-{racer}"), "the-last-one".to_owned(), "tok_ok"));
         let placed = keys.into_iter().chain(race).map(|(key, product, token)| {
             let (scene, client) = (self.clone(), client.clone());
-            tokio::spawn(
-                async move { scene.place(&client, key, order(&product, token)).await },
-            )
+            tokio::spawn(async move { scene.place(&client, key, order(&product, token)).await })
         });
         let mut answers = Vec::new();
         for answer in placed.collect::<Vec<_>>() {
@@ -142,7 +141,8 @@ impl Scene {
     pub(crate) async fn strike(&self, racers: usize, transcript: &mut Transcript) {
         let stopped = self.nodes.stop(&self.world, Duration::from_secs(60)).await;
         transcript.note(format!("stopped {stopped:?}"));
-        let left = final_state(&self.world, &self.witness).await.expect("the store's disk is whole");
+        let left =
+            final_state(&self.world, &self.witness).await.expect("the store's disk is whole");
         let seen = self.witness.seen(self.world.now_us());
         left.log.iter().for_each(|entry| transcript.note(format!("event {entry:?}")));
         left.claims.iter().for_each(|claim| transcript.note(format!("claim {claim:?}")));
@@ -151,12 +151,15 @@ impl Scene {
         seen.bus.iter().for_each(|entry| transcript.note(format!("bus {entry:?}")));
         seen.store_calls.iter().for_each(|call| transcript.note(format!("store {call:?}")));
         assert_eq!(self.world.crashes(), Vec::<String>::new());
-        if std::env::var("DUMP").is_ok() { eprintln!("DUMP {}", transcript.text()); }
         let won = usize::from(racers > 0);
         the_money_is_right(&seen.bank, won);
-        let documents: Vec<_> = left.documents.iter().map(|(view, key, of)| {
-            format!("{view} {key} {} {}", of["status"], of["items"][0]["productId"])
-        }).collect();
+        let documents: Vec<_> = left
+            .documents
+            .iter()
+            .map(|(view, key, of)| {
+                format!("{view} {key} {} {}", of["status"], of["items"][0]["productId"])
+            })
+            .collect();
         assert_eq!(documents.len(), 3 * (ENDS.len() + won), "{documents:#?}");
         let bites = self.world.bites.counts();
         transcript.note(format!("bites {bites:?}"));
@@ -196,9 +199,9 @@ fn one_racer_won(answers: &[Answer]) {
 
 /// Every order that is paid was captured once; nothing else was captured.
 fn the_money_is_right(bank: &[BankEntry], won: usize) {
-    let captures = bank.iter().filter(|entry| {
-        entry.operation == "capture" && entry.effect == BankEffect::Done
-    });
+    let captures = bank
+        .iter()
+        .filter(|entry| entry.operation == "capture" && entry.effect == BankEffect::Done);
     let mut orders: Vec<_> = captures.map(|entry| entry.order.as_str()).collect();
     orders.sort_unstable();
     let all = orders.len();

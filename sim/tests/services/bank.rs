@@ -67,7 +67,8 @@ impl Caller {
     }
 
     async fn ask(&self, call: Call) -> Option<(u16, String)> {
-        let body = json!({ "orderId": "o", "amount": 12.5, "currency": "USD", "token": call.token });
+        let body =
+            json!({ "orderId": "o", "amount": 12.5, "currency": "USD", "token": call.token });
         self.post(call, body).await
     }
 
@@ -178,7 +179,9 @@ fn tokens_decide_what_goes_wrong() {
         caller.says(flaky, 503, "BUSY").await;
         caller.says(flaky, 503, "BUSY").await;
         caller.says(flaky, 200, "").await;
-        caller.says(Call { token: "tok_capture_decline", ..CAPTURE }, 402, "CAPTURE_DECLINED").await;
+        caller
+            .says(Call { token: "tok_capture_decline", ..CAPTURE }, 402, "CAPTURE_DECLINED")
+            .await;
         caller.says(Call { token: "tok_void_fails", ..VOID }, 503, "BUSY").await;
         let charged = Call { token: "tok_timeout_charged", key: "charged", ..CAPTURE };
         assert_eq!(caller.ask(charged).await, None);
@@ -280,7 +283,10 @@ fn other_participants_have_the_same_barrier() {
         assert_eq!(caller.post(book, json!({})).await, Some((200, String::new())));
         assert_eq!(caller.post(undo, json!({})).await, Some((200, String::new())));
         let late = Call { key: "t/book", ..book };
-        assert_eq!(caller.post(Call { key: "t/book", ..undo }, json!({})).await.map(|a| a.0), Some(200));
+        assert_eq!(
+            caller.post(Call { key: "t/book", ..undo }, json!({})).await.map(|a| a.0),
+            Some(200)
+        );
         assert_eq!(caller.post(late, json!({})).await, Some((409, "UNDONE".to_owned())));
         let full = Call { key: "u/book", ..book };
         assert_eq!(caller.post(full, json!({"full": true})).await, Some((402, "FULL".to_owned())));

@@ -56,7 +56,9 @@ impl Book {
             _ => self.answers.get(&asked.key).cloned(),
         };
         match known {
-            Some((operation, reply)) if operation == asked.operation => return Ruling::Again(reply),
+            Some((operation, reply)) if operation == asked.operation => {
+                return Ruling::Again(reply);
+            }
             Some(_) => {
                 let reason = "the key stands for another operation";
                 return Ruling::Refuse(Reply::no(422, "KEY_REUSED", reason));

@@ -127,9 +127,8 @@ fn response(ended: Ended) -> io::Result<Response<Full<Bytes>>> {
         Ended::Cut => return Err(io::ErrorKind::ConnectionAborted.into()),
     };
     let status = StatusCode::from_u16(status).map_err(io::Error::other)?;
-    let mut response = Response::builder()
-        .status(status)
-        .header(header::CONTENT_TYPE, "application/json");
+    let mut response =
+        Response::builder().status(status).header(header::CONTENT_TYPE, "application/json");
     if let Some(seconds) = retry_after_s {
         response = response.header(header::RETRY_AFTER, seconds);
     }

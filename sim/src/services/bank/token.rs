@@ -62,8 +62,14 @@ pub(super) fn verdict(asked: &Asked) -> Result<String, (String, String)> {
             no("CAPTURE_DECLINED", "the money may not be moved")
         }
         (
-            "tok_ok" | "tok_decline" | "tok_capture_decline" | "tok_void_fails" | "tok_slow"
-            | "tok_flaky" | "tok_timeout_lost" | "tok_timeout_charged",
+            "tok_ok"
+            | "tok_decline"
+            | "tok_capture_decline"
+            | "tok_void_fails"
+            | "tok_slow"
+            | "tok_flaky"
+            | "tok_timeout_lost"
+            | "tok_timeout_charged",
             _,
         ) => Ok(String::new()),
         (_, Operation::Authorize) => no("INVALID_TOKEN", "the token is not known"),

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 use super::dice::Dice;
 use super::rpc::{self, Answer, Caller, Connections, Service};
-use super::witness::Witness;
 use super::within::within;
+use super::witness::Witness;
 use crate::evidence::{BusEntry, BusWhat};
 use crate::fault::{Fault, FaultKind};
 use crate::machine::Machine;

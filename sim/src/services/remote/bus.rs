@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sagaline_storage::bus::{Consumer, ConsumerEvent, Delivery, Message, MessageBus};
 use sagaline_storage::StorageError;
+use sagaline_storage::bus::{Consumer, ConsumerEvent, Delivery, Message, MessageBus};
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
@@ -62,7 +62,15 @@ impl MessageBus for RemoteBus {
         let (alive, dropped) = oneshot::channel();
         tokio::spawn(beat(self.link.clone(), session.clone(), lease, dropped));
         let link = self.link.clone();
-        Ok(RemoteConsumer { link, lease, session, news: 0, held: Vec::new(), is_gone: false, alive })
+        Ok(RemoteConsumer {
+            link,
+            lease,
+            session,
+            news: 0,
+            held: Vec::new(),
+            is_gone: false,
+            alive,
+        })
     }
 }
 

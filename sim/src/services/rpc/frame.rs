@@ -57,7 +57,10 @@ impl<R: AsyncRead + Unpin> Frames<R> {
             }
             self.buffer.reserve(READ_BYTES);
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the other side ended it"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the other side ended it",
+                ));
             }
         }
     }

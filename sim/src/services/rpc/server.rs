@@ -19,11 +19,8 @@ pub(crate) trait Service: Send + Sync + 'static {
     type Request: DeserializeOwned + Send + 'static;
 
     /// Answers one request.
-    fn answer(
-        &self,
-        request: Self::Request,
-        caller: Caller,
-    ) -> impl Future<Output = Answer> + Send;
+    fn answer(&self, request: Self::Request, caller: Caller)
+    -> impl Future<Output = Answer> + Send;
 }
 
 /// Who asks.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sagaline_storage::views::ViewStore;
+use sagaline_storage::views::{ViewBatch, ViewError, ViewStore};
 use sagaline_storage::{
     AppendError, AppendId, AppendRequest, Clock, ErrorKind, EventStore, GlobalPosition, Shard,
     StorageError,
@@ -104,6 +104,18 @@ impl Answers {
         Answer::Cut
     }
 
+    /// The nodes outlive the store: a commit that it could lose again would be missing until the next
+    /// event, since whoever made it believes it made.
+    async fn commit(&self, batch: ViewBatch) -> Result<(), ViewError> {
+        self.views.commit(batch).await?;
+        Ok(self.views.flush().await?)
+    }
+
+    async fn clear(&self, view: &str, subscription: Option<&str>) -> Result<(), StorageError> {
+        self.views.clear(view, subscription).await?;
+        self.views.flush().await
+    }
+
     async fn head_behind(&self, position: GlobalPosition) -> Answer {
         // Whether it came or the time passed is for the head to say.
         let _ = within(&self.clock, POLL, self.log.await_after(position)).await;
@@ -131,7 +143,7 @@ impl Service for Answers {
                 Answer::of(&log.claims(&kind, after.as_deref(), limit).await)
             }
             StoreRequest::Epoch(shard) => Answer::of(&log.epoch(shard).await),
-            StoreRequest::Commit(batch) => Answer::of(&views.commit(batch).await),
+            StoreRequest::Commit(batch) => Answer::of(&self.commit(batch).await),
             StoreRequest::Get { view, key } => Answer::of(&views.get(&view, &key).await),
             StoreRequest::Query(query) => Answer::of(&views.query(query).await),
             StoreRequest::Scan { view, after, limit } => {
@@ -144,7 +156,7 @@ impl Service for Answers {
                 Answer::of(&views.checkpoint(&subscription).await)
             }
             StoreRequest::Clear { view, subscription } => {
-                Answer::of(&views.clear(&view, subscription.as_deref()).await)
+                Answer::of(&self.clear(&view, subscription.as_deref()).await)
             }
             StoreRequest::Flush => Answer::of(&views.flush().await),
         }

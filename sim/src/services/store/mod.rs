@@ -1,6 +1,6 @@
 //! The machine `store`: the log's own algorithm and the views over the faulty disk, asked over the
-//! network by all nodes. What it acknowledged it has, whatever happens to it: a failover brings up a
-//! machine with the same durable disk.
+//! network by all nodes. What it acknowledged it has, whatever happens to it, the views too: it stands for
+//! a database. A failover brings up a machine with the same durable disk.
 //!
 //! When its disk fails under a write it stops, as the log demands, and is started again.
 
@@ -29,8 +29,6 @@ pub(crate) type StoreViews = Views<FaultyDisk>;
 const OPEN_PAUSE: Duration = Duration::from_millis(200);
 /// How often the machine looks whether its connections are to be cut.
 const LOOK: Duration = Duration::from_millis(20);
-/// Flushes after a few hundred commits: a crash then costs the views something, and not everything.
-const VIEWS: ViewSettings = ViewSettings { flush_after_bytes: 1 << 20, flush_after_commits: 200 };
 
 /// Switches the store on. It comes back by itself when it has stopped itself.
 pub(super) fn switch_on(world: &World, power: &Power) {
@@ -61,7 +59,7 @@ pub(crate) async fn open(
 ) -> Result<(StoreLog, StoreViews), StorageError> {
     let (disk, clock) = (world.disk(Machine::Store), world.clock(Machine::Store));
     let log = Log::open(disk.clone(), clock, entropy, LogSettings::default()).await?;
-    Ok((log, Views::new(disk, VIEWS)))
+    Ok((log, Views::new(disk, ViewSettings::default())))
 }
 
 /// Cuts every connection when such an episode begins.

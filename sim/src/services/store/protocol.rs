@@ -13,21 +13,44 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum StoreRequest {
     Append(AppendRequest),
-    ReadStream { stream: StreamId, from: StreamVersion, direction: Direction, limit: usize },
+    ReadStream {
+        stream: StreamId,
+        from: StreamVersion,
+        direction: Direction,
+        limit: usize,
+    },
     ReadAll(AllQuery),
     Head,
     /// Answered with the head, when it is behind this position or some time has passed.
     AwaitAfter(GlobalPosition),
     ClaimHolder(Claim),
-    Claims { kind: Arc<str>, after: Option<Arc<str>>, limit: usize },
+    Claims {
+        kind: Arc<str>,
+        after: Option<Arc<str>>,
+        limit: usize,
+    },
     Epoch(Shard),
     RaiseEpochs(Vec<Shard>),
     Commit(ViewBatch),
-    Get { view: Arc<str>, key: Bytes },
+    Get {
+        view: Arc<str>,
+        key: Bytes,
+    },
     Query(ViewQuery),
-    Scan { view: Arc<str>, after: Option<Bytes>, limit: usize },
-    Count { view: Arc<str>, index: Arc<str>, partition: Bytes },
+    Scan {
+        view: Arc<str>,
+        after: Option<Bytes>,
+        limit: usize,
+    },
+    Count {
+        view: Arc<str>,
+        index: Arc<str>,
+        partition: Bytes,
+    },
     Checkpoint(Arc<str>),
-    Clear { view: Arc<str>, subscription: Option<Arc<str>> },
+    Clear {
+        view: Arc<str>,
+        subscription: Option<Arc<str>>,
+    },
     Flush,
 }
