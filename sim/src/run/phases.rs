@@ -183,7 +183,8 @@ impl Run {
 
     /// The evidence of a world that did not begin.
     async fn never_began(&self, why: String) -> Evidence {
-        let undone = vec![format!("a world in which nothing was wrong did not begin to serve: {why}")];
+        let undone =
+            vec![format!("a world in which nothing was wrong did not begin to serve: {why}")];
         self.evidence(Vec::new(), Phases::default(), undone, Vec::new()).await
     }
 }
