@@ -42,6 +42,7 @@ mod turn;
 pub mod projection;
 
 mod outbox;
+mod pages;
 mod projector;
 mod subscription;
 
