@@ -38,11 +38,19 @@ struct Payment {
     epochs: BTreeMap<String, u64>,
 }
 
+/// The first answer to a key.
+#[derive(Debug, Clone)]
+struct Known {
+    operation: Operation,
+    order: String,
+    reply: Reply,
+}
+
 /// Every payment and every answer there ever was.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     payments: BTreeMap<String, Payment>,
-    answers: BTreeMap<String, (Operation, Reply)>,
+    answers: BTreeMap<String, Known>,
     /// Keys of other participants' actions that were undone, or never will be done.
     undone: BTreeMap<String, Reply>,
 }
@@ -54,7 +62,7 @@ impl Book {
             Operation::Undo => {
                 self.undone.get(&asked.key).map(|reply| (Operation::Undo, reply.clone()))
             }
-            _ => self.answers.get(&asked.key).cloned(),
+            _ => self.answers.get(&asked.key).map(|known| (known.operation, known.reply.clone())),
         };
         match known {
             Some((operation, reply)) if operation == asked.operation => {
@@ -130,7 +138,7 @@ impl Book {
     }
 
     fn undo(&self, asked: &Asked) -> Ruling {
-        let happened = self.answers.get(&asked.key).is_some_and(|(_, reply)| reply.is_yes());
+        let happened = self.answers.get(&asked.key).is_some_and(|known| known.reply.is_yes());
         let effect = if happened { BankEffect::Done } else { BankEffect::Tombstone };
         let reply = Reply { status: 200, body: format!(r#"{{"undone":{happened}}}"#) };
         Ruling::First { effect, amount_minor: asked.amount_minor, reply }
@@ -138,8 +146,13 @@ impl Book {
 
     /// The answer to a key, when what it asked for happened.
     pub(super) fn happened(&self, key: &str) -> Option<&Reply> {
-        let (_, reply) = self.answers.get(key)?;
-        (reply.is_yes() && !self.undone.contains_key(key)).then_some(reply)
+        let known = self.answers.get(key)?;
+        (known.reply.is_yes() && !self.undone.contains_key(key)).then_some(&known.reply)
+    }
+
+    /// The order that a key was used for.
+    pub(super) fn order_of(&self, key: &str) -> Option<&str> {
+        self.answers.get(key).map(|known| known.order.as_str())
     }
 
     /// Takes in a line of the ledger.
@@ -164,7 +177,8 @@ impl Book {
             | Operation::Refund
             | Operation::Act => {}
         }
-        self.answers.insert(line.key.clone(), (line.operation, line.reply.clone()));
+        let (operation, order, reply) = (line.operation, line.order.clone(), line.reply.clone());
+        self.answers.insert(line.key.clone(), Known { operation, order, reply });
     }
 }
 
