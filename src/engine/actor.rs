@@ -313,7 +313,9 @@ impl<B: Backend> Actor<B> {
                 self.poison(error.to_string()).await
             }
             TurnError::Append(_) => self.poison(format!("it cannot be appended: {error}")).await,
-            TurnError::Refused(_) | TurnError::StartRejected { .. } => Flow::GoOn,
+            TurnError::Refused(_)
+            | TurnError::StartRejected { .. }
+            | TurnError::StartUnknown { .. } => Flow::GoOn,
         }
     }
 

@@ -44,6 +44,7 @@ mod under_way;
 pub mod projection;
 
 mod outbox;
+mod pages;
 mod projector;
 mod subscription;
 

@@ -21,12 +21,14 @@ use super::directory::Directory;
 use super::http_client::{Connect, HttpClient, TcpConnect};
 use super::metrics::Metrics;
 use super::outbox;
+use super::pages::Pages;
 use super::participants::{ParticipantHealth, Participants};
 use super::projection::Projection;
 use super::projector::{AnyProjection, Projector, Views};
 use super::recovery;
 use super::sagas::Sagas;
 use super::settings::EngineSettings;
+use super::subscription::{Followed, following};
 
 /// Why a node did not start.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -66,7 +68,7 @@ impl<B: Backend> Clone for Node<B> {
 struct Inner<B: Backend> {
     core: Arc<Core<B>>,
     stop: watch::Sender<bool>,
-    progress: HashMap<&'static str, watch::Receiver<GlobalPosition>>,
+    progress: HashMap<&'static str, Followed>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     recovered: u64,
 }
@@ -140,14 +142,14 @@ impl<B: Backend> NodeBuilder<B> {
         recovery::take_shards(&core).await?;
         let recovered = recovery::recover(&core).await?;
         let (stop, stopped) = watch::channel(false);
-        let mut progress = HashMap::new();
+        let (pages, mut progress) = (Arc::new(Pages::default()), HashMap::new());
         let mut tasks = Vec::new();
         for projection in self.projections {
-            let (sender, receiver) = watch::channel(GlobalPosition::START);
+            let (sender, receiver) = following(&pages);
             progress.insert(projection.name(), receiver);
             tasks.push(tokio::spawn(projection.run(core.clone(), stopped.clone(), sender)));
         }
-        let (sender, receiver) = watch::channel(GlobalPosition::START);
+        let (sender, receiver) = following(&pages);
         progress.insert(OUTBOX, receiver);
         tasks.push(tokio::spawn(outbox::relay(core.clone(), stopped, sender)));
         let tasks = Mutex::new(tasks);
@@ -211,7 +213,7 @@ impl<B: Backend> Node<B> {
 
     /// How far the outbox has come.
     pub fn outbox_position(&self) -> GlobalPosition {
-        self.inner.progress.get(OUTBOX).map_or(GlobalPosition::START, |p| *p.borrow())
+        self.inner.progress.get(OUTBOX).map_or(GlobalPosition::START, Followed::position)
     }
 
     /// Whether it can serve: the store answers, and nothing is being shut down. The error says why not.

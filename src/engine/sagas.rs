@@ -299,6 +299,7 @@ impl<B: Backend> Sagas<B> {
             TurnError::StartRejected { step, code, reason } => {
                 StartError::Rejected { step, code, reason }
             }
+            error @ TurnError::StartUnknown { .. } => StartError::Unavailable(error.to_string()),
             TurnError::Append(AppendError::ClaimTaken { claim, owner }) => {
                 self.core.metrics.starts_refused_by_claim.add(1);
                 StartError::ClaimTaken { claim, owner }

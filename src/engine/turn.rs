@@ -51,6 +51,10 @@ pub(crate) enum TurnError {
     /// A local step said no while the saga was being started: there is nothing to undo.
     #[error("step `{step}` was rejected with {code}: {reason}")]
     StartRejected { step: Arc<str>, code: String, reason: String },
+    /// A local step could not tell while the saga was being started: nothing is durable, and whoever asked
+    /// asks again. A saga that began like this would hold none of the claims that its first step takes.
+    #[error("step `{step}` cannot be done now: {cause}")]
+    StartUnknown { step: Arc<str>, cause: String },
     /// The store refused the append.
     #[error(transparent)]
     Append(AppendError),
@@ -120,7 +124,8 @@ impl<'a, B: Backend> Turn<'a, B> {
         Ok(())
     }
 
-    /// Runs the effects of local steps until none is left. `starting`: a rejection refuses the start.
+    /// Runs the effects of local steps until none is left. `starting`: anything but a success
+    /// refuses the start.
     pub(crate) async fn settle_local(&mut self, starting: bool) -> Result<(), TurnError> {
         if !self.effects.iter().any(|effect| self.is_local(effect)) {
             return Ok(());
@@ -144,10 +149,8 @@ impl<'a, B: Backend> Turn<'a, B> {
             let at = invoke::At { core: self.core, id: self.id, registered: self.registered };
             let call = at.call(state, self.correlation_id, self.epoch, (step, direction, attempt));
             let (outcome, staged) = invoke::local(code.clone(), call, state, step, staged).await;
-            if let (true, Outcome::Rejected { code, reason }) = (starting, &outcome) {
-                let step = self.step_name(step.0 as usize);
-                let (code, reason) = (code.clone(), reason.clone());
-                return Err(TurnError::StartRejected { step, code, reason });
+            if starting {
+                self.refuse_start(step.0 as usize, &outcome)?;
             }
             let unknown = matches!(outcome, Outcome::Unknown { .. });
             self.stage = if unknown { before } else { staged };
@@ -161,6 +164,21 @@ impl<'a, B: Backend> Turn<'a, B> {
     fn is_local(&self, effect: &Effect) -> bool {
         let Effect::Invoke { step, .. } = effect else { return false };
         self.registered.code.get(step.0 as usize).is_some_and(|code| code.local())
+    }
+
+    /// A saga starts with its first local steps done, or not at all.
+    fn refuse_start(&self, step: usize, outcome: &Outcome) -> Result<(), TurnError> {
+        let step = self.step_name(step);
+        match outcome {
+            Outcome::Succeeded(_) => Ok(()),
+            Outcome::Rejected { code, reason } => {
+                let (code, reason) = (code.clone(), reason.clone());
+                Err(TurnError::StartRejected { step, code, reason })
+            }
+            Outcome::Unknown { cause, .. } => {
+                Err(TurnError::StartUnknown { step, cause: cause.clone() })
+            }
+        }
     }
 
     /// Makes it durable. Nothing to append: nothing changed.
