@@ -1,108 +1,173 @@
-//! A whole node of the product on a simulated machine: router, serve loop, engine and log, over a store
-//! in memory that outlives the machine's crashes. Started by the scenarios.
+//! Whole nodes of the product on their machines: router, serve loop, engine, in front of the services.
+//! Nothing local survives a restart, because nothing local is kept. Booted by whoever runs a plan.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use madsim::runtime::{Handle, NodeHandle};
-use sagaline::app::gateway::{FakeGateway, FakeSettings, Ledger};
-use sagaline::http::auth::PasswordSettings;
-use sagaline::http::ready::Ready;
-use sagaline::http::router;
-use sagaline::http::serve::serve;
-use sagaline::settings::{Secret, Settings};
-use sagaline_storage::clock::{SystemClock, SystemEntropy};
-use sagaline_storage::embedded::{InMemory, LocalSettings, open_in_memory};
-use sagaline_storage::memory::MemoryKv;
-use sagaline_storage::{AllQuery, EventStore, GlobalPosition};
-use tokio::net::TcpListener;
+use parking_lot::Mutex;
+use sagaline::app::gateway::HttpGateway;
+use sagaline::domain::Role;
+use sagaline::engine::http_client::HttpClient;
+use sagaline::http::app::App;
+use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
+use sagaline::http::ready::{Ready, ReadyError};
+use sagaline::http::serve::{Drained, serve};
+use sagaline::http::{Error, router};
+use sagaline::settings::{ProductLockScope, Secret, Settings};
+use sagaline_storage::Clock;
+use tokio::sync::watch;
 
-use crate::pause::pause_ms;
-use crate::transcript::Transcript;
+use crate::machine::Machine;
+use crate::plan::Knobs;
+use crate::services::{SimBackend, Witness, backend};
+use crate::tap::TappedConnect;
+use crate::world::World;
 
-const PAGE_EVENTS: usize = 1_000;
+/// The account of the operator, on every node.
+pub const ADMIN_EMAIL: &str = "operator@example.com";
+/// The account of a merchant, on every node.
+pub const MERCHANT_EMAIL: &str = "merchant@example.com";
+/// The password of both.
+pub const PASSWORD: &str = "a long enough password";
 
-/// A machine with what its crashes leave behind.
-#[derive(Debug, Clone)]
-pub struct SimNode {
-    name: &'static str,
-    address: SocketAddr,
-    disk: MemoryKv,
-    ledger: Ledger,
+/// Between two attempts to start, as a supervisor would make them.
+const START_PAUSE: Duration = Duration::from_millis(500);
+
+/// How a node's orderly end went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stopped {
+    /// Everything was finished.
+    Clean,
+    /// Something was cut or failed, in words.
+    Not(String),
 }
 
-impl SimNode {
-    /// A machine with an empty store; nothing runs on it yet.
-    pub fn new(name: &'static str, address: SocketAddr) -> Self {
-        Self { name, address, disk: MemoryKv::default(), ledger: Ledger::in_memory() }
-    }
+/// The nodes of a world, to be stopped in good order. Clones are the same nodes.
+#[derive(Debug, Clone)]
+pub struct Nodes {
+    stop: Arc<watch::Sender<bool>>,
+    stopped: Arc<Mutex<BTreeMap<Machine, Stopped>>>,
+}
 
-    /// Where its node listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+/// Switches on these nodes. Each becomes ready as soon as the store answers.
+pub fn boot_nodes(world: &World, witness: &Witness, knobs: &Knobs, machines: &[Machine]) -> Nodes {
+    let nodes = Nodes { stop: Arc::new(watch::Sender::new(false)), stopped: Arc::default() };
+    for machine in machines.iter().copied() {
+        let (witness, settings, nodes) = (witness.clone(), settings(machine, knobs), nodes.clone());
+        world.machine(machine, move |world| {
+            Box::pin(run(world, witness.clone(), machine, settings.clone(), nodes.clone()))
+        });
     }
+    nodes
+}
 
-    /// Switches it on. Killed and restarted, it opens the same store again.
-    pub fn switch_on(&self, world: &Handle) -> NodeHandle {
-        let machine = self.clone();
-        let boot = move || machine.clone().run();
-        world.create_node().name(self.name).ip(self.address.ip()).init(boot).build()
-    }
-
-    async fn run(self) {
-        let clock = SystemClock::default();
-        let settings = Settings::defaults();
-        let backend = self.open(clock).await;
-        let fake = FakeSettings::default();
-        let gateway = FakeGateway::with_ledger(self.ledger.clone(), fake, clock, SystemEntropy);
-        let ready = Ready {
-            backend,
-            gateway: gateway.expect("a ledger that this gateway wrote"),
-            settings: settings.clone(),
-            // What a hash costs is no part of the simulation.
-            passwords: PasswordSettings {
-                memory_kib: 64,
-                passes: 1,
-                ..PasswordSettings::default()
-            },
-            signing_secret: Secret::new("a secret of the simulated world only"),
-            ledger: Some(self.ledger),
-            store_measures: Arc::new(|_| ()),
-        };
-        let app = ready.start().await.expect("a store in memory serves");
-        // A restarted machine may find its old socket for a moment longer.
-        let listener = loop {
-            match TcpListener::bind(self.address).await {
-                Ok(listener) => break listener,
-                Err(_) => pause_ms(10).await,
-            }
-        };
-        let drain = settings.node.drain_timeout;
-        serve(listener, router(app), clock, &settings.http, drain, std::future::pending()).await;
-    }
-
-    async fn open(&self, clock: SystemClock) -> InMemory<SystemClock> {
-        let settings = LocalSettings::default();
-        let backend = open_in_memory(self.disk.clone(), clock, SystemEntropy, &settings).await;
-        backend.expect("a store in memory opens")
-    }
-
-    /// Adds everything that was ever recorded: the whole log, and the gateway's ledger. The machine must
-    /// be switched off.
-    pub async fn record(&self, transcript: &mut Transcript) {
-        let store = self.open(SystemClock::default()).await;
-        let mut after = GlobalPosition::START;
-        loop {
-            let page = store.events.read_all(AllQuery::after(after, PAGE_EVENTS)).await;
-            let page = page.expect("a store in memory serves");
-            page.events.iter().for_each(|event| transcript.event(event));
-            if page.end {
-                break;
-            }
-            after = page.next;
+impl Nodes {
+    /// Tells every node to stop in good order, and returns how those that run have stopped, once they have
+    /// or the bound has passed.
+    pub async fn stop(&self, world: &World, bound: Duration) -> BTreeMap<Machine, Stopped> {
+        const LOOK_US: u64 = 20_000;
+        self.stop.send_replace(true);
+        let until_us = world.now_us() + u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
+        let all = || Machine::NODES.iter().filter(|node| world.is_on(**node)).count();
+        while self.stopped.lock().len() < all() && world.now_us() < until_us {
+            world.timeline().after(LOOK_US).await;
         }
-        for entry in self.ledger.read(0, usize::MAX).expect("a ledger in memory") {
-            transcript.note(format!("ledger {entry:?}"));
+        self.stopped.lock().clone()
+    }
+}
+
+/// The settings of a node.
+fn settings(machine: Machine, knobs: &Knobs) -> Settings {
+    let mut settings = Settings::defaults();
+    settings.node.node_id = machine.name().to_owned();
+    settings.engine.shards = knobs.shards;
+    settings.engine.lease_ttl = Duration::from_millis(knobs.lease_ms);
+    settings.engine.participant_calls_max = knobs.participant_calls_max;
+    settings.engine.breaker_outcomes = knobs.breaker_outcomes;
+    settings.engine.breaker_open_for = Duration::from_millis(knobs.breaker_open_ms);
+    settings.orders.product_lock_window = Duration::from_millis(knobs.product_lock_ms);
+    settings.orders.product_lock_scope = match knobs.lock_per_customer {
+        true => ProductLockScope::Customer,
+        false => ProductLockScope::Product,
+    };
+    settings
+}
+
+async fn run(world: World, witness: Witness, machine: Machine, settings: Settings, nodes: Nodes) {
+    let app = started(&world, &witness, machine, &settings).await;
+    ensure_accounts(&app).await;
+    let listener = world.network.listen(machine, machine.address().port());
+    let listener = listener.expect("nothing else listens on this machine");
+    let stopping = {
+        let (app, mut stop) = (app.clone(), nodes.stop.subscribe());
+        async move {
+            // The sender lives as long as the nodes: waiting cannot fail.
+            let _ = stop.wait_for(|stop| *stop).await;
+            app.stop_waiting();
+        }
+    };
+    let (clock, drain) = (world.clock(machine), settings.node.drain_timeout / 2);
+    let served = serve(listener, router(app.clone()), clock, &settings.http, drain, stopping).await;
+    let drained = app.node().drain().await;
+    let stopped = match (served, drained) {
+        (Drained::Clean, Ok(())) => Stopped::Clean,
+        (Drained::Cut { connections }, Ok(())) => Stopped::Not(format!("{connections} cut")),
+        (_, Err(error)) => Stopped::Not(error.to_string()),
+    };
+    nodes.stopped.lock().insert(machine, stopped);
+}
+
+/// The node, however often the store has to be asked.
+async fn started(
+    world: &World,
+    witness: &Witness,
+    machine: Machine,
+    settings: &Settings,
+) -> App<SimBackend> {
+    loop {
+        match start(world, witness, machine, settings).await {
+            Ok(app) => return app,
+            Err(_) => world.clock(machine).sleep(START_PAUSE).await,
+        }
+    }
+}
+
+async fn start(
+    world: &World,
+    witness: &Witness,
+    machine: Machine,
+    settings: &Settings,
+) -> Result<App<SimBackend>, ReadyError> {
+    let connect = TappedConnect::new(world, machine);
+    let bank = format!("http://{}", Machine::Bank.address());
+    let gateway = HttpGateway::new(HttpClient::new(Arc::new(connect)), &bank);
+    let ready = Ready {
+        backend: backend(world, witness, machine, settings.engine.lease_ttl),
+        gateway: gateway.expect("the bank's address is one"),
+        settings: settings.clone(),
+        // What a hash costs is no part of the simulation.
+        passwords: PasswordSettings { memory_kib: 64, passes: 1, ..PasswordSettings::default() },
+        signing_secret: Secret::new("one secret of all nodes of the simulated world"),
+        ledger: None,
+        store_measures: Arc::new(|_| ()),
+    };
+    ready.start().await
+}
+
+/// The accounts of the operator and the merchant; another node may have made them.
+async fn ensure_accounts(app: &App<SimBackend>) {
+    for (email, role) in [(ADMIN_EMAIL, Role::Admin), (MERCHANT_EMAIL, Role::Merchant)] {
+        let (node, passwords) = (app.node(), app.passwords());
+        let backend = node.backend();
+        loop {
+            let new = NewAccount::check(email, PASSWORD, "Grace", "Hopper").ok();
+            let new = new.expect("the account is as accounts are");
+            let (aggregates, correlation) = (node.aggregates(), own_correlation(backend));
+            match new.create(backend, &aggregates, passwords, role, correlation).await {
+                Ok(_) | Err(Error::EmailExists) => break,
+                Err(_) => backend.clock.sleep(START_PAUSE).await,
+            }
         }
     }
 }

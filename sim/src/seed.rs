@@ -18,7 +18,7 @@ impl Seed {
         let mut hasher =
             blake3::Hasher::new_derive_key("sagaline simulation 1: a stream of choices");
         hasher.update(&self.0.to_le_bytes()).update(label.as_bytes());
-        Random(hasher.finalize_xof())
+        Random { stream: hasher.finalize_xof(), block: [0; BLOCK], used: BLOCK }
     }
 }
 
@@ -53,20 +53,38 @@ impl From<Seed> for String {
     }
 }
 
+/// What the hash gives at once: a choice mostly costs no hashing.
+const BLOCK: usize = 64;
+
 /// A stream of choices.
 #[derive(Clone)]
-pub struct Random(blake3::OutputReader);
+pub struct Random {
+    stream: blake3::OutputReader,
+    block: [u8; BLOCK],
+    used: usize,
+}
 
 impl fmt::Debug for Random {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Random(at {})", self.0.position())
+        let taken = self.stream.position().saturating_sub((BLOCK - self.used) as u64);
+        write!(f, "Random(at {taken})")
     }
 }
 
 impl Random {
     /// Fills with the next bytes of the stream.
-    pub fn fill(&mut self, bytes: &mut [u8]) {
-        self.0.fill(bytes);
+    pub fn fill(&mut self, mut bytes: &mut [u8]) {
+        while !bytes.is_empty() {
+            if self.used == BLOCK {
+                self.stream.fill(&mut self.block);
+                self.used = 0;
+            }
+            let taken = bytes.len().min(BLOCK - self.used);
+            let (now, later) = bytes.split_at_mut(taken);
+            now.copy_from_slice(&self.block[self.used..self.used + taken]);
+            self.used += taken;
+            bytes = later;
+        }
     }
 
     /// Any number.
@@ -122,6 +140,19 @@ mod tests {
         assert_eq!(drawn(7, "net"), drawn(7, "net"));
         assert_ne!(drawn(7, "net"), drawn(7, "disk"));
         assert_ne!(drawn(7, "net"), drawn(8, "net"));
+    }
+
+    #[test]
+    fn bytes_come_in_the_order_of_the_stream_however_many_are_taken_at_once() {
+        let (mut at_once, mut in_parts) = ([0; 300], Vec::new());
+        Seed(1).stream("bytes").fill(&mut at_once);
+        let mut random = Seed(1).stream("bytes");
+        for len in [0, 1, 7, 64, 63, 100, 65] {
+            let mut part = vec![0; len];
+            random.fill(&mut part);
+            in_parts.extend(part);
+        }
+        assert_eq!(in_parts, at_once);
     }
 
     #[test]

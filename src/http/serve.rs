@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,11 +22,36 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::timer::ClockTimer;
 use super::within::within;
+use crate::engine::http_client::Stream;
 use crate::limits::{REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX};
 use crate::settings::HttpSettings;
 
 /// The pause after an accept that failed, so that a process out of descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where connections come from. The simulation gives its own.
+pub trait Listen: Send + Sync {
+    /// A connection.
+    type Stream: Stream;
+
+    /// The next connection, ready to be served, and who made it. An error is about one connection, or
+    /// passes: the caller may ask again.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+}
+
+/// TCP, without Nagle's delay: answers are written whole, and waiting for more to send would only delay
+/// them.
+impl Listen for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = Self::accept(self).await?;
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY was refused");
+        }
+        Ok((stream, peer))
+    }
+}
 
 /// Where a request came from; stands in its extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +78,8 @@ enum Phase {
 
 /// Serves until `stop` is ready, then accepts nothing more, lets the requests in progress finish within
 /// `drain_timeout`, and cuts the rest. Dropping the future cuts every connection at once.
-pub async fn serve<C: Clock>(
-    listener: TcpListener,
+pub async fn serve<L: Listen, C: Clock>(
+    listener: L,
     router: Router,
     clock: C,
     settings: &HttpSettings,
@@ -88,11 +114,11 @@ fn connection_settings<C: Clock>(clock: C, settings: &HttpSettings) -> http1::Bu
 }
 
 /// The next connection, once there is a place for it.
-async fn accept<C: Clock>(
-    listener: &TcpListener,
+async fn accept<L: Listen, C: Clock>(
+    listener: &L,
     places: &Arc<Semaphore>,
     clock: &C,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+) -> (L::Stream, SocketAddr, OwnedSemaphorePermit) {
     let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
     loop {
         match listener.accept().await {
@@ -107,15 +133,11 @@ async fn accept<C: Clock>(
 
 async fn connection(
     http: http1::Builder,
-    stream: TcpStream,
+    stream: impl Stream,
     service: Requests,
     mut phase: watch::Receiver<Phase>,
     _place: OwnedSemaphorePermit,
 ) {
-    // Answers are written whole: waiting for more to send would only delay them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY was refused");
-    }
     let mut serving = pin!(http.serve_connection(TokioIo::new(stream), service));
     // A connection accepted while the drain begins may have missed the change.
     phase.mark_changed();

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::future::Future;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::error::StorageError;
 
 /// A message on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Stable over redeliveries: what a consumer's inbox remembers.
     pub id: String,
@@ -21,7 +22,7 @@ pub struct Message {
 }
 
 /// A message handed to a consumer, to be acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     /// Where it came from.
     pub topic: String,
@@ -36,7 +37,7 @@ pub struct Delivery {
 }
 
 /// What a consumer is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConsumerEvent {
     /// These partitions are this consumer's from now on.
     Assigned(Vec<u32>),

@@ -1,7 +1,9 @@
 //! What can go wrong below a port, and what the caller should do about it.
 
+use serde::{Deserialize, Serialize};
+
 /// What the caller should do about a [`StorageError`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ErrorKind {
     /// Try again later; nothing was changed by the failed call.
     Unavailable,
@@ -14,7 +16,7 @@ pub enum ErrorKind {
 }
 
 /// A failure below a port. `message` names the operation, the place and the cause.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct StorageError {
     /// What the caller should do.

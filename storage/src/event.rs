@@ -87,7 +87,7 @@ pub struct EventId(pub Uuid);
 pub struct AppendId(pub Uuid);
 
 /// An event on its way into the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewEvent {
     /// Drawn by the caller, so that a repeated append is recognisable by content.
     pub id: EventId,
@@ -104,7 +104,7 @@ pub struct NewEvent {
 }
 
 /// An event as the log holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedEvent {
     /// Its place in the whole log.
     pub position: GlobalPosition,

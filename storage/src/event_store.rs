@@ -48,7 +48,7 @@ impl fmt::Display for ExpectedVersion {
 }
 
 /// Events for one stream. Without events it only checks the stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamWrite {
     /// The stream. It may stand in a request once.
     pub stream: StreamId,
@@ -162,7 +162,7 @@ pub struct Fence {
 }
 
 /// One atomic batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppendRequest {
     /// The same id with the same content is answered with the first result.
     pub append_id: AppendId,
@@ -189,7 +189,7 @@ pub struct Appended {
 }
 
 /// Why an append was not made, or is not known to have been made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum AppendError {
     /// A stream is not as expected. Load it again and decide again.
     #[error("stream {stream}: expected {expected}, is at version {actual}")]
@@ -245,7 +245,7 @@ pub enum AppendError {
 }
 
 /// Which way a read goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Direction {
     /// Oldest first.
     Forward,
@@ -254,7 +254,7 @@ pub enum Direction {
 }
 
 /// Which events of the log are wanted. Given parts must all match.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Filter {
     /// One of these types; empty: all.
     pub event_types: Vec<EventType>,
@@ -290,7 +290,7 @@ impl Filter {
 }
 
 /// A page of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllQuery {
     /// Forward: events behind this position. Backward: events before it.
     pub from: GlobalPosition,
@@ -310,7 +310,7 @@ impl AllQuery {
 }
 
 /// What a page of the log holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllPage {
     /// The matching events, in the direction of the read.
     pub events: Vec<RecordedEvent>,

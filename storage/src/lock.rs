@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::StorageError;
 
 /// A resource held by someone for a while.
 ///
 /// *A lease is a hint; only the fencing epoch checked inside `append` is a proof.*
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// What is held.
     pub resource: String,
@@ -21,7 +23,7 @@ pub struct Lease {
 }
 
 /// What can be seen of a held resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseState {
     /// Who holds it.
     pub holder: String,

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::error::StorageError;
 use crate::event_store::Direction;
@@ -11,7 +12,7 @@ use crate::stream::GlobalPosition;
 
 /// One entry of a document in a secondary index: `(partition, sort)`. A query reads one partition in
 /// the order of `sort`; documents of a partition are counted.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SecondaryKey {
     /// The index, for instance `by_user`.
     pub index: Arc<str>,
@@ -22,7 +23,7 @@ pub struct SecondaryKey {
 }
 
 /// A change to a view.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ViewChange {
     /// The document under `key` is this one afterwards, found by these secondary keys and no others.
     Put {
@@ -41,7 +42,7 @@ pub enum ViewChange {
 }
 
 /// How far a subscription has come, stored with its effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// The subscription.
     pub subscription: Arc<str>,
@@ -52,7 +53,7 @@ pub struct Checkpoint {
 }
 
 /// Changes that become visible together or not at all.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ViewBatch {
     /// Changes, in order: a view's name and what happens in it.
     pub changes: Vec<(Arc<str>, ViewChange)>,
@@ -61,7 +62,7 @@ pub struct ViewBatch {
 }
 
 /// Why a batch of changes was not made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ViewError {
     /// The subscription stands elsewhere: somebody else is running it. Read the checkpoint again.
     #[error("subscription {subscription} stands at {actual:?}, not at {expected:?}")]
@@ -79,7 +80,7 @@ pub enum ViewError {
 }
 
 /// A query of one partition of a secondary index.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewQuery {
     /// The view.
     pub view: Arc<str>,
@@ -98,7 +99,7 @@ pub struct ViewQuery {
 }
 
 /// Documents, and where the next page starts.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ViewPage {
     /// Primary keys and documents, in order.
     pub documents: Vec<(Bytes, Bytes)>,

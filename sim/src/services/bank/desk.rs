@@ -1,0 +1,116 @@
+//! The bank's desk: one request after the other is ruled on, written to the disk, and only then known and
+//! answered.
+
+use bytes::Bytes;
+use sagaline_storage::StorageError;
+use sagaline_storage::kv::{Durability, Kv, Range, Space, WriteBatch};
+
+use super::book::{Book, Ruling};
+use super::line::{Asked, Line, Reply};
+use crate::evidence::BankEffect;
+use crate::services::witness::Witness;
+use crate::world::{FaultyDisk, World};
+
+/// Lines of one read at the start.
+const PAGE: usize = 1_000;
+
+/// The book with its ledger.
+pub(super) struct Desk {
+    world: World,
+    witness: Witness,
+    disk: FaultyDisk,
+    book: Book,
+    lines: u64,
+}
+
+impl Desk {
+    /// Reads the ledger. Lines that were written and never told of, since the bank crashed in between, are
+    /// told now.
+    pub(super) async fn open(
+        world: World,
+        witness: Witness,
+        disk: FaultyDisk,
+    ) -> Result<Self, StorageError> {
+        let mut desk = Self { world, witness, disk, book: Book::default(), lines: 0 };
+        loop {
+            let from = desk.lines.to_be_bytes().to_vec().into();
+            let range = Range { from, to: Bytes::new(), backward: false, limit: PAGE };
+            let page = desk.disk.scan(Space::Events, range).await?;
+            for (_, value) in &page {
+                let line: Line = decode(value)?;
+                desk.book.apply(&line);
+                desk.witness.bank_late(line.entry());
+            }
+            desk.lines += page.len() as u64;
+            if page.len() < PAGE {
+                return Ok(desk);
+            }
+        }
+    }
+
+    /// Acts on a request. The error says that the disk failed: what came of it is not known.
+    pub(super) async fn execute(
+        &mut self,
+        asked: &Asked,
+        verdict: Result<String, (String, String)>,
+    ) -> Result<(BankEffect, Reply), StorageError> {
+        let tell = |effect| {
+            self.witness.bank(asked.entry(self.world.now_us(), asked.amount_minor, effect));
+        };
+        match self.book.rule(asked, verdict) {
+            Ruling::Again(reply) => {
+                tell(BankEffect::Repeated);
+                Ok((BankEffect::Repeated, reply))
+            }
+            Ruling::Refuse(reply) => {
+                tell(BankEffect::Refused);
+                Ok((BankEffect::Refused, reply))
+            }
+            Ruling::First { effect, amount_minor, reply } => {
+                let line = self.line(asked, effect, amount_minor, reply.clone());
+                self.write(&line).await?;
+                self.book.apply(&line);
+                self.witness.bank(line.entry());
+                Ok((effect, reply))
+            }
+        }
+    }
+
+    fn line(&self, asked: &Asked, effect: BankEffect, amount_minor: u64, reply: Reply) -> Line {
+        Line {
+            at_us: self.world.now_us(),
+            by: asked.by,
+            operation: asked.operation,
+            path: asked.path.clone(),
+            key: asked.key.clone(),
+            epoch: asked.epoch,
+            order: asked.order.clone(),
+            amount_minor,
+            effect,
+            reply,
+        }
+    }
+
+    async fn write(&mut self, line: &Line) -> Result<(), StorageError> {
+        let value = bincode::serde::encode_to_vec(line, bincode::config::standard());
+        let value = value.map_err(|error| StorageError::invalid(error.to_string()))?;
+        let mut batch = WriteBatch::default();
+        batch.put(Space::Events, self.lines.to_be_bytes().to_vec(), value);
+        self.lines += 1;
+        self.disk.write(batch, Durability::Synced).await
+    }
+
+    /// Whether what was asked under `key` happened. It changes nothing.
+    pub(super) fn probe(&self, asked: &Asked) -> Option<Reply> {
+        let mut entry = asked.entry(self.world.now_us(), 0, BankEffect::Probed);
+        entry.order = self.book.order_of(&asked.key).unwrap_or_default().to_owned();
+        self.witness.bank(entry);
+        self.book.happened(&asked.key).cloned()
+    }
+}
+
+fn decode(value: &[u8]) -> Result<Line, StorageError> {
+    let decoded = bincode::serde::decode_from_slice(value, bincode::config::standard());
+    let decoded = decoded.map(|(line, _)| line);
+    decoded.map_err(|error| StorageError::corrupt(format!("a line of the ledger: {error}")))
+}

@@ -1,0 +1,212 @@
+//! What becomes of a request on its way to the desk and back: the faults of the bank.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sagaline_storage::Clock;
+
+use super::Participants;
+use super::desk::Desk;
+use super::line::{Asked, Operation, Reply};
+use super::token::{self, Mishap, Tries};
+use crate::evidence::BankEffect;
+use crate::fault::{Fault, FaultKind};
+use crate::machine::Machine;
+use crate::services::dice::Dice;
+use crate::services::power::Power;
+use crate::world::{MachineClock, MachineEntropy, World};
+
+/// What `tok_slow` takes.
+const SLOW: Duration = Duration::from_secs(2);
+/// How long a caller that gets no answer is kept waiting: longer than any caller waits.
+const NEVER: Duration = Duration::from_secs(120);
+/// The second of two deliveries comes at most this much later.
+const DUPLICATE_WITHIN_MS: u64 = 400;
+
+/// How a request ends.
+pub(super) enum Ended {
+    /// With an answer.
+    Said(Reply),
+    /// With an answer that asks to come again later.
+    Throttled { retry_after_s: u64 },
+    /// With a broken connection.
+    Cut,
+}
+
+/// Takes requests.
+#[derive(Clone)]
+pub(super) struct Teller {
+    pub(super) world: World,
+    pub(super) power: Power,
+    pub(super) clock: MachineClock,
+    pub(super) dice: Dice<MachineEntropy>,
+    pub(super) participants: Participants,
+    pub(super) desk: Arc<tokio::sync::Mutex<Desk>>,
+    pub(super) tries: Arc<Mutex<Tries>>,
+}
+
+impl Teller {
+    /// Takes one request to its end.
+    pub(super) async fn take(&self, asked: Asked) -> Ended {
+        if let Some(ended) = self.before().await {
+            return ended;
+        }
+        if let Some(ended) = self.delay(&asked).await {
+            return ended;
+        }
+        let duplicate = |fault: &Fault| match fault {
+            Fault::BankDuplicate { percent } => Some(*percent),
+            _ => None,
+        };
+        if self.chance(duplicate).is_some() {
+            let later = Duration::from_millis(self.dice.below(DUPLICATE_WITHIN_MS));
+            self.deliver_later(&asked, later, FaultKind::BankDuplicate);
+        }
+        let mishap = self.tries.lock().mishap(&asked);
+        match mishap {
+            Some(Mishap::Busy) => return Ended::Said(busy()),
+            Some(Mishap::Lost) => return self.silence().await,
+            Some(Mishap::Slow) => self.clock.sleep(SLOW).await,
+            Some(Mishap::ReplyLost) | None => {}
+        }
+        let ended = self.execute(asked).await;
+        if mishap == Some(Mishap::ReplyLost) {
+            return self.silence().await;
+        }
+        let lost = |fault: &Fault| match fault {
+            Fault::BankReplyLost { percent } => Some(*percent),
+            _ => None,
+        };
+        if matches!(ended, Ended::Said(_)) && self.chance(lost).is_some() {
+            self.world.bites.bit(FaultKind::BankReplyLost);
+            return Ended::Cut;
+        }
+        ended
+    }
+
+    /// What happens to a request before it is acted upon; some of them end here.
+    async fn before(&self) -> Option<Ended> {
+        let bites = &self.world.bites;
+        if self.is_down() {
+            return Some(Ended::Cut);
+        }
+        let slow = self.world.active(|fault| match fault {
+            Fault::BankSlow { added_ms } => Some(*added_ms),
+            _ => None,
+        });
+        if let Some(added_ms) = slow {
+            bites.bit(FaultKind::BankSlow);
+            self.clock.sleep(Duration::from_millis(added_ms)).await;
+        }
+        let errors = |fault: &Fault| match fault {
+            Fault::BankErrors { percent } => Some(*percent),
+            _ => None,
+        };
+        if self.chance(errors).is_some() {
+            bites.bit(FaultKind::BankErrors);
+            return Some(Ended::Said(busy()));
+        }
+        self.throttle()
+    }
+
+    /// Whether the bank is not there at all.
+    pub(super) fn is_down(&self) -> bool {
+        let down = self.world.active(|fault| matches!(fault, Fault::BankDown).then_some(()));
+        if down.is_some() {
+            self.world.bites.bit(FaultKind::BankDown);
+        }
+        down.is_some()
+    }
+
+    fn throttle(&self) -> Option<Ended> {
+        let (percent, retry_after_s) = self.world.active(|fault| match fault {
+            Fault::BankThrottle { percent, retry_after_s } => Some((*percent, *retry_after_s)),
+            _ => None,
+        })?;
+        if !self.dice.percent(Some(percent)) {
+            return None;
+        }
+        self.world.bites.bit(FaultKind::BankThrottle);
+        Some(Ended::Throttled { retry_after_s })
+    }
+
+    /// A request that comes so late that nobody waits for it any more is acted upon all the same.
+    async fn delay(&self, asked: &Asked) -> Option<Ended> {
+        let (percent, late_ms) = self.world.active(|fault| match fault {
+            Fault::BankLateDelivery { percent, late_ms } => Some((*percent, *late_ms)),
+            _ => None,
+        })?;
+        if !self.dice.percent(Some(percent)) {
+            return None;
+        }
+        let late = Duration::from_millis(late_ms);
+        self.deliver_later(asked, late, FaultKind::BankLateDelivery);
+        Some(self.silence().await)
+    }
+
+    fn deliver_later(&self, asked: &Asked, later: Duration, kind: FaultKind) {
+        let (teller, asked) = (self.clone(), asked.clone());
+        tokio::spawn(async move {
+            teller.clock.sleep(later).await;
+            if let Some((effect, _)) = teller.act(&asked).await {
+                // A duplicate matters when its key was known; what is late matters in any case.
+                let mattered =
+                    kind == FaultKind::BankLateDelivery || effect == BankEffect::Repeated;
+                if mattered {
+                    teller.world.bites.bit(kind);
+                }
+            }
+        });
+    }
+
+    async fn silence(&self) -> Ended {
+        self.clock.sleep(NEVER).await;
+        Ended::Cut
+    }
+
+    /// Acts on a request to the end, also when the caller goes away in the meantime.
+    async fn execute(&self, asked: Asked) -> Ended {
+        let teller = self.clone();
+        let acting = tokio::spawn(async move { teller.act(&asked).await });
+        match acting.await {
+            Ok(Some((_, reply))) => Ended::Said(reply),
+            Ok(None) | Err(_) => Ended::Cut,
+        }
+    }
+
+    /// None: the disk failed, and the bank with it; what came of the request nobody knows.
+    async fn act(&self, asked: &Asked) -> Option<(BankEffect, Reply)> {
+        let verdict = match asked.operation {
+            Operation::Act | Operation::Undo => self.participants.judge(&asked.path, &asked.body),
+            Operation::Authorize | Operation::Capture | Operation::Void | Operation::Refund => {
+                token::verdict(asked)
+            }
+        };
+        match self.desk.lock().await.execute(asked, verdict).await {
+            Ok(came) => Some(came),
+            Err(_) => {
+                self.power.cycle(Machine::Bank);
+                None
+            }
+        }
+    }
+
+    /// Whether what was asked under a key happened.
+    pub(super) async fn probe(&self, asked: &Asked) -> Ended {
+        if let Some(ended) = self.before().await {
+            return ended;
+        }
+        let found = self.desk.lock().await.probe(asked);
+        let none = || Reply::no(404, "NOT_FOUND", "nothing happened under this key");
+        Ended::Said(found.unwrap_or_else(none))
+    }
+
+    fn chance(&self, percent: impl Fn(&Fault) -> Option<u64>) -> Option<()> {
+        self.dice.percent(self.world.active(percent)).then_some(())
+    }
+}
+
+fn busy() -> Reply {
+    Reply::no(503, "BUSY", "come again later")
+}

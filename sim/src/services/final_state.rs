@@ -1,0 +1,139 @@
+//! The end of a run: what the store's disk has when everything else is over.
+
+use std::collections::BTreeSet;
+
+use sagaline::engine::Projection;
+use sagaline::projections;
+use sagaline_storage::views::ViewStore;
+use sagaline_storage::{AllQuery, EventStore, GlobalPosition, RecordedEvent, StorageError};
+use serde_json::Value;
+
+use super::store::{StoreLog, StoreViews, open};
+use super::witness::Witness;
+use crate::evidence::{LogEntry, StoreWhat};
+use crate::machine::Machine;
+use crate::world::World;
+
+/// Entries of one read.
+const PAGE: usize = 1_000;
+
+/// What is left in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FinalState {
+    /// The whole log.
+    pub log: Vec<LogEntry>,
+    /// Claims that are held: kind, key, and the stream that holds it.
+    pub claims: Vec<(String, String, String)>,
+    /// Documents: view, key, document.
+    pub documents: Vec<(String, String, Value)>,
+}
+
+/// Switches the store off and reads what is on its disk. The world must be healed. Of the claims those of
+/// the kinds are read that anybody ever asked for.
+pub async fn final_state(world: &World, witness: &Witness) -> Result<FinalState, StorageError> {
+    world.crash(Machine::Store, false);
+    let (log, views) = open(world, &world.entropy(Machine::Store)).await?;
+    let state = FinalState {
+        log: entries(&log).await?,
+        claims: claims(&log, witness).await?,
+        documents: documents(&views).await?,
+    };
+    log.close().await;
+    Ok(state)
+}
+
+async fn entries(log: &StoreLog) -> Result<Vec<LogEntry>, StorageError> {
+    let mut entries = Vec::new();
+    let mut after = GlobalPosition::START;
+    loop {
+        let page = log.read_all(AllQuery::after(after, PAGE)).await?;
+        for event in page.events {
+            entries.push(entry(event)?);
+        }
+        if page.end {
+            return Ok(entries);
+        }
+        after = page.next;
+    }
+}
+
+fn entry(event: RecordedEvent) -> Result<LogEntry, StorageError> {
+    let payload = serde_json::from_slice(&event.payload);
+    let payload = payload.map_err(|error| {
+        StorageError::corrupt(format!("the payload at position {}: {error}", event.position))
+    })?;
+    Ok(LogEntry {
+        position: event.position.0,
+        stream: event.stream.to_string(),
+        version: event.version.0,
+        id: event.id.0.to_string(),
+        event_type: event.event_type.to_string(),
+        correlation_id: event.correlation_id.to_string(),
+        causation_id: event.causation_id.map(|id| id.0.to_string()),
+        node: event.node_id.to_string(),
+        recorded_at_us: event.recorded_at.0,
+        payload,
+    })
+}
+
+async fn claims(
+    log: &StoreLog,
+    witness: &Witness,
+) -> Result<Vec<(String, String, String)>, StorageError> {
+    let mut claims = Vec::new();
+    for kind in kinds(witness) {
+        let mut after: Option<String> = None;
+        loop {
+            let held = log.claims(&kind, after.as_deref(), PAGE).await?;
+            for holder in &held {
+                let key = holder.claim.key.to_string();
+                claims.push((kind.clone(), key, holder.owner.to_string()));
+            }
+            after = held.last().map(|holder| holder.claim.key.to_string());
+            if held.len() < PAGE {
+                break;
+            }
+        }
+    }
+    Ok(claims)
+}
+
+fn kinds(witness: &Witness) -> BTreeSet<String> {
+    witness.look(|seen| {
+        let takes = seen.store_calls.iter().flat_map(|call| match &call.what {
+            StoreWhat::Append { takes, .. } => takes.as_slice(),
+            StoreWhat::ReadStream { .. } | StoreWhat::ReadAll { .. } => &[],
+        });
+        takes.map(|(kind, _, _)| kind.clone()).collect()
+    })
+}
+
+async fn documents(views: &StoreViews) -> Result<Vec<(String, String, Value)>, StorageError> {
+    let mut documents = Vec::new();
+    for view in view_names() {
+        let mut after = None;
+        loop {
+            let page = views.scan(&view, after, PAGE).await?;
+            for (key, document) in page.documents {
+                let key = String::from_utf8_lossy(&key).into_owned();
+                let document = serde_json::from_slice(&document).map_err(|error| {
+                    StorageError::corrupt(format!("document {key} of {view}: {error}"))
+                })?;
+                documents.push((view.clone(), key, document));
+            }
+            after = page.cursor;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(documents)
+}
+
+/// The views of the reference application, as the store names them.
+fn view_names() -> [String; 3] {
+    fn name<P: Projection>(_: P) -> String {
+        format!("{}.v{}", P::NAME, P::VERSION)
+    }
+    [name(projections::Orders), name(projections::Payments), name(projections::Sagas)]
+}

@@ -1,0 +1,119 @@
+//! The answering side: connections in, every request in a task of its own.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, watch};
+
+use super::frame::{Frames, Outgoing, decode, encode, frame, write};
+use crate::machine::Machine;
+use crate::world::{SimListener, SimStream};
+
+/// Answers requests.
+pub(crate) trait Service: Send + Sync + 'static {
+    /// What can be asked.
+    type Request: DeserializeOwned + Send + 'static;
+
+    /// Answers one request.
+    fn answer(&self, request: Self::Request, caller: Caller)
+    -> impl Future<Output = Answer> + Send;
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Caller(pub(crate) Machine);
+
+/// What a service does about a request.
+pub(crate) enum Answer {
+    /// It answers with these bytes.
+    Say(Vec<u8>),
+    /// It says nothing and ends the connection.
+    Cut,
+}
+
+impl Answer {
+    /// An answer that the asker decodes as the same type.
+    pub(crate) fn of(answer: &impl Serialize) -> Self {
+        // What cannot be written cannot be answered: the asker sees a broken connection.
+        encode(answer).map_or(Self::Cut, Self::Say)
+    }
+}
+
+/// All connections of a service, to be cut at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections(Arc<watch::Sender<()>>);
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(())))
+    }
+}
+
+impl Connections {
+    /// Ends every open connection in the middle of what it does; how many there were.
+    pub(crate) fn cut_all(&self) -> usize {
+        self.0.send_replace(());
+        self.0.receiver_count()
+    }
+}
+
+/// Serves for ever.
+pub(crate) async fn serve<S: Service>(
+    listener: SimListener,
+    service: Arc<S>,
+    connections: Connections,
+) {
+    loop {
+        let Ok((stream, peer)) = listener.accept().await else { return };
+        let Some(machine) = Machine::at(peer.ip()) else { continue };
+        let cut = connections.0.subscribe();
+        tokio::spawn(connection(stream, service.clone(), Caller(machine), cut));
+    }
+}
+
+async fn connection<S: Service>(
+    stream: SimStream,
+    service: Arc<S>,
+    caller: Caller,
+    mut cut: watch::Receiver<()>,
+) {
+    let (reading, writing) = tokio::io::split(stream);
+    let (outgoing, frames) = mpsc::unbounded_channel();
+    let mut reading = Frames::new(reading);
+    let mut writing = pin!(write(writing, frames));
+    loop {
+        tokio::select! {
+            biased;
+            _ = cut.changed() => return,
+            _ = &mut writing => return,
+            frame = reading.next() => {
+                if frame.and_then(|frame| start(&service, caller, frame, &outgoing)).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn start<S: Service>(
+    service: &Arc<S>,
+    caller: Caller,
+    (id, body): (u64, Bytes),
+    outgoing: &mpsc::UnboundedSender<Outgoing>,
+) -> io::Result<()> {
+    let request = decode::<S::Request>(&body)?;
+    let (service, outgoing) = (service.clone(), outgoing.clone());
+    tokio::spawn(async move {
+        let answer = match service.answer(request, caller).await {
+            Answer::Say(body) => Outgoing::Frame(frame(id, &body)),
+            Answer::Cut => Outgoing::Cut,
+        };
+        // The connection may be gone; the answer is then lost like any other.
+        let _ = outgoing.send(answer);
+    });
+    Ok(())
+}

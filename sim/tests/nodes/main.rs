@@ -1,0 +1,6 @@
+//! Whole nodes of the product in front of the services: orders through the balancer to their end.
+#![cfg(madsim)]
+
+mod client;
+mod orders;
+mod scene;

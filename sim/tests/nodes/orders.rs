@@ -1,0 +1,93 @@
+//! Orders reach their end, in quiet and in trouble, and one seed gives one run.
+
+use std::future::Ready;
+
+use sagaline_sim::fault::{CrashPoint, Fault};
+use sagaline_sim::machine::Machine;
+use sagaline_sim::seed::Seed;
+use sagaline_sim::transcript::Transcript;
+use sagaline_sim::{fresh, once};
+
+use crate::scene::{Scene, play};
+
+const ONE: &[Machine] = &[Machine::Node1];
+/// Seeds of trouble that every test run tries.
+const SEEDS: u64 = 20;
+/// Faults of one run in trouble.
+const FAULTS: u32 = 12;
+
+fn quiet(seed: u64) -> Transcript {
+    once::run(seed, move || play(seed, ONE, None::<fn(Scene) -> Ready<()>>))
+}
+
+fn troubled(seed: u64) -> Transcript {
+    once::run(seed, move || play(seed, ONE, Some(move |scene| trouble(scene, seed))))
+}
+
+/// One fault after the other, as the seed says, while the orders are placed and worked on.
+async fn trouble(scene: Scene, seed: u64) {
+    let mut random = Seed(seed).stream("test/trouble");
+    for id in 1..=FAULTS {
+        let fault = random.pick(&faults()).cloned().expect("there are some");
+        scene.fault(id, random.between(50, 900), fault).await;
+        scene.pause_ms(random.below(200)).await;
+    }
+}
+
+fn faults() -> Vec<Fault> {
+    let node = Machine::Node1;
+    let crash = |machine, loses_unsynced| Fault::Crash { machine, loses_unsynced };
+    let at = |machine, point| Fault::CrashAt { machine, point };
+    vec![
+        crash(node, true),
+        crash(Machine::Store, true),
+        crash(Machine::Bank, true),
+        crash(Machine::Bus, true),
+        crash(Machine::Balancer, false),
+        at(node, CrashPoint::AppendSent),
+        at(node, CrashPoint::CallSent),
+        at(node, CrashPoint::CallAnswered),
+        at(Machine::Store, CrashPoint::AppendDurable),
+        Fault::StoreAmbiguousCommit { percent: 40 },
+        Fault::StoreKillConnections,
+        Fault::StoreFailover,
+        Fault::StoreSlow { added_ms: 30 },
+        Fault::BusLeaderLoss,
+        Fault::BankReplyLost { percent: 40 },
+        Fault::BankLateDelivery { percent: 30, late_ms: 4_000 },
+        Fault::BankDuplicate { percent: 50 },
+        Fault::BankErrors { percent: 40 },
+        Fault::BankDown,
+        Fault::DiskError { machine: Machine::Store, percent: 10 },
+    ]
+}
+
+#[test]
+fn orders_reach_their_end() {
+    fresh::hand_over(&quiet(fresh::seed()));
+}
+
+#[test]
+fn orders_reach_their_end_in_trouble() {
+    fresh::hand_over(&troubled(fresh::seed()));
+}
+
+#[test]
+fn orders_reach_their_end_in_all_kinds_of_trouble() {
+    for seed in 0..SEEDS {
+        assert!(!troubled(seed).is_empty());
+    }
+}
+
+#[test]
+fn one_seed_gives_one_run() {
+    for scenario in ["orders_reach_their_end", "orders_reach_their_end_in_trouble"] {
+        let run = |seed| fresh::transcript_of(&format!("orders::{scenario}"), seed);
+        let first = run(11);
+        let events = first.lines().filter(|line| line.starts_with("event ")).count();
+        assert!(events > 40, "only {events} events: this proves little");
+        assert_eq!(first.first_difference(&run(11)), None, "{scenario}");
+        let other = first.first_difference(&run(12));
+        assert_ne!(other, None, "{scenario}: another seed, the same run");
+    }
+}

@@ -1,0 +1,8 @@
+//! The services and the nodes' adapters to them: they keep the ports' promises over the network, and each
+//! fault of theirs bites.
+#![cfg(madsim)]
+
+mod bank;
+mod conformance;
+mod faults;
+mod world;
