@@ -16,6 +16,7 @@ pub mod step;
 
 mod call;
 mod definition;
+mod event_types;
 mod keys;
 mod stage;
 
@@ -38,6 +39,7 @@ mod invoke;
 mod participants;
 mod recovery;
 mod turn;
+mod under_way;
 
 pub mod projection;
 
@@ -46,6 +48,8 @@ mod pages;
 mod projector;
 mod subscription;
 
+mod connection;
+mod connections;
 pub mod http_client;
 pub mod metrics;
 pub mod timer;

@@ -1,8 +1,9 @@
 //! How the log's tables in memory hash their keys.
 //!
-//! The standard library's hasher costs the appender a tenth of its turn. This one is several times
-//! quicker; its seed comes from the log's own entropy, so that nobody outside can choose names that
-//! collide, and a simulated log hashes alike in every run of a seed.
+//! The appender looks up a handful of names for every append, and the standard library's hasher was a
+//! visible part of its turn. This one is several times quicker; its seed comes from the log's own
+//! entropy, so that nobody outside can foresee which names collide, and a simulated log hashes alike in
+//! every run of a seed.
 
 use std::collections::{HashMap, HashSet};
 

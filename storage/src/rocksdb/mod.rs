@@ -26,6 +26,7 @@ use crate::kv::{Durability, Entry, Kv, Range, Space, WriteBatch};
 
 use errors::failed;
 use options::{EVENTS, INDEX};
+use scan::Reading;
 
 /// An ordered store in a data folder; clones are the same store. The folder is free again when the last
 /// clone is dropped.
@@ -194,7 +195,8 @@ impl Kv for RocksKv {
 
     async fn scan(&self, space: Space, range: Range) -> Result<Vec<Entry>, StorageError> {
         let (db, family) = self.place(space)?;
-        scan::scan(db, family, &range).map_err(|error| self.failed("scan", &error))
+        let reading = Reading::of(space, &range);
+        scan::scan(db, family, &range, reading).map_err(|error| self.failed("scan", &error))
     }
 
     async fn flush(&self, space: Space) -> Result<(), StorageError> {

@@ -1,7 +1,7 @@
 //! What the bank knows: the fold of its ledger, and the rules. Pure.
 //!
-//! 1. A key that was answered gets that answer again. 2. An older epoch than the payment has seen is
-//! refused. 3. Letting go what was never set aside leaves a tombstone. 4. Money moves once and comes back
+//! 1. A key that was answered gets that answer again. 2. An older epoch than the payment has seen of the
+//! same saga is refused. 3. Letting go what was never set aside leaves a tombstone. 4. Money moves once and comes back
 //! once. An answer is durable before it is given; that is [`super::desk`]'s part.
 
 use std::collections::BTreeMap;
@@ -34,14 +34,23 @@ enum Stage {
 #[derive(Debug, Default)]
 struct Payment {
     stage: Stage,
-    epoch: u64,
+    /// The newest epoch seen of each saga that touched it.
+    epochs: BTreeMap<String, u64>,
+}
+
+/// The first answer to a key.
+#[derive(Debug, Clone)]
+struct Known {
+    operation: Operation,
+    order: String,
+    reply: Reply,
 }
 
 /// Every payment and every answer there ever was.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     payments: BTreeMap<String, Payment>,
-    answers: BTreeMap<String, (Operation, Reply)>,
+    answers: BTreeMap<String, Known>,
     /// Keys of other participants' actions that were undone, or never will be done.
     undone: BTreeMap<String, Reply>,
 }
@@ -53,7 +62,7 @@ impl Book {
             Operation::Undo => {
                 self.undone.get(&asked.key).map(|reply| (Operation::Undo, reply.clone()))
             }
-            _ => self.answers.get(&asked.key).cloned(),
+            _ => self.answers.get(&asked.key).map(|known| (known.operation, known.reply.clone())),
         };
         match known {
             Some((operation, reply)) if operation == asked.operation => {
@@ -65,7 +74,9 @@ impl Book {
             }
             None => {}
         }
-        let seen = self.payments.get(subject(asked)).map_or(0, |payment| payment.epoch);
+        let payment = self.payments.get(subject(asked));
+        let seen = payment.and_then(|payment| payment.epochs.get(saga(&asked.key)));
+        let seen = seen.copied().unwrap_or(0);
         if asked.epoch < seen {
             let reason = format!("epoch {} came, {seen} was seen", asked.epoch);
             return Ruling::Refuse(Reply::no(409, "STALE_EPOCH", &reason));
@@ -127,7 +138,7 @@ impl Book {
     }
 
     fn undo(&self, asked: &Asked) -> Ruling {
-        let happened = self.answers.get(&asked.key).is_some_and(|(_, reply)| reply.is_yes());
+        let happened = self.answers.get(&asked.key).is_some_and(|known| known.reply.is_yes());
         let effect = if happened { BankEffect::Done } else { BankEffect::Tombstone };
         let reply = Reply { status: 200, body: format!(r#"{{"undone":{happened}}}"#) };
         Ruling::First { effect, amount_minor: asked.amount_minor, reply }
@@ -135,15 +146,21 @@ impl Book {
 
     /// The answer to a key, when what it asked for happened.
     pub(super) fn happened(&self, key: &str) -> Option<&Reply> {
-        let (_, reply) = self.answers.get(key)?;
-        (reply.is_yes() && !self.undone.contains_key(key)).then_some(reply)
+        let known = self.answers.get(key)?;
+        (known.reply.is_yes() && !self.undone.contains_key(key)).then_some(&known.reply)
+    }
+
+    /// The order that a key was used for.
+    pub(super) fn order_of(&self, key: &str) -> Option<&str> {
+        self.answers.get(key).map(|known| known.order.as_str())
     }
 
     /// Takes in a line of the ledger.
     pub(super) fn apply(&mut self, line: &Line) {
         let subject = if is_money(line.operation) { &line.order } else { &line.key };
         let payment = self.payments.entry(subject.clone()).or_default();
-        payment.epoch = payment.epoch.max(line.epoch);
+        let seen = payment.epochs.entry(saga(&line.key).to_owned()).or_default();
+        *seen = line.epoch.max(*seen);
         let took_effect = matches!(line.effect, BankEffect::Done | BankEffect::Tombstone);
         match line.operation {
             Operation::Authorize if took_effect => payment.stage = Stage::Held(line.amount_minor),
@@ -160,13 +177,19 @@ impl Book {
             | Operation::Refund
             | Operation::Act => {}
         }
-        self.answers.insert(line.key.clone(), (line.operation, line.reply.clone()));
+        let (operation, order, reply) = (line.operation, line.order.clone(), line.reply.clone());
+        self.answers.insert(line.key.clone(), Known { operation, order, reply });
     }
 }
 
 /// By what epochs are compared: the payment, or the one action of another participant.
 fn subject(asked: &Asked) -> &str {
     if is_money(asked.operation) { &asked.order } else { &asked.key }
+}
+
+/// Whose key it is. Epochs are counted by the saga's shard, and a refund is a saga of its own.
+fn saga(key: &str) -> &str {
+    key.split('/').next().unwrap_or(key)
 }
 
 fn is_money(operation: Operation) -> bool {

@@ -102,7 +102,9 @@ impl Desk {
 
     /// Whether what was asked under `key` happened. It changes nothing.
     pub(super) fn probe(&self, asked: &Asked) -> Option<Reply> {
-        self.witness.bank(asked.entry(self.world.now_us(), 0, BankEffect::Probed));
+        let mut entry = asked.entry(self.world.now_us(), 0, BankEffect::Probed);
+        entry.order = self.book.order_of(&asked.key).unwrap_or_default().to_owned();
+        self.witness.bank(entry);
         self.book.happened(&asked.key).cloned()
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn put_value(value: &mut impl BufMut, made: &Made) {
     }
 }
 
-/// The whole family, newest id first: ids are UUIDv7, most often in the order of time.
+/// The whole family, greatest id first.
 pub(crate) fn greatest_first(limit: usize) -> Range {
     Range { backward: true, ..super::whole_family(APPEND_ID, limit) }
 }
