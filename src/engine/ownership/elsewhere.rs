@@ -57,7 +57,8 @@ async fn decide<B: Backend>(
             Err(
                 error @ (TurnError::Append(_)
                 | TurnError::Broken(_)
-                | TurnError::StartRejected { .. }),
+                | TurnError::StartRejected { .. }
+                | TurnError::StartUnknown { .. }),
             ) => return Err(RequestError::Unavailable(error.to_string())),
         }
     }

@@ -225,6 +225,9 @@ impl Service for Bus {
             BusRequest::Publish { topic, messages } => {
                 Answer::of(&self.publish(&topic, messages, by).await)
             }
+            BusRequest::Partitions(topic) => {
+                Answer::of(&check_name("topic", &topic).map(|()| core::PARTITIONS))
+            }
             BusRequest::Join { topic, group, lease } => {
                 Answer::of(&self.join(&topic, &group, lease))
             }
