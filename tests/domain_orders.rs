@@ -278,8 +278,8 @@ async fn a_request_sent_again_is_answered_with_the_same_order() {
         let again = shop.place(request).await.unwrap();
         assert!(again.replayed);
         assert_eq!(
-            (again.order_id, &again.correlation_id),
-            (first.order_id, &first.correlation_id)
+            (again.order_id, &again.correlation_id, &again.document),
+            (first.order_id, &first.correlation_id, &first.document)
         );
         shop.clock.run_for(WINDOW * 20).await;
         assert_eq!(shop.place(request).await.unwrap().order_id, first.order_id, "keys are kept");
@@ -334,7 +334,7 @@ async fn an_order_paid_elsewhere_waits_for_a_merchant_or_is_withdrawn() {
     let payment = PaymentId::parse("bank-17").unwrap();
     let external = |product| Request { method: "external", product, ..Request::default() };
     let paid = shop.place(external("a")).await.unwrap();
-    assert_eq!(paid.order.status(), OrderStatus::Pending);
+    assert_eq!(paid.document.status, OrderStatus::Pending);
     let order = shop.orders.confirm(paid.order_id, payment.clone(), &metadata()).await.unwrap();
     assert_eq!((order.status(), order.payment_id()), (OrderStatus::Paid, Some(&payment)));
 
@@ -382,6 +382,23 @@ async fn fifteen_products_are_fifteen_paid_orders_in_the_view_newest_first() {
     let found = views.query(query).await.unwrap().documents;
     ids.reverse();
     assert_eq!(found.iter().map(|order| order.id).collect::<Vec<_>>(), ids);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_view_ends_the_pause_of_its_follower() {
+    let shop = Shop::open().await;
+    for product in ["a", "b", "c"] {
+        shop.place(Request { method: "external", product, ..Request::default() }).await.unwrap();
+        let head = shop.node.backend().events().head().await.unwrap();
+        let views = shop.node.views::<projections::Orders>().unwrap();
+        let caught_up = tokio::spawn(async move { views.caught_up(head, WINDOW).await });
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        // The clock stands still: nobody has slept.
+        assert!(caught_up.is_finished(), "{product}");
+        assert!(caught_up.await.unwrap(), "{product}");
+    }
 }
 
 #[tokio::test]

@@ -35,6 +35,10 @@ pub struct Evidence {
     pub subscribers: Vec<Subscriber>,
     /// Shards as the nodes said they took and left them.
     pub shards: Vec<ShardChange>,
+    /// Machines as they were switched on, failed, stood still and went on; without it nobody can tell a
+    /// node that forgot a shard from one that never knew it.
+    #[serde(default)]
+    pub power: Vec<PowerChange>,
     /// What was still there when everything had been switched off in good order.
     pub leaks: Vec<String>,
     /// How often each kind of fault mattered.
@@ -330,4 +334,30 @@ pub struct ShardChange {
     pub epoch: u64,
     /// Whether it was taken, or left.
     pub taken: bool,
+}
+
+/// A machine's power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PowerChange {
+    /// When.
+    pub at_us: u64,
+    /// Which machine.
+    pub machine: Machine,
+    /// What happened to it.
+    pub what: Power,
+}
+
+/// What happens to a machine's power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Power {
+    /// It was switched on, first or again: it knows only what is on its disk.
+    Booted,
+    /// Its processes ended.
+    Crashed,
+    /// Nothing runs on it any more.
+    Paused,
+    /// It goes on where it stood.
+    Resumed,
 }

@@ -18,11 +18,26 @@ pub mod bites;
 
 pub mod plan;
 
+pub mod strategy;
+pub mod swarm;
+
+pub mod workload;
+
 pub mod evidence;
 
 pub mod oracle;
 
 pub mod verdict;
+
+pub mod cli;
+pub mod repro;
+pub mod run;
+pub mod shrink;
+pub mod tally;
+#[cfg(test)]
+mod testing;
+pub mod trace;
+pub mod view;
 
 #[cfg(madsim)]
 pub mod client;

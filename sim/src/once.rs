@@ -25,7 +25,7 @@ where
     let thread = std::thread::Builder::new().name(format!("seed-{seed}")).spawn(world);
     let ended = thread.expect("the system has a thread left").join();
     ended.unwrap_or_else(|panic| {
-        eprintln!("REPRO: {}={seed} cargo sim", super::fresh::SEED);
+        eprintln!("REPRO: {}={seed} cargo sim-test", super::fresh::SEED);
         std::panic::resume_unwind(panic)
     })
 }

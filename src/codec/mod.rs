@@ -7,6 +7,8 @@
 mod time;
 mod upcast;
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,11 +37,39 @@ pub struct Encoded {
 
 /// Splits an event into its type and its payload.
 pub fn encode<E: Serialize>(event: &E) -> Result<Encoded, CodecError> {
+    let mut text = Vec::with_capacity(128);
+    let (name, payload) = write(event, &mut text)?;
+    let event_type = String::from_utf8_lossy(&text[name]).into_owned();
+    Ok(Encoded { event_type, payload: cut(&Bytes::from(text), payload) })
+}
+
+/// The payloads of events whose types are known, in their order. They share one piece of memory.
+pub fn payloads<E: Serialize>(events: &[E]) -> Result<Vec<Bytes>, CodecError> {
+    let mut text = Vec::with_capacity(192 * events.len());
+    let places = events.iter().map(|event| Ok(write(event, &mut text)?.1));
+    let places = places.collect::<Result<Vec<_>, CodecError>>()?;
+    let text = Bytes::from(text);
+    Ok(places.into_iter().map(|place| cut(&text, place)).collect())
+}
+
+/// Where in a text something stands.
+type Place = Range<usize>;
+
+/// Adds an event to `text` and says where its type and its payload stand; none is a payload of `null`.
+fn write<E: Serialize>(
+    event: &E,
+    text: &mut Vec<u8>,
+) -> Result<(Place, Option<Place>), CodecError> {
     let refuse = |problem: String| CodecError { event_type: "?".to_owned(), problem };
-    let text = serde_json::to_vec(event).map_err(|error| refuse(error.to_string()))?;
-    split(Bytes::from(text)).ok_or_else(|| {
+    let start = text.len();
+    serde_json::to_writer(&mut *text, event).map_err(|error| refuse(error.to_string()))?;
+    split(text, start).ok_or_else(|| {
         refuse("is not an enum with struct variants, which is what events are stored as".to_owned())
     })
+}
+
+fn cut(text: &Bytes, payload: Option<Place>) -> Bytes {
+    payload.map_or(Bytes::from_static(b"null"), |place| text.slice(place))
 }
 
 /// Puts an event together from its type and its payload.
@@ -62,20 +92,16 @@ pub fn decode<E: DeserializeOwned>(event_type: &str, payload: &[u8]) -> Result<E
     })
 }
 
-/// `{"Type":payload}` or `"Type"`, as serde writes an enum.
-fn split(text: Bytes) -> Option<Encoded> {
-    match *text.first()? {
-        b'"' => {
-            let name = text.get(1..text.len().checked_sub(1)?)?;
-            let event_type = std::str::from_utf8(name).ok()?.to_owned();
-            Some(Encoded { event_type, payload: Bytes::from_static(b"null") })
-        }
+/// `{"Type":payload}` or `"Type"`, as serde writes an enum, from `start` to the end of `text`.
+fn split(text: &[u8], start: usize) -> Option<(Place, Option<Place>)> {
+    let end = text.len().checked_sub(1)?;
+    match *text.get(start)? {
+        b'"' => Some((start + 1..end, None)),
         b'{' => {
-            let rest = text.get(2..)?;
-            let end = rest.iter().position(|byte| *byte == b'"')?;
-            let event_type = std::str::from_utf8(&rest[..end]).ok()?.to_owned();
-            let payload = text.slice(end + 4..text.len().checked_sub(1)?);
-            Some(Encoded { event_type, payload })
+            let name = start + 2;
+            let length = text.get(name..)?.iter().position(|byte| *byte == b'"')?;
+            let payload = name + length + 2;
+            (payload <= end).then_some((name..name + length, Some(payload..end)))
         }
         _ => None,
     }
@@ -107,6 +133,15 @@ mod tests {
         let encoded = encode(&Event::Ended).unwrap();
         assert_eq!((encoded.event_type.as_str(), &encoded.payload[..]), ("Ended", &b"null"[..]));
         assert_eq!(decode::<Event>("Ended", b"null").unwrap(), Event::Ended);
+    }
+
+    #[test]
+    fn payloads_of_several_events_are_those_of_each() {
+        let happened = |times| Event::Happened { what: "\"}".to_owned(), times };
+        let events = [happened(1), Event::Ended, happened(2)];
+        let each = events.iter().map(|event| encode(event).unwrap().payload);
+        assert_eq!(payloads(&events).unwrap(), each.collect::<Vec<_>>());
+        assert!(payloads(&[1, 2]).is_err());
     }
 
     #[test]

@@ -1,19 +1,13 @@
 //! Times as people and other programs read them.
 
 use sagaline_storage::Timestamp;
-use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 
-const RFC3339_MICROS: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+use crate::domain::WallTime;
 
-/// RFC 3339 in UTC with microseconds: `2026-11-22T19:04:05.000123Z`.
+/// RFC 3339 in UTC with microseconds: `2026-11-22T19:04:05.000123Z`. A time beyond the year 9999 has no
+/// such form: then the number stands for itself.
 pub fn rfc3339(at: Timestamp) -> String {
-    let nanos = i128::from(at.0) * 1_000;
-    let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok();
-    // A time beyond the year 9999 has no RFC 3339 form: then the number stands for itself.
-    time.and_then(|time| time.format(RFC3339_MICROS).ok()).unwrap_or_else(|| at.0.to_string())
+    if at.0 > WallTime::LAST_US { at.0.to_string() } else { WallTime(at.0).to_string() }
 }
 
 #[cfg(test)]

@@ -5,9 +5,7 @@ use std::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
 
 /// Microseconds since 1970-01-01T00:00:00Z; written as RFC 3339 in UTC with six fraction digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -16,9 +14,6 @@ pub struct WallTime(pub u64);
 impl WallTime {
     /// The last instant that RFC 3339 can write: 9999-12-31T23:59:59.999999Z. Later ones print as it.
     pub const LAST_US: u64 = 253_402_300_799_999_999;
-
-    const FORMAT: &'static [BorrowedFormatItem<'static>] =
-        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
     /// Reads RFC 3339; what is before 1970 or too far away is refused.
     pub fn parse(text: &str) -> Option<Self> {
@@ -32,11 +27,43 @@ impl WallTime {
     }
 }
 
+/// Every answer and every message has several of these, so they are written digit by digit.
+struct Text([u8; 27]);
+
+impl Text {
+    fn of(time: WallTime) -> Option<Self> {
+        let nanos = i128::from(time.0.min(WallTime::LAST_US)) * 1_000;
+        let instant = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
+        let (year, month, day) = instant.to_calendar_date();
+        let (hour, minute, second, micros) = instant.to_hms_micro();
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        digits(&mut text[0..4], year.unsigned_abs());
+        digits(&mut text[5..7], u8::from(month).into());
+        digits(&mut text[8..10], day.into());
+        digits(&mut text[11..13], hour.into());
+        digits(&mut text[14..16], minute.into());
+        digits(&mut text[17..19], second.into());
+        digits(&mut text[20..26], micros);
+        Some(Self(text))
+    }
+
+    fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+}
+
+/// Fills `place` with the last digits of `number`.
+fn digits(place: &mut [u8], mut number: u32) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
 impl fmt::Display for WallTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanos = i128::from(self.0.min(Self::LAST_US)) * 1_000;
-        let instant = OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| fmt::Error)?;
-        f.write_str(&instant.format(Self::FORMAT).map_err(|_| fmt::Error)?)
+        let text = Text::of(*self).ok_or(fmt::Error)?;
+        f.write_str(text.as_str().ok_or(fmt::Error)?)
     }
 }
 

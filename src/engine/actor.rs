@@ -8,14 +8,9 @@
 //!
 //! Every saga has its own task, so one that panics, waits or is damaged delays no other.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::future::{AbortHandle, Abortable, Aborted};
-use futures_util::stream::FuturesUnordered;
 use sagaline_storage::{AppendError, Backend, Clock, Epoch, ErrorKind, StreamVersion};
 use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
@@ -30,9 +25,7 @@ use super::invoke::{self, Returned};
 use super::run::{self, RunError, SagaRun};
 use super::stage::Stage;
 use super::turn::{Turn, TurnError};
-
-type CallFuture = Abortable<Pin<Box<dyn Future<Output = Returned> + Send>>>;
-type TimerFuture = Pin<Box<dyn Future<Output = (Timer, u64)> + Send>>;
+use super::under_way::UnderWay;
 
 const LOAD_PAUSE_MIN: Duration = Duration::from_millis(100);
 const LOAD_PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -43,9 +36,9 @@ pub(crate) struct Actor<B: Backend> {
     run: SagaRun,
     epoch: u64,
     mailbox: Mailbox,
-    calls: FuturesUnordered<CallFuture>,
-    aborts: Vec<(StepIndex, StepDirection, AbortHandle)>,
-    timers: FuturesUnordered<TimerFuture>,
+    calls: UnderWay<StepIndex, Returned>,
+    /// Each with the time it was set for, in microseconds of wall time.
+    timers: UnderWay<(Timer, u64), ()>,
     waiting: Vec<oneshot::Sender<SagaState>>,
 }
 
@@ -64,19 +57,17 @@ enum Heard {
     Closed,
 }
 
-/// Begins the task of a saga that was just appended.
-pub(crate) fn spawn<B: Backend>(
+/// The actor of a saga that was just appended. Whoever gets it lets it work.
+pub(crate) fn begin<B: Backend>(
     core: Arc<Core<B>>,
     run: SagaRun,
     epoch: u64,
     mailbox: Mailbox,
     effects: Vec<Effect>,
-) {
-    tokio::spawn(async move {
-        let mut actor = Actor::new(core, run, epoch, mailbox);
-        actor.start(effects);
-        actor.work().await;
-    });
+) -> Actor<B> {
+    let mut actor = Actor::new(core, run, epoch, mailbox);
+    actor.start(effects);
+    actor
 }
 
 /// Begins the task of a saga that is read from the log first.
@@ -219,14 +210,14 @@ impl<B: Backend> Actor<B> {
             run,
             epoch,
             mailbox,
-            calls: FuturesUnordered::new(),
-            aborts: Vec::new(),
-            timers: FuturesUnordered::new(),
+            calls: UnderWay::new(),
+            timers: UnderWay::new(),
             waiting: Vec::new(),
         }
     }
 
-    async fn work(mut self) {
+    /// Works until the saga has ended, owes nothing, or is somebody else's.
+    pub(crate) async fn work(mut self) {
         loop {
             if self.is_at_rest() {
                 self.tell();
@@ -260,11 +251,8 @@ impl<B: Backend> Actor<B> {
         tokio::select! {
             biased;
             message = self.mailbox.recv() => message.map_or(Heard::Closed, Heard::Mail),
-            Some(returned) = self.calls.next(), if !self.calls.is_empty() => match returned {
-                Ok(returned) => Heard::Call(returned),
-                Err(Aborted) => Box::pin(self.hear()).await,
-            },
-            Some((timer, due_at_us)) = self.timers.next(), if !self.timers.is_empty() => {
+            (_, returned) = self.calls.next(), if !self.calls.is_empty() => Heard::Call(returned),
+            ((timer, due_at_us), ()) = self.timers.next(), if !self.timers.is_empty() => {
                 Heard::Due(timer, due_at_us)
             }
         }
@@ -331,8 +319,7 @@ impl<B: Backend> Actor<B> {
     }
 
     async fn returned(&mut self, returned: Returned) -> Flow {
-        let Returned { step, direction, stimulus, stage } = returned;
-        self.aborts.retain(|(s, d, _)| (*s, *d) != (step, direction));
+        let Returned { stimulus, stage } = returned;
         let staged = !stage.is_empty();
         let outcome = self.turn(stimulus.clone(), stage).await;
         match outcome {
@@ -433,7 +420,6 @@ impl<B: Backend> Actor<B> {
                 self.run = run;
                 self.calls.clear();
                 self.timers.clear();
-                self.aborts.clear();
                 self.start(pending_effects(&self.run.registered.definition, &self.run.state));
                 Flow::GoOn
             }
@@ -471,10 +457,8 @@ impl<B: Backend> Actor<B> {
                 Effect::SetTimer { timer, due_at_us } => {
                     let clock = self.core.backend.clock().clone();
                     let wait_us = due_at_us.saturating_sub(clock.now().0);
-                    self.timers.push(Box::pin(async move {
-                        clock.sleep(Duration::from_micros(wait_us)).await;
-                        (timer, due_at_us)
-                    }));
+                    let wait = Duration::from_micros(wait_us);
+                    self.timers.begin((timer, due_at_us), async move { clock.sleep(wait).await });
                 }
             }
         }
@@ -490,17 +474,12 @@ impl<B: Backend> Actor<B> {
         let output = state.steps.get(step.0 as usize).and_then(|step| step.result.clone());
         let timeout = self.timeout(step);
         let core = self.core.clone();
-        self.push(step, direction, invoke::remote(core, code, call, step, output, timeout));
+        self.calls.begin(step, invoke::remote(core, code, call, step, output, timeout));
     }
 
     /// Calls of the step that have not come back are given up: the probe's answer counts.
     fn probe(&mut self, step: StepIndex, attempt: u32) {
-        self.aborts.retain(|(aborted, _, handle)| {
-            if *aborted == step {
-                handle.abort();
-            }
-            *aborted != step
-        });
+        self.calls.give_up(|called| called == step);
         let registered = &self.run.registered;
         let Some(code) = registered.code.get(step.0 as usize).cloned() else { return };
         let at = invoke::At { core: &*self.core, id: self.run.id, registered };
@@ -508,18 +487,7 @@ impl<B: Backend> Actor<B> {
         let call = at.call(&self.run.state, &self.run.correlation_id, self.epoch, which);
         let timeout = self.timeout(step);
         let asking = invoke::ask(self.core.clone(), code, call, step, timeout);
-        self.push(step, StepDirection::Action, asking);
-    }
-
-    fn push(
-        &mut self,
-        step: StepIndex,
-        direction: StepDirection,
-        future: impl Future<Output = Returned> + Send + 'static,
-    ) {
-        let (handle, registration) = AbortHandle::new_pair();
-        self.aborts.push((step, direction, handle));
-        self.calls.push(Abortable::new(Box::pin(future), registration));
+        self.calls.begin(step, asking);
     }
 
     fn timeout(&self, step: StepIndex) -> Duration {

@@ -1,6 +1,5 @@
 //! What a step is given: everything it may depend on.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,7 +23,7 @@ pub(crate) struct CallContext {
     pub(crate) step: Arc<str>,
     pub(crate) direction: StepDirection,
     pub(crate) attempt: u32,
-    pub(crate) key: Arc<str>,
+    pub(crate) key: String,
     pub(crate) epoch: u64,
     pub(crate) correlation_id: CorrelationId,
     pub(crate) at_us: u64,
@@ -35,6 +34,8 @@ pub(crate) struct CallContext {
     pub(crate) http: HttpClient,
     pub(crate) streams: Arc<dyn ReadStreams>,
     pub(crate) beats: AtomicU64,
+    /// What is to be appended with the outcome.
+    pub(crate) stage: Mutex<Stage>,
 }
 
 impl CallContext {
@@ -52,15 +53,13 @@ impl CallContext {
 /// A call without its saga's type.
 pub(crate) struct RawCall {
     pub(crate) context: Arc<CallContext>,
-    pub(crate) stage: Arc<Mutex<Stage>>,
 }
 
 impl RawCall {
     pub(crate) fn typed<T: DeserializeOwned>(&self) -> Result<Call<T>, Failure> {
         let input = self.context.input.read();
         let input = input.map_err(|error| unreadable(&self.context.step, "input", &error))?;
-        let (context, stage) = (self.context.clone(), self.stage.clone());
-        Ok(Call { input, context, stage, saga: PhantomData })
+        Ok(Call { input, context: self.context.clone() })
     }
 }
 
@@ -71,8 +70,6 @@ impl RawCall {
 pub struct Call<T> {
     input: T,
     context: Arc<CallContext>,
-    stage: Arc<Mutex<Stage>>,
-    saga: PhantomData<T>,
 }
 
 impl<T> Call<T> {
@@ -176,9 +173,9 @@ impl<T> Call<T> {
     /// `CATEGORY_REFUSED`.
     pub async fn execute<A: Aggregate>(&self, id: &str, command: A::Command) -> Outcome<A> {
         let stream = super::keys::aggregate_stream::<A>(id)?;
-        let stage = std::mem::take(&mut *self.stage.lock());
+        let stage = std::mem::take(&mut *self.context.stage.lock());
         let (stage, outcome) = stage.execute::<A>(&*self.context.streams, &stream, command).await;
-        *self.stage.lock() = stage;
+        *self.context.stage.lock() = stage;
         outcome.map(|loaded| loaded.state).map_err(|error| match error {
             StageError::Refused(refusal) => {
                 let code = format!("{}_REFUSED", A::CATEGORY.to_uppercase());
@@ -192,7 +189,7 @@ impl<T> Call<T> {
     /// Takes or gives up a claim together with this call's outcome. The owner is a stream of the caller's
     /// choice, by custom the saga's own or an aggregate's.
     pub fn claim(&self, change: ClaimChange) {
-        self.stage.lock().claim(change);
+        self.context.stage.lock().claim(change);
     }
 
     /// The saga's own stream: an owner for claims.

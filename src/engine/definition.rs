@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::saga::{self, DefinitionError, Policy, StepKind, StepSpec};
 
+use super::event_types::SagaEventTypes;
 use super::step::{Code, Compensable, ErasedStep, Step};
 
 /// Builds a saga whose input is `T`. Steps run as early as their `after` lets them: one without starts
@@ -37,6 +38,7 @@ pub(crate) struct Registered {
     pub(crate) code: Vec<Arc<dyn ErasedStep>>,
     /// Whether an input fits: the type's own reading of it, as text.
     pub(crate) check_input: fn(&saga::Json) -> Result<(), String>,
+    pub(crate) event_types: SagaEventTypes,
 }
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Definition<T> {
@@ -152,7 +154,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> DefinitionBuilder<
         }
         let check_input =
             |json: &saga::Json| json.read::<T>().map(drop).map_err(|error| error.to_string());
-        let registered = Arc::new(Registered { definition, code: self.code, check_input });
+        let event_types = SagaEventTypes::default();
+        let registered = Registered { definition, code: self.code, check_input, event_types };
+        let registered = Arc::new(registered);
         Ok(Definition { registered, input: PhantomData })
     }
 

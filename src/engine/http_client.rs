@@ -5,23 +5,19 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::client::legacy::{Client, Error as ClientError};
-use hyper_util::rt::TokioIo;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+};
+use http_body_util::Full;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::call::CallContext;
+use super::connections::Connections;
 use super::outcome::{Failure, Outcome, Probe, StatusMeaning, status_meaning};
-use super::step::BoxFuture;
 
 /// Idempotency key of a call: the same over all attempts.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -31,10 +27,6 @@ pub const SAGA_EPOCH: HeaderName = HeaderName::from_static("sagaline-epoch");
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// W3C trace context of a call; the trace is the saga.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
-/// No answer of a participant is read further than this.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
-const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A byte stream to a participant.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -64,10 +56,11 @@ impl Connect for TcpConnect {
     }
 }
 
-/// A pooled HTTP/1.1 client over given connections.
+/// An HTTP/1.1 client over given connections, which are kept for the next request. Cheap to clone;
+/// clones share them.
 #[derive(Clone)]
 pub struct HttpClient {
-    client: Client<Connector, Full<Bytes>>,
+    connections: Arc<Connections>,
 }
 
 impl fmt::Debug for HttpClient {
@@ -79,36 +72,15 @@ impl fmt::Debug for HttpClient {
 impl HttpClient {
     /// A client that connects by `connect`.
     pub fn new(connect: Arc<dyn Connect>) -> Self {
-        let client = Client::builder(TaskExecutor)
-            .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
-            .pool_timer(super::timer::TokioTimer)
-            .build(Connector { connect });
-        Self { client }
+        Self { connections: Arc::new(Connections::new(connect)) }
     }
 
-    /// Sends a request as it is and reads the whole answer. The error is what went wrong; whether the
-    /// request was acted upon is then not known.
+    /// Sends a request to an absolute `http` address and reads the whole answer. The error is what went
+    /// wrong; whether the request was acted upon is then not known. Dropping the future closes the
+    /// connection.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String> {
-        let response = self.client.request(request).await.map_err(|e| describe(&e))?;
-        let (parts, body) = response.into_parts();
-        let body = read(body).await?;
-        Ok(Response::from_parts(parts, body))
+        self.connections.send(request).await
     }
-}
-
-async fn read(body: Incoming) -> Result<Bytes, String> {
-    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-    Ok(body.map_err(|error| format!("the answer broke off: {error}"))?.to_bytes())
-}
-
-fn describe(error: &ClientError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// The client of one call: carries its key, epoch, correlation id and trace context.
@@ -173,17 +145,22 @@ impl<'a> CallHttp<'a> {
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>, http::Error> {
         let context = self.context;
-        Request::builder()
-            .method(method)
-            .uri(Uri::try_from(url)?)
-            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header(IDEMPOTENCY_KEY, key)
-            .header(SAGA_EPOCH, context.epoch)
-            .header(CORRELATION_ID, context.correlation_id.as_str())
-            .header(TRACEPARENT, context.traceparent())
-            .body(Full::new(body))
+        let mut headers = HeaderMap::with_capacity(HEADERS);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(key)?);
+        headers.insert(SAGA_EPOCH, HeaderValue::from(context.epoch));
+        headers.insert(CORRELATION_ID, HeaderValue::from_str(context.correlation_id.as_str())?);
+        headers.insert(TRACEPARENT, HeaderValue::try_from(context.traceparent())?);
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = Uri::try_from(url)?;
+        *request.headers_mut() = headers;
+        Ok(request)
     }
 }
+
+/// A call's own headers and `host`.
+const HEADERS: usize = 6;
 
 /// What an answer to a call says about whether it happened; a yes is read as JSON (an empty answer as
 /// `null`).
@@ -235,94 +212,4 @@ fn rejection(status: u16, body: &[u8]) -> Failure {
 fn retry_after_ms(response: &Response<Bytes>) -> Option<u64> {
     let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
     Some(value.trim().parse::<u64>().ok()?.saturating_mul(1_000))
-}
-
-#[derive(Clone)]
-struct Connector {
-    connect: Arc<dyn Connect>,
-}
-
-impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<Transport>;
-    type Error = io::Error;
-    type Future = BoxFuture<'static, io::Result<TokioIo<Transport>>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connect = self.connect.clone();
-        Box::pin(async move {
-            if uri.scheme_str() != Some("http") {
-                let scheme = uri.scheme_str().unwrap_or("none");
-                return Err(io::Error::other(format!("scheme {scheme}: only http is spoken")));
-            }
-            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-            let stream = connect.connect(host, uri.port_u16().unwrap_or(80)).await?;
-            Ok(TokioIo::new(Transport(stream)))
-        })
-    }
-}
-
-/// A connection as the pool wants it.
-struct Transport(Box<dyn Stream>);
-
-impl Connection for Transport {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl AsyncRead for Transport {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Transport {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0).poll_write_vectored(context, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-}
-
-/// Spawns the pool's connection tasks on the facade's runtime.
-#[derive(Clone)]
-struct TaskExecutor;
-
-impl<F> hyper::rt::Executor<F> for TaskExecutor
-where
-    F: Future<Output: Send + 'static> + Send + 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::spawn(future);
-    }
 }

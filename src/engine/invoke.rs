@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use parking_lot::Mutex;
 use sagaline_storage::{Backend, Clock, CorrelationId};
 use uuid::Uuid;
 
@@ -29,8 +30,6 @@ pub(crate) struct At<'a, B: Backend> {
 
 /// A call that came back, and what it staged.
 pub(crate) struct Returned {
-    pub(crate) step: StepIndex,
-    pub(crate) direction: StepDirection,
     pub(crate) stimulus: Stimulus,
     pub(crate) stage: Stage,
 }
@@ -57,7 +56,7 @@ impl<B: Backend> At<'_, B> {
         let context = CallContext {
             saga_id: self.id,
             saga_type: definition.name().clone(),
-            key: keys::call_key(self.id, &name, direction).into(),
+            key: keys::call_key(self.id, &name, direction),
             step: name,
             direction,
             attempt,
@@ -71,8 +70,9 @@ impl<B: Backend> At<'_, B> {
             http: self.core.http.clone(),
             streams: self.core.streams.clone(),
             beats: AtomicU64::new(0),
+            stage: Mutex::default(),
         };
-        RawCall { context: Arc::new(context), stage: Arc::default() }
+        RawCall { context: Arc::new(context) }
     }
 }
 
@@ -84,11 +84,11 @@ pub(crate) async fn local(
     step: StepIndex,
     staged: Stage,
 ) -> (Outcome, Stage) {
-    *call.stage.lock() = staged;
+    *call.context.stage.lock() = staged;
     let direction = call.context.direction;
     let output = state.steps.get(step.0 as usize).and_then(|step| step.result.clone());
     let outcome = run(&*code, &call, direction, output).await;
-    let stage = std::mem::take(&mut *call.stage.lock());
+    let stage = std::mem::take(&mut *call.context.stage.lock());
     (outcome.0, stage)
 }
 
@@ -129,8 +129,8 @@ pub(crate) async fn remote<B: Backend>(
             Stimulus::Returned { step, direction, attempt, outcome }
         }
     };
-    let stage = std::mem::take(&mut *call.stage.lock());
-    Returned { step, direction, stimulus, stage }
+    let stage = std::mem::take(&mut *call.context.stage.lock());
+    Returned { stimulus, stage }
 }
 
 /// Asks whether a step in doubt happened.
@@ -145,8 +145,8 @@ pub(crate) async fn ask<B: Backend>(
     let answer = probe(&core, &*code, &call, timeout).await;
     let cause = "asked because the saga is to go back".to_owned();
     let stimulus = Stimulus::Probed { step, attempt, answer, cause, retry_after_ms: None };
-    let stage = std::mem::take(&mut *call.stage.lock());
-    Returned { step, direction: StepDirection::Action, stimulus, stage }
+    let stage = std::mem::take(&mut *call.context.stage.lock());
+    Returned { stimulus, stage }
 }
 
 async fn probe<B: Backend>(
@@ -155,7 +155,7 @@ async fn probe<B: Backend>(
     call: &RawCall,
     timeout: Duration,
 ) -> Probe {
-    *call.stage.lock() = Stage::default();
+    *call.context.stage.lock() = Stage::default();
     let asking = AssertUnwindSafe(code.probe(call)).catch_unwind();
     let answer = tokio::select! {
         biased;

@@ -17,6 +17,7 @@ pub mod step;
 
 mod call;
 mod definition;
+mod event_types;
 mod keys;
 mod stage;
 
@@ -40,13 +41,17 @@ mod invoke;
 mod participants;
 mod recovery;
 mod turn;
+mod under_way;
 
 pub mod projection;
 
 mod outbox;
+mod pages;
 mod projector;
 mod subscription;
 
+mod connection;
+mod connections;
 pub mod http_client;
 pub mod metrics;
 pub mod timer;

@@ -26,12 +26,14 @@ use super::ownership::duty;
 use super::ownership::group::Group;
 use super::ownership::tail;
 use super::ownership::watched::Watched;
+use super::pages::Pages;
 use super::participants::{ParticipantHealth, Participants};
 use super::projection::Projection;
 use super::projector::{AnyProjection, Projector, Views};
 use super::recovery;
 use super::sagas::Sagas;
 use super::settings::EngineSettings;
+use super::subscription::{Followed, following};
 
 /// Why a node did not start.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -70,7 +72,7 @@ impl<B: Backend> Clone for Node<B> {
 
 struct Inner<B: Backend> {
     core: Arc<Core<B>>,
-    progress: HashMap<&'static str, watch::Receiver<GlobalPosition>>,
+    progress: HashMap<&'static str, Followed>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     recovered: u64,
 }
@@ -129,16 +131,16 @@ impl<B: Backend> NodeBuilder<B> {
             recovery::take_shards(&core, &shards).await?;
             (recovery::recover(&core, &shards).await?, Vec::new())
         };
-        let mut progress = HashMap::new();
+        let (pages, mut progress) = (Arc::new(Pages::default()), HashMap::new());
         for projection in projections {
-            let (sender, receiver) = watch::channel(GlobalPosition::START);
+            let (sender, receiver) = following(&pages);
             let name = projection.name();
             progress.insert(name, receiver);
             let follower = core.clone();
             let run = move |stop| projection.clone().run(follower.clone(), stop, sender.clone());
             tasks.push(tokio::spawn(duty::keep(core.clone(), name, core.stop.subscribe(), run)));
         }
-        let (sender, receiver) = watch::channel(GlobalPosition::START);
+        let (sender, receiver) = following(&pages);
         progress.insert(OUTBOX, receiver);
         let follower = core.clone();
         let relay = move |stop| outbox::relay(follower.clone(), stop, sender.clone());
@@ -247,7 +249,7 @@ impl<B: Backend> Node<B> {
 
     /// How far the outbox has come.
     pub fn outbox_position(&self) -> GlobalPosition {
-        self.inner.progress.get(OUTBOX).map_or(GlobalPosition::START, |p| *p.borrow())
+        self.inner.progress.get(OUTBOX).map_or(GlobalPosition::START, Followed::position)
     }
 
     /// Whether it can serve: the store answers, and nothing is being shut down. The error says why not.

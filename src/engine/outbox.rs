@@ -2,16 +2,18 @@
 //! itself is the outbox; there is no second table.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write};
+use std::fmt::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use sagaline_storage::bus::{Message, MessageBus};
-use sagaline_storage::{Backend, EventStore, Filter, GlobalPosition, RecordedEvent, StorageError};
+use sagaline_storage::{Backend, EventStore, Filter, RecordedEvent, StorageError};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::core::Core;
-use super::subscription::{Changes, Subscription};
+use super::pages::Wanted;
+use super::subscription::{Changes, Progress, Subscription};
 
 /// The outbox's subscription.
 const NAME: &str = "outbox";
@@ -20,35 +22,35 @@ const NAME: &str = "outbox";
 pub(crate) async fn relay<B: Backend>(
     core: Arc<Core<B>>,
     stop: watch::Receiver<bool>,
-    progress: watch::Sender<GlobalPosition>,
+    progress: Progress,
 ) {
+    let filter = Arc::new(Filter::ALL);
     let subscription =
-        Subscription { core: core.clone(), name: NAME.into(), filter: Filter::ALL, stop, progress };
-    let publish = move |events: Arc<[RecordedEvent]>| {
+        Subscription { core: core.clone(), name: NAME.into(), filter, stop, progress };
+    let publish = move |events: Wanted| {
         let core = core.clone();
         async move { publish(&core, &events).await }
     };
     subscription.run(publish).await;
 }
 
-async fn publish<B: Backend>(
-    core: &Core<B>,
-    events: &[RecordedEvent],
-) -> Result<Changes, StorageError> {
-    let mut topics: Vec<(String, Vec<Message>)> = Vec::new();
-    for event in events {
-        let topic = format!("{}-events", event.stream.category());
-        match topics.iter_mut().find(|(name, _)| *name == topic) {
+async fn publish<B: Backend>(core: &Core<B>, events: &Wanted) -> Result<Changes, StorageError> {
+    let mut by_category: Vec<(&str, Vec<Message>)> = Vec::new();
+    for event in events.iter() {
+        let category = event.stream.category();
+        match by_category.iter_mut().find(|(known, _)| *known == category) {
             Some((_, messages)) => messages.push(message(event)),
-            None => topics.push((topic, vec![message(event)])),
+            None => by_category.push((category, vec![message(event)])),
         }
     }
-    for (topic, messages) in topics {
+    for (category, messages) in by_category {
         let count = messages.len() as u64;
-        core.backend.bus().publish(&topic, messages).await?;
+        core.backend.bus().publish(&format!("{category}-events"), messages).await?;
         core.metrics.outbox_published.add(count);
+        // A page has up to thousands of messages: others run in between.
+        tokio::task::yield_now().await;
     }
-    if let Some(last) = events.last() {
+    if let Some(last) = events.iter().last() {
         let head = core.backend.events().head().await?;
         core.metrics.outbox_lag.set(head.0.saturating_sub(last.position.0));
     }
@@ -59,42 +61,50 @@ async fn publish<B: Backend>(
 /// of a message share one piece of memory: at tens of thousands of events a second that is what relaying
 /// costs.
 fn message(event: &RecordedEvent) -> Message {
-    let mut attributes = Attributes::default();
-    attributes.put("ce_specversion", format_args!("1.0"));
-    attributes.put("ce_id", format_args!("{}", event.id.0));
-    attributes.put("ce_source", format_args!("/sagaline/{}", event.node_id));
-    attributes.put("ce_type", format_args!("{}", event.event_type));
-    attributes.put("ce_subject", format_args!("{}", event.stream));
-    attributes.put("ce_time", format_args!("{}", crate::codec::rfc3339(event.recorded_at)));
-    attributes.put("ce_sequence", format_args!("{}", event.position));
-    attributes.put("ce_schemaversion", format_args!("{}", event.schema_version));
-    attributes.put("ce_correlationid", format_args!("{}", event.correlation_id));
+    let mut buffer = Uuid::encode_buffer();
+    let id = &*event.id.0.hyphenated().encode_lower(&mut buffer);
+    let mut attributes = Attributes::with_room();
+    attributes.text("ce_specversion", &["1.0"]);
+    attributes.text("ce_id", &[id]);
+    attributes.text("ce_source", &["/sagaline/", event.node_id.as_str()]);
+    attributes.text("ce_type", &[event.event_type.as_str()]);
+    attributes.text("ce_subject", &[event.stream.as_str()]);
+    attributes.text("ce_time", &[&crate::codec::rfc3339(event.recorded_at)]);
+    attributes.number("ce_sequence", event.position.0);
+    attributes.number("ce_schemaversion", event.schema_version.into());
+    attributes.text("ce_correlationid", &[event.correlation_id.as_str()]);
     if let Some(cause) = event.causation_id {
-        attributes.put("ce_causationid", format_args!("{}", cause.0));
+        let mut buffer = Uuid::encode_buffer();
+        attributes.text("ce_causationid", &[cause.0.hyphenated().encode_lower(&mut buffer)]);
     }
     Message {
-        id: event.id.0.to_string(),
-        key: event.correlation_id.to_string(),
+        id: id.to_owned(),
+        key: event.correlation_id.as_str().to_owned(),
         headers: attributes.into_headers(),
         payload: event.payload.clone(),
     }
 }
 
 /// Names and values, the values side by side in one text.
-#[derive(Default)]
 struct Attributes {
     text: String,
     ends: Vec<(&'static str, usize)>,
 }
 
 impl Attributes {
-    fn put(&mut self, name: &'static str, value: fmt::Arguments<'_>) {
-        if self.ends.is_empty() {
-            self.text.reserve(320);
-            self.ends.reserve(10);
-        }
+    fn with_room() -> Self {
+        Self { text: String::with_capacity(320), ends: Vec::with_capacity(10) }
+    }
+
+    /// An attribute whose value is these parts together.
+    fn text(&mut self, name: &'static str, parts: &[&str]) {
+        parts.iter().for_each(|part| self.text.push_str(part));
+        self.ends.push((name, self.text.len()));
+    }
+
+    fn number(&mut self, name: &'static str, value: u64) {
         // Writing to a String does not fail.
-        let written = self.text.write_fmt(value);
+        let written = write!(self.text, "{value}");
         debug_assert!(written.is_ok());
         self.ends.push((name, self.text.len()));
     }
@@ -113,13 +123,11 @@ impl Attributes {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use sagaline_storage::{
         CorrelationId, EventId, EventType, GlobalPosition, NodeId, StreamId, StreamVersion,
         Timestamp,
     };
-    use uuid::Uuid;
-
-    use super::*;
 
     #[test]
     fn an_event_is_a_cloud_event() {

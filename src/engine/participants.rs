@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -27,7 +28,10 @@ pub(crate) struct Participants<C> {
 struct Participant {
     breaker: Mutex<Breaker>,
     budget: Mutex<RetryBudget>,
+    /// Held by calls under way and by those that the breaker keeps waiting: the rest stand behind them,
+    /// and are not woken whenever the breaker is asked.
     places: Arc<Semaphore>,
+    calls: AtomicUsize,
 }
 
 /// Leave to make one call. Say how it went; a call that was given up says nothing of the participant.
@@ -77,16 +81,13 @@ impl<C: Clock> Participants<C> {
         } else {
             participant.budget.lock().first_attempt(self.now_us());
         }
-        loop {
-            let place = participant.places.clone().acquire_owned().await;
-            let place = place.expect("this semaphore is never closed");
-            let Err(wait) = participant.ask_breaker(self.now_us()) else {
-                let clock = self.clock.clone();
-                return Leave { participant, clock, _place: place };
-            };
-            drop(place);
+        let place = participant.places.clone().acquire_owned().await;
+        let place = place.expect("this semaphore is never closed");
+        while let Err(wait) = participant.ask_breaker(self.now_us()) {
             self.clock.sleep(wait).await;
         }
+        participant.calls.fetch_add(1, Ordering::Relaxed);
+        Leave { participant, clock: self.clock.clone(), _place: place }
     }
 
     pub(crate) fn health(&self) -> Vec<ParticipantHealth> {
@@ -94,7 +95,7 @@ impl<C: Clock> Participants<C> {
         let health = known.iter().map(|(name, participant)| ParticipantHealth {
             name,
             breaker: participant.breaker.lock().status(),
-            calls: self.calls_max - participant.places.available_permits().min(self.calls_max),
+            calls: participant.calls.load(Ordering::Relaxed),
         });
         health.collect()
     }
@@ -106,6 +107,7 @@ impl<C: Clock> Participants<C> {
                 breaker: Mutex::new(Breaker::new(self.breaker)),
                 budget: Mutex::new(RetryBudget::new(self.budget, self.now_us())),
                 places: Arc::new(Semaphore::new(self.calls_max)),
+                calls: AtomicUsize::new(0),
             })
         };
         known.entry(name).or_insert_with(new).clone()
@@ -149,6 +151,38 @@ impl<C: Clock> Leave<C> {
     }
 }
 
+impl<C> Drop for Leave<C> {
+    fn drop(&mut self) {
+        self.participant.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use sagaline_storage::memory::ManualClock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_open_breaker_keeps_no_more_callers_awake_than_there_are_places() {
+        let clock = ManualClock::default();
+        let settings = EngineSettings { calls_per_participant_max: 2, ..EngineSettings::default() };
+        let participants = Arc::new(Participants::new(clock.clone(), &settings));
+        while participants.health().first().is_none_or(|bank| bank.breaker != "open") {
+            participants.admit("bank", false).await.failed();
+        }
+        for _ in 0..10 {
+            let participants = participants.clone();
+            tokio::spawn(async move { participants.admit("bank", false).await.answered() });
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(clock.sleepers(), 2, "eight stand in line");
+        assert_eq!(participants.health()[0].calls, 0, "who waits is no call under way");
+    }
 }

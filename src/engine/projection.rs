@@ -133,6 +133,11 @@ impl<D> View<D> {
         self.documents.insert(key.to_owned(), Slot { document: None, changed: true });
     }
 
+    /// The document under `key`, when nothing else of the view is wanted any more.
+    pub(crate) fn into_document(mut self, key: &str) -> Option<D> {
+        self.documents.remove(key)?.document
+    }
+
     /// Puts a stored document in, without counting it as changed.
     pub(crate) fn load(&mut self, key: String, document: Option<D>) {
         self.documents.entry(key).or_insert(Slot { document, changed: false });

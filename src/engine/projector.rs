@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sagaline_storage::views::{SecondaryKey, ViewChange, ViewPage, ViewQuery, ViewStore};
-use sagaline_storage::{
-    Backend, Clock, Direction, Filter, GlobalPosition, RecordedEvent, StorageError,
-};
+use sagaline_storage::{Backend, Clock, Direction, Filter, GlobalPosition, StorageError};
+use serde::Serialize;
 use tokio::sync::watch;
 
 use super::core::Core;
+use super::pages::Wanted;
 use super::projection::{Projection, Recorded, View};
 use super::step::BoxFuture;
-use super::subscription::{Changes, Subscription};
+use super::subscription::{Changes, Followed, Progress, Subscription};
 
 /// A projection without its types.
 pub(crate) trait AnyProjection<B: Backend>: Send + Sync {
@@ -24,7 +24,7 @@ pub(crate) trait AnyProjection<B: Backend>: Send + Sync {
         self: Arc<Self>,
         core: Arc<Core<B>>,
         stop: watch::Receiver<bool>,
-        progress: watch::Sender<GlobalPosition>,
+        progress: Progress,
     ) -> BoxFuture<'static, ()>;
 }
 
@@ -48,14 +48,14 @@ impl<B: Backend, P: Projection> AnyProjection<B> for Projector<P> {
         self: Arc<Self>,
         core: Arc<Core<B>>,
         stop: watch::Receiver<bool>,
-        progress: watch::Sender<GlobalPosition>,
+        progress: Progress,
     ) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             if let Err(error) = clear_older::<B, P>(&core).await {
                 tracing::warn!(projection = P::NAME, %error, "older versions of the view are left");
             }
             let categories = P::CATEGORIES.iter().map(|category| (*category).into()).collect();
-            let filter = Filter { categories, ..Filter::ALL };
+            let filter = Arc::new(Filter { categories, ..Filter::ALL });
             let name = subscription_name::<P>(P::VERSION);
             let subscription = Subscription { core: core.clone(), name, filter, stop, progress };
             let apply = move |events| {
@@ -79,15 +79,26 @@ async fn clear_older<B: Backend, P: Projection>(core: &Core<B>) -> Result<(), St
     Ok(())
 }
 
+/// After so many events or documents a follower lets others run: a thousand of them at a stretch would
+/// hold up every request on its thread.
+const TURN_LENGTH: usize = 64;
+
+/// Ends a turn every [`TURN_LENGTH`] steps.
+async fn give_way(step: usize) {
+    if step % TURN_LENGTH == TURN_LENGTH - 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
 impl<P: Projection> Projector<P> {
     async fn apply<B: Backend>(
         &self,
         core: &Core<B>,
-        events: Arc<[RecordedEvent]>,
+        events: Wanted,
     ) -> Result<Changes, StorageError> {
         let name = view_name::<P>(P::VERSION);
         let mut view = View::new();
-        for event in events.iter() {
+        for (step, event) in events.iter().enumerate() {
             for key in self.0.keys(&Recorded(event)) {
                 if view.holds(&key) {
                     continue;
@@ -101,14 +112,29 @@ impl<P: Projection> Projector<P> {
                 let position = event.position.0;
                 tracing::error!(projection = P::NAME, position, %error, "event passed over");
             }
+            give_way(step).await;
         }
-        let changes = view.take_changes();
-        changes.into_iter().map(|(key, document)| self.change(&name, key, document)).collect()
+        self.changes(&name, view).await
+    }
+
+    async fn changes(
+        &self,
+        name: &Arc<str>,
+        mut view: View<P::Document>,
+    ) -> Result<Changes, StorageError> {
+        let mut written = Written::default();
+        let mut changes = Changes::new();
+        for (step, (key, document)) in view.take_changes().into_iter().enumerate() {
+            changes.push(self.change(name, &mut written, key, document)?);
+            give_way(step).await;
+        }
+        Ok(changes)
     }
 
     fn change(
         &self,
         view: &Arc<str>,
+        written: &mut Written,
         key: &str,
         document: Option<&P::Document>,
     ) -> Result<(Arc<str>, ViewChange), StorageError> {
@@ -116,16 +142,42 @@ impl<P: Projection> Projector<P> {
         let Some(document) = document else {
             return Ok((view.clone(), ViewChange::Delete { key: primary }));
         };
-        let bytes = serde_json::to_vec(document)
+        let bytes = written
+            .document(document)
             .map_err(|error| StorageError::invalid(format!("{view} {key}: {error}")))?;
         let secondary = self.0.index(key, document).into_iter().map(|key| SecondaryKey {
-            index: key.index.into(),
+            index: written.shared(key.index),
             partition: key.partition,
             sort: key.sort,
         });
         let secondary = secondary.collect();
-        let put = ViewChange::Put { key: primary, document: Bytes::from(bytes), secondary };
+        let put = ViewChange::Put { key: primary, document: bytes, secondary };
         Ok((view.clone(), put))
+    }
+}
+
+/// What the documents of a batch are written with, made once for all of them: a batch has a thousand.
+#[derive(Default)]
+struct Written {
+    indexes: Vec<(&'static str, Arc<str>)>,
+    text: Vec<u8>,
+}
+
+impl Written {
+    fn document(&mut self, document: &impl Serialize) -> Result<Bytes, serde_json::Error> {
+        self.text.clear();
+        serde_json::to_writer(&mut self.text, document)?;
+        Ok(Bytes::copy_from_slice(&self.text))
+    }
+
+    /// The name of an index.
+    fn shared(&mut self, name: &'static str) -> Arc<str> {
+        if let Some((_, shared)) = self.indexes.iter().find(|(known, _)| *known == name) {
+            return shared.clone();
+        }
+        let shared: Arc<str> = name.into();
+        self.indexes.push((name, shared.clone()));
+        shared
     }
 }
 
@@ -142,7 +194,7 @@ fn read<P: Projection>(key: &str, bytes: &[u8]) -> Result<P::Document, StorageEr
 /// A projection's view as a user of a node sees it. Cheap to clone.
 pub struct Views<B: Backend, P> {
     pub(crate) core: Arc<Core<B>>,
-    pub(crate) progress: watch::Receiver<GlobalPosition>,
+    pub(crate) progress: Followed,
     pub(crate) projection: PhantomData<fn(P)>,
 }
 
@@ -215,7 +267,7 @@ impl<B: Backend, P: Projection> Views<B, P> {
 
     /// How far the view has come.
     pub fn position(&self) -> GlobalPosition {
-        *self.progress.borrow()
+        self.progress.position()
     }
 
     /// Waits until the view has come to `position`, at most `bound`. False: it has not.
@@ -223,7 +275,7 @@ impl<B: Backend, P: Projection> Views<B, P> {
         let clock = self.core.backend.clock();
         let here = async {
             let mut progress = self.progress.clone();
-            progress.wait_for(|reached| *reached >= position).await.is_ok()
+            progress.caught_up(position).await
         };
         if !self.core.backend.shared() {
             return within(clock, bound, here).await.unwrap_or(false);

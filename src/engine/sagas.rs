@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::saga::{Json, SagaState, Stimulus, Verb, begin};
 
-use super::actor;
+use super::actor::{self, Actor};
 use super::core::Core;
 use super::definition::{Definition, Registered};
 use super::directory::{EntryId, Message, RequestError, Undone};
@@ -150,8 +150,8 @@ impl<B: Backend> Sagas<B> {
         self.start_registered(registered, request, input).await
     }
 
-    /// In a task of its own: when the caller goes away in the middle, the saga that may already be durable
-    /// still gets somebody who works on it.
+    /// In the task that will work on the saga: when the caller goes away in the middle, the saga that may
+    /// already be durable still gets somebody who works on it.
     async fn start_registered(
         &self,
         registered: Arc<Registered>,
@@ -159,9 +159,20 @@ impl<B: Backend> Sagas<B> {
         input: Json,
     ) -> Result<Started, StartError> {
         let sagas = self.clone();
-        let starting =
-            tokio::spawn(async move { sagas.start_in_task(registered, request, input).await });
-        starting.await.map_err(|error| StartError::Unavailable(error.to_string()))?
+        let (reply, started) = oneshot::channel();
+        tokio::spawn(async move {
+            let (answer, actor) = match sagas.start_in_task(registered, request, input).await {
+                Ok((started, actor)) => (Ok(started), actor),
+                Err(error) => (Err(error), None),
+            };
+            // Whoever asked may have gone away; the log has the answer.
+            drop(reply.send(answer));
+            if let Some(actor) = actor {
+                actor.work().await;
+            }
+        });
+        let broken = |_| StartError::Unavailable("starting it broke off".to_owned());
+        started.await.map_err(broken)?
     }
 
     async fn start_in_task(
@@ -169,7 +180,7 @@ impl<B: Backend> Sagas<B> {
         registered: Arc<Registered>,
         request: StartRequest,
         input: Json,
-    ) -> Result<Started, StartError> {
+    ) -> Result<(Started, Option<Actor<B>>), StartError> {
         let core = &self.core;
         self.check_admission(&request)?;
         let correlation_id = match request.correlation_id {
@@ -186,14 +197,15 @@ impl<B: Backend> Sagas<B> {
             })?;
             let attempt = self.try_start(id, &registered, &correlation_id, &key, &input).await;
             match attempt {
-                Ok(state) => {
+                Ok((state, actor)) => {
                     core.metrics.sagas_started.add(1);
-                    return Ok(Started { id, correlation_id, replayed: false, state });
+                    let started = Started { id, correlation_id, replayed: false, state };
+                    return Ok((started, Some(actor)));
                 }
                 Err(TurnError::Append(AppendError::ClaimTaken { claim, owner }))
                     if Some(&claim) == key.as_ref() =>
                 {
-                    return self.replay(&owner, &input).await;
+                    return Ok((self.replay(&owner, &input).await?, None));
                 }
                 Err(TurnError::Append(AppendError::WrongExpectedVersion { .. }))
                     if tries_left > 0 =>
@@ -240,7 +252,7 @@ impl<B: Backend> Sagas<B> {
         correlation_id: &CorrelationId,
         key: &Option<Claim>,
         input: &Json,
-    ) -> Result<SagaState, TurnError> {
+    ) -> Result<(SagaState, Actor<B>), TurnError> {
         let core = &self.core;
         let epoch = core.epoch(core.shard(id)).unwrap_or_default();
         let owner = keys::saga_stream(id);
@@ -248,17 +260,18 @@ impl<B: Backend> Sagas<B> {
         let mut turn = Turn {
             core,
             id,
+            stream: owner.clone(),
             registered,
             correlation_id,
             base: None,
             epoch,
             events: Vec::new(),
-            state: None,
+            changed: None,
             stage: Stage::default(),
             effects: Vec::new(),
             claims: key.iter().map(take).collect(),
         };
-        turn.take(begin(&registered.definition, input.clone(), core.moment(epoch)))?;
+        turn.begin(begin(&registered.definition, input.clone(), core.moment(epoch)))?;
         turn.settle_local(true).await?;
         let Some(mailbox) = core.directory.enter(id) else {
             return Err(TurnError::Broken("this node works on no sagas any more".to_owned()));
@@ -273,8 +286,7 @@ impl<B: Backend> Sagas<B> {
             core.directory.abandon(id, mailbox.entry());
         }
         actor::count_end(core, &state);
-        actor::spawn(core.clone(), run, epoch, mailbox, effects);
-        Ok(state)
+        Ok((state, actor::begin(core.clone(), run, epoch, mailbox, effects)))
     }
 
     /// The saga that an idempotency key belongs to, when it was started with the same input.

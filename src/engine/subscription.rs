@@ -7,30 +7,72 @@ use std::time::Duration;
 
 use sagaline_storage::views::{Checkpoint, ViewBatch, ViewChange, ViewError, ViewStore};
 use sagaline_storage::{
-    AllQuery, Backend, Clock, Direction, EventStore, Filter, GlobalPosition, RecordedEvent,
-    StorageError,
+    AllQuery, Backend, Clock, EventStore, Filter, GlobalPosition, StorageError,
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::core::Core;
+use super::pages::{Page, Pages, Wanted};
 
 /// After the head is reached the next look comes no sooner, and the later the more there was: events that
-/// come close together are taken together, which is most of what following costs under load. A quiet
-/// log is followed within [`PACE_MIN`].
+/// come close together are taken together, so that a document which changes eight times in a moment is
+/// written once. A quiet log is followed within [`PACE_MIN`]; a log that grows by more than a thousand
+/// events a second, every [`PACE_MAX`]. Whoever waits for a follower ends its pause.
 const PACE_MIN: Duration = Duration::from_millis(2);
 const PACE_MAX: Duration = Duration::from_millis(100);
-const PACE_PER_EVENT: Duration = Duration::from_micros(50);
+const PACE_PER_EVENT: Duration = Duration::from_millis(1);
+/// This close to the head all followers read the same pages and pass over what they do not want.
+const TAIL_EVENTS: u64 = 8_192;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Somebody who follows the log under a name.
 pub(crate) struct Subscription<B: Backend> {
     pub(crate) core: Arc<Core<B>>,
     pub(crate) name: Arc<str>,
-    pub(crate) filter: Filter,
+    pub(crate) filter: Arc<Filter>,
     /// True: stop at the next opportunity.
     pub(crate) stop: watch::Receiver<bool>,
     /// How far it has come, for those who wait for it.
-    pub(crate) progress: watch::Sender<GlobalPosition>,
+    pub(crate) progress: Progress,
+}
+
+/// A follower's own end: it tells how far it has come, and hears that somebody waits. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Progress {
+    reached: watch::Sender<GlobalPosition>,
+    awaited: Arc<Notify>,
+    pages: Arc<Pages>,
+}
+
+/// The end of those who look at a follower. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Followed {
+    reached: watch::Receiver<GlobalPosition>,
+    awaited: Arc<Notify>,
+}
+
+/// Both ends, at the start of the log. `pages` is shared by all followers of a node.
+pub(crate) fn following(pages: &Arc<Pages>) -> (Progress, Followed) {
+    let (sender, receiver) = watch::channel(GlobalPosition::START);
+    let awaited = Arc::new(Notify::new());
+    let progress = Progress { reached: sender, awaited: awaited.clone(), pages: pages.clone() };
+    (progress, Followed { reached: receiver, awaited })
+}
+
+impl Followed {
+    /// How far the follower has come.
+    pub(crate) fn position(&self) -> GlobalPosition {
+        *self.reached.borrow()
+    }
+
+    /// Returns when the follower has come to `position`; true, unless it stopped before. Its pause ends
+    /// at once: events it has not seen are not kept from whoever asks for them.
+    pub(crate) async fn caught_up(&mut self, position: GlobalPosition) -> bool {
+        if self.position() < position {
+            self.awaited.notify_one();
+        }
+        self.reached.wait_for(|reached| *reached >= position).await.is_ok()
+    }
 }
 
 /// What is to be committed for a batch of events.
@@ -41,35 +83,31 @@ impl<B: Backend> Subscription<B> {
     /// crash: its effects must bear that.
     pub(crate) async fn run<F, Fut>(mut self, mut apply: F)
     where
-        F: FnMut(Arc<[RecordedEvent]>) -> Fut + Send,
+        F: FnMut(Wanted) -> Fut + Send,
         Fut: Future<Output = Result<Changes, StorageError>> + Send,
     {
         while !*self.stop.borrow() {
             if let Err(error) = self.follow(&mut apply).await {
                 tracing::warn!(subscription = %self.name, %error, "subscription interrupted, again");
-                self.pause(RETRY).await;
+                self.rest(RETRY).await;
             }
         }
     }
 
     async fn follow<F, Fut>(&mut self, apply: &mut F) -> Result<(), StorageError>
     where
-        F: FnMut(Arc<[RecordedEvent]>) -> Fut + Send,
+        F: FnMut(Wanted) -> Fut + Send,
         Fut: Future<Output = Result<Changes, StorageError>> + Send,
     {
         let backend = self.core.backend.clone();
         let mut before = backend.views().checkpoint(&self.name).await?;
         while !*self.stop.borrow() {
             let from = before.unwrap_or(GlobalPosition::START);
-            let query = AllQuery {
-                from,
-                direction: Direction::Forward,
-                limit: self.core.settings.subscription_batch.clamp(1, 10_000),
-                filter: self.filter.clone(),
-            };
-            let page = backend.events().read_all(query).await?;
-            if page.next == from {
-                self.progress.send_replace(from);
+            let head = backend.events().head().await?;
+            let page = self.page(from, head).await?;
+            let after = page.next();
+            if after == from {
+                self.progress.reached.send_replace(from);
                 tokio::select! {
                     biased;
                     _ = self.stop.changed() => {}
@@ -77,35 +115,65 @@ impl<B: Backend> Subscription<B> {
                 }
                 continue;
             }
-            let pace = pace(page.events.len());
-            let changes = apply(page.events.into()).await?;
-            let checkpoint =
-                Checkpoint { subscription: self.name.clone(), before, after: page.next };
+            let changes = apply(page.wanted(from, self.filter.clone())).await?;
+            let checkpoint = Checkpoint { subscription: self.name.clone(), before, after };
             let batch = ViewBatch { changes, checkpoint: Some(checkpoint) };
             match backend.views().commit(batch).await {
-                Ok(()) => before = Some(page.next),
+                Ok(()) => before = Some(after),
                 Err(ViewError::CheckpointMoved { actual, .. }) => before = actual,
                 Err(ViewError::Storage(error)) => return Err(error),
             }
-            self.progress.send_replace(before.unwrap_or_default());
-            if page.end {
-                self.pause(pace).await;
+            self.progress.reached.send_replace(before.unwrap_or_default());
+            if after >= head {
+                self.pause(pace(after.0 - from.0)).await;
             }
         }
         Ok(())
     }
 
+    /// The events behind `from`, or the next part of them.
+    async fn page(&self, from: GlobalPosition, head: GlobalPosition) -> Result<Page, StorageError> {
+        let log = self.core.backend.events();
+        let limit = self.core.settings.subscription_batch.clamp(1, 10_000);
+        if head.0.saturating_sub(from.0) <= TAIL_EVENTS {
+            return self.progress.pages.behind(log, from, limit).await;
+        }
+        let query = AllQuery { filter: (*self.filter).clone(), ..AllQuery::after(from, limit) };
+        let read = log.read_all(query).await?;
+        Ok(Page::of(from, read.next, read.events))
+    }
+
+    /// Lets events gather for the next look, unless somebody waits for them. Under load all followers
+    /// look at the same time, at the same page.
     async fn pause(&mut self, pause: Duration) {
+        let awaited = self.progress.awaited.clone();
+        let pause = if pause == PACE_MAX { self.until_next_look() } else { pause };
+        tokio::select! {
+            biased;
+            () = awaited.notified() => {}
+            () = self.rest(pause) => {}
+        }
+    }
+
+    /// To the next multiple of [`PACE_MAX`], unless that is so near that hardly anything would gather.
+    fn until_next_look(&self) -> Duration {
+        let now = self.core.backend.clock().monotonic().as_micros();
+        let past = u64::try_from(now % PACE_MAX.as_micros()).unwrap_or_default();
+        let left = PACE_MAX - Duration::from_micros(past);
+        if left < PACE_MAX / 4 { left + PACE_MAX } else { left }
+    }
+
+    async fn rest(&mut self, rest: Duration) {
         let clock = self.core.backend.clock().clone();
         tokio::select! {
             biased;
             _ = self.stop.changed() => {}
-            () = clock.sleep(pause) => {}
+            () = clock.sleep(rest) => {}
         }
     }
 }
 
-fn pace(events: usize) -> Duration {
+fn pace(events: u64) -> Duration {
     let events = u32::try_from(events).unwrap_or(u32::MAX);
     PACE_PER_EVENT.saturating_mul(events).clamp(PACE_MIN, PACE_MAX)
 }

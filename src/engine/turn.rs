@@ -4,16 +4,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sagaline_storage::{
     AppendError, AppendId, AppendRequest, Backend, ClaimChange, CorrelationId, Epoch, EventId,
-    EventType, ExpectedVersion, Fence, NewEvent, StorageError, StreamVersion, StreamWrite,
+    ExpectedVersion, Fence, NewEvent, StorageError, StreamId, StreamVersion, StreamWrite,
 };
 use uuid::Uuid;
 
 use crate::codec;
 use crate::saga::{
-    Decision, Effect, Input, Outcome, Refusal, SagaEvent, SagaState, Stimulus, decide, evolve,
-    pending_effects,
+    Decision, Effect, Input, Outcome, Refusal, SagaEvent, SagaState, Stimulus, decide_and_fold,
+    evolve, pending_effects,
 };
 
 use super::append::{Refused, append_certainly};
@@ -28,12 +29,14 @@ use super::stage::Stage;
 pub(crate) struct Turn<'a, B: Backend> {
     pub(crate) core: &'a Core<B>,
     pub(crate) id: Uuid,
+    pub(crate) stream: StreamId,
     pub(crate) registered: &'a Arc<Registered>,
     pub(crate) correlation_id: &'a CorrelationId,
     pub(crate) base: Option<&'a SagaRun>,
     pub(crate) epoch: u64,
     pub(crate) events: Vec<SagaEvent>,
-    pub(crate) state: Option<SagaState>,
+    /// The state after `events`; none while there are none.
+    pub(crate) changed: Option<SagaState>,
     pub(crate) stage: Stage,
     pub(crate) effects: Vec<Effect>,
     pub(crate) claims: Vec<ClaimChange>,
@@ -76,12 +79,13 @@ impl<'a, B: Backend> Turn<'a, B> {
         Self {
             core,
             id: run.id,
+            stream: run.stream.clone(),
             registered: &run.registered,
             correlation_id: &run.correlation_id,
             base: Some(run),
             epoch,
             events: Vec::new(),
-            state: Some(run.state.clone()),
+            changed: None,
             stage: Stage::default(),
             effects: Vec::new(),
             claims: Vec::new(),
@@ -90,23 +94,30 @@ impl<'a, B: Backend> Turn<'a, B> {
 
     /// Takes an input in, with what its call staged.
     pub(crate) fn input(&mut self, stimulus: Stimulus, stage: Stage) -> Result<(), TurnError> {
-        let Some(state) = &self.state else {
+        let Some(state) = self.state() else {
             return Err(TurnError::Broken("an input before the saga's start".to_owned()));
         };
         let accepted = keeps_stage(&stimulus);
         let input = Input { moment: self.core.moment(self.epoch), stimulus };
-        let decision = decide(&self.registered.definition, state, input)?;
+        let (decision, after) = decide_and_fold(&self.registered.definition, state, input)?;
         if accepted && !decision.events.is_empty() {
             self.stage.merge(stage);
         }
-        self.take(decision)
+        self.events.extend(decision.events);
+        self.effects.extend(decision.effects);
+        self.changed = after.or_else(|| self.changed.take());
+        Ok(())
     }
 
-    /// Folds a decision in.
-    pub(crate) fn take(&mut self, decision: Decision) -> Result<(), TurnError> {
+    fn state(&self) -> Option<&SagaState> {
+        self.changed.as_ref().or_else(|| self.base.map(|run| &run.state))
+    }
+
+    /// Takes the first decision in.
+    pub(crate) fn begin(&mut self, decision: Decision) -> Result<(), TurnError> {
         for event in decision.events {
-            let state = evolve(self.state.take(), &event);
-            self.state = Some(state.map_err(|error| TurnError::Broken(error.to_string()))?);
+            let state = evolve(self.changed.take(), &event);
+            self.changed = Some(state.map_err(|error| TurnError::Broken(error.to_string()))?);
             self.events.push(event);
         }
         self.effects.extend(decision.effects);
@@ -116,6 +127,9 @@ impl<'a, B: Backend> Turn<'a, B> {
     /// Runs the effects of local steps until none is left. `starting`: anything but a success
     /// refuses the start.
     pub(crate) async fn settle_local(&mut self, starting: bool) -> Result<(), TurnError> {
+        if !self.effects.iter().any(|effect| self.is_local(effect)) {
+            return Ok(());
+        }
         let mut waiting: VecDeque<Effect> = std::mem::take(&mut self.effects).into();
         while let Some(effect) = waiting.pop_front() {
             let Effect::Invoke { step, direction, attempt } = effect else {
@@ -123,14 +137,17 @@ impl<'a, B: Backend> Turn<'a, B> {
                 continue;
             };
             let code = self.registered.code.get(step.0 as usize);
-            let (Some(code), Some(state)) = (code.filter(|code| code.local()), &self.state) else {
+            let Some(code) = code.filter(|code| code.local()) else {
                 self.effects.push(effect);
                 continue;
             };
-            let at = invoke::At { core: self.core, id: self.id, registered: self.registered };
-            let call = at.call(state, self.correlation_id, self.epoch, (step, direction, attempt));
             let before = self.stage.clone();
             let staged = std::mem::take(&mut self.stage);
+            let Some(state) = self.state() else {
+                return Err(TurnError::Broken("a local step before the saga's start".to_owned()));
+            };
+            let at = invoke::At { core: self.core, id: self.id, registered: self.registered };
+            let call = at.call(state, self.correlation_id, self.epoch, (step, direction, attempt));
             let (outcome, staged) = invoke::local(code.clone(), call, state, step, staged).await;
             if starting {
                 self.refuse_start(step.0 as usize, &outcome)?;
@@ -142,6 +159,11 @@ impl<'a, B: Backend> Turn<'a, B> {
             waiting.extend(std::mem::take(&mut self.effects));
         }
         Ok(())
+    }
+
+    fn is_local(&self, effect: &Effect) -> bool {
+        let Effect::Invoke { step, .. } = effect else { return false };
+        self.registered.code.get(step.0 as usize).is_some_and(|code| code.local())
     }
 
     /// A saga starts with its first local steps done, or not at all.
@@ -168,11 +190,12 @@ impl<'a, B: Backend> Turn<'a, B> {
         let effects = std::mem::take(&mut self.effects);
         let (request, last_event) = self.request()?;
         let (core, appended) = (self.core, self.events.len() as u64);
-        let state = self.state.ok_or_else(|| TurnError::Broken("no state to append".to_owned()))?;
+        let state =
+            self.changed.ok_or_else(|| TurnError::Broken("no state to append".to_owned()))?;
         let version = self.base.map_or(0, |run| run.version.0) + appended;
         let run = SagaRun {
             id: self.id,
-            stream: keys::saga_stream(self.id),
+            stream: self.stream,
             registered: self.registered.clone(),
             correlation_id: self.correlation_id.clone(),
             state,
@@ -196,11 +219,11 @@ impl<'a, B: Backend> Turn<'a, B> {
     fn change_membership(&mut self) {
         let definition = &self.registered.definition;
         let before = self.base.and_then(|run| membership(definition, &run.state));
-        let after = self.state.as_ref().and_then(|state| membership(definition, state));
+        let after = self.state().and_then(|state| membership(definition, state));
         if before == after {
             return;
         }
-        let (shard, owner) = (self.core.shard(self.id), keys::saga_stream(self.id));
+        let (shard, owner) = (self.core.shard(self.id), self.stream.clone());
         let claim = |membership| match membership {
             Membership::Live => keys::live_claim(shard, self.id),
             Membership::Parked => keys::parked_claim(shard, self.id),
@@ -219,16 +242,18 @@ impl<'a, B: Backend> Turn<'a, B> {
     fn request(&mut self) -> Result<(AppendRequest, EventId), TurnError> {
         let core = self.core;
         let mut cause = self.base.map(|run| run.last_event);
+        let payloads =
+            codec::payloads(&self.events).map_err(|error| TurnError::Broken(error.to_string()))?;
         let mut events = Vec::with_capacity(self.events.len());
-        for event in &self.events {
-            let event = self.new_event(event, cause)?;
+        for (event, payload) in self.events.iter().zip(payloads) {
+            let event = self.new_event(event, payload, cause)?;
             cause = Some(event.id);
             events.push(event);
         }
         let first = events.first().map(|event| event.id);
         let expected =
             self.base.map_or(ExpectedVersion::NoStream, |run| ExpectedVersion::Exact(run.version));
-        let stream = keys::saga_stream(self.id);
+        let stream = self.stream.clone();
         let mut writes = vec![StreamWrite { stream, expected, events }];
         let (staged, claims) = std::mem::take(&mut self.stage).into_writes(|event| NewEvent {
             id: core.event_id(),
@@ -252,16 +277,20 @@ impl<'a, B: Backend> Turn<'a, B> {
         Ok((request, last))
     }
 
-    fn new_event(&self, event: &SagaEvent, cause: Option<EventId>) -> Result<NewEvent, TurnError> {
-        let broken = |error: &dyn std::fmt::Display| TurnError::Broken(error.to_string());
-        let encoded = codec::encode(event).map_err(|error| broken(&error))?;
+    fn new_event(
+        &self,
+        event: &SagaEvent,
+        payload: Bytes,
+        cause: Option<EventId>,
+    ) -> Result<NewEvent, TurnError> {
+        let event_type = self.registered.event_types.of(event);
         Ok(NewEvent {
             id: self.core.event_id(),
-            event_type: EventType::new(event.name()).map_err(|error| broken(&error))?,
+            event_type: event_type.map_err(|error| TurnError::Broken(error.to_string()))?,
             schema_version: 1,
             correlation_id: self.correlation_id.clone(),
             causation_id: cause,
-            payload: encoded.payload,
+            payload,
         })
     }
 }

@@ -10,14 +10,24 @@ use uuid::Uuid;
 
 use super::app::App;
 use super::within::within;
+use crate::saga::SagaState;
 
-/// Returns when the saga has ended or waits for an operator, when nobody works on it, when `limit` has
-/// passed, or when the node stops. What became of it is read afterwards.
-pub(super) async fn wait_for_end<B: Backend>(app: &App<B>, saga: Uuid, limit: Option<Duration>) {
-    let Some(limit) = limit else { return };
-    let ended = pin!(within(app.clock(), limit, app.sagas().wait(saga)));
+/// Returns when the saga has ended or waits for an operator, with its state then. Without one when
+/// nobody works on it, when `limit` has passed, or when the node stops: what became of it is then to be
+/// read.
+pub(super) async fn wait_for_end<B: Backend>(
+    app: &App<B>,
+    saga: Uuid,
+    limit: Option<Duration>,
+) -> Option<SagaState> {
+    let ended = pin!(within(app.clock(), limit?, app.sagas().wait(saga)));
     let stopped = pin!(app.stopped());
-    if let Either::Left((Some(Err(error)), _)) = select(ended, stopped).await {
-        tracing::debug!(saga_id = %saga, %error, "not waited for");
+    match select(ended, stopped).await {
+        Either::Left((Some(Ok(state)), _)) => Some(state),
+        Either::Left((Some(Err(error)), _)) => {
+            tracing::debug!(saga_id = %saga, %error, "not waited for");
+            None
+        }
+        Either::Left((None, _)) | Either::Right(((), _)) => None,
     }
 }

@@ -51,7 +51,7 @@ pub fn fold<'a, P: Projection>(
             projection.apply(&mut view, &event)?;
         }
     }
-    Ok(view.get(key).cloned())
+    Ok(view.into_document(key))
 }
 
 #[cfg(test)]

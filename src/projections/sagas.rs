@@ -78,10 +78,7 @@ impl Projection for Sagas {
             problem: error.to_string(),
         };
         match view.get_mut(key) {
-            Some(saga) => {
-                let state = evolve(Some(saga.state.clone()), &saga_event);
-                saga.state = state.map_err(|error| problem(&error))?;
-            }
+            Some(saga) => saga.state.apply(&saga_event).map_err(|error| problem(&error))?,
             None => {
                 let state = evolve(None, &saga_event).map_err(|error| problem(&error))?;
                 view.put(key, SagaDocument::new(id, envelope.correlation_id.clone(), state));

@@ -290,6 +290,29 @@ pub enum SagaEvent {
 }
 
 impl SagaEvent {
+    /// The names of all of them.
+    pub const NAMES: [&'static str; 19] = [
+        "SagaStarted",
+        "StepStarted",
+        "StepSucceeded",
+        "StepRejected",
+        "RetryScheduled",
+        "AbortRequested",
+        "SagaAborted",
+        "CompensationStarted",
+        "CompensationSucceeded",
+        "RevocationRejected",
+        "SagaParked",
+        "SagaPaused",
+        "SagaResumed",
+        "SagaUnparked",
+        "RetryRequested",
+        "StepSkipped",
+        "StepResolved",
+        "SagaCompleted",
+        "SagaCompensated",
+    ];
+
     /// Its name: the type under which it is stored.
     pub fn name(&self) -> &'static str {
         match self {

@@ -34,7 +34,7 @@ pub mod testing;
 mod json;
 
 pub use breaker::{Admit, Breaker, BreakerPolicy};
-pub use decide::{HISTORY_EVENTS_MAX, begin, decide};
+pub use decide::{HISTORY_EVENTS_MAX, begin, decide, decide_and_fold};
 pub use definition::{
     Definition, DefinitionDocument, DefinitionError, STEPS_MAX, StepIndex, StepKind, StepSpec,
 };

@@ -1,9 +1,9 @@
 //! `sagaline-load`: everything that is measured with a bar, and what it is measured beside.
 //!
 //! One program with many parts, each run as a process of its own: the servers ([`participant`],
-//! [`twin`], [`node`]), the closed-loop client ([`load`]), the [`floor`]. Storage is measured in one process
-//! ([`storage`]: ours beside [`raw`]). The collector ([`run`]) starts them in turns and judges. It is what
-//! `make bench` runs.
+//! [`twin`], [`acceptor`], [`node`]), the closed-loop client ([`load`]), the [`floor`]. Storage is measured
+//! in one process ([`storage`]: ours beside [`raw`]). The collector ([`run`]) starts them in turns and
+//! judges. It is what `make bench` runs.
 
 mod failure;
 
@@ -26,6 +26,8 @@ mod participant;
 mod raw;
 
 mod twin;
+
+mod acceptor;
 
 mod floor;
 
@@ -62,6 +64,8 @@ enum Part {
     Participant(participant::ParticipantArgs),
     /// The hand-made twin: the same calls and writes without an engine.
     Twin(twin::TwinArgs),
+    /// The bare acceptor: one HTTP round trip, one shared sync.
+    Acceptor(acceptor::AcceptorArgs),
     /// The node under test: the standard saga on the product's engine.
     Node(node::NodeArgs),
     /// The closed-loop client.
@@ -69,7 +73,7 @@ enum Part {
     /// One sync and one bare HTTP round trip, in turns.
     Floor(floor::FloorArgs),
     /// Our log beside raw RocksDB: the same keys and bytes, synced.
-    Append(storage::StorageArgs),
+    Append(storage::append::AppendArgs),
     /// Reading everything beside a raw iterator.
     Read(storage::StorageArgs),
     /// Cost per append while the log grows.
@@ -96,6 +100,7 @@ fn measure(part: Part) -> Result<(), Failure> {
     match part {
         Part::Participant(args) => on_threads(args.threads)?.block_on(participant::run(args)),
         Part::Twin(args) => on_all_cores()?.block_on(twin::run(args)),
+        Part::Acceptor(args) => on_all_cores()?.block_on(acceptor::run(args)),
         Part::Node(args) => {
             on_threads(Settings::defaults().node.threads())?.block_on(node::run(args))
         }

@@ -1,17 +1,93 @@
 //! The oracles: each knows one promise and judges a finished run by its evidence alone. They share no
-//! code with the product.
+//! code with the product: they read the JSON it wrote by the names of its fields, and fold it themselves.
+//!
+//! In the order of [`all()`]: what lies deeper comes first, so that the first broken promise is the one
+//! nearest to its cause.
+//!
+//! | oracle | the promise | deliberate bugs that it must catch |
+//! |---|---|---|
+//! | [`durability`] | what was acknowledged is in the log, what was refused is not, nothing twice | ack before sync; dedupe record after commit; an unknown commit taken as a failure |
+//! | [`order`] | dense positions, one order for every subscriber, an immutable prefix | reader without gap guard; live subscription starts at head + 1 |
+//! | [`linear`] | each stream behaves as one list, at one moment for each call | expected version dropped; stale read |
+//! | [`list_append`] | several streams together: strict serializability | batch torn apart; lost update; read of what was refused |
+//! | [`fencing`] | epochs never fall (I5) | no fencing check; lease by wall clock without margin |
+//! | [`claims`] | one holder for each claim, given up at the end | claim not released; claim released twice |
+//! | [`money`] | the bank's ledger (I1 to I4) | unknown taken as failure, as success; compensation twice; no barrier tombstone; undo of what never happened at the bank; key per attempt |
+//! | [`saga_life`] | legal lives, acknowledged starts (I8) | compensation in forward order; undo of what never happened; cancel honoured after the pivot; publish before commit of a start |
+//! | [`saga_ends`] | every saga ends or waits for a person with a reason (I6) | timer outside the batch; one poison saga blocks the shard; lost wake-up without poll |
+//! | [`timers`] | nothing before it is due (I7) | stale timer accepted |
+//! | [`idempotency`] | one key, one saga, one answer (I10) | dedupe record after commit; retry of a request taken as new |
+//! | [`one_live_order`] | one live order for a product (I12) | claim released at once; lock released without token, where the claim is left out |
+//! | [`retries`] | calls within policy and budget (I9) | retry without budget; key per attempt |
+//! | [`outbox`] | published once at least, in order, only what is committed (I11) | publish before commit; offset committed before the handler |
+//! | [`projections`] | a view is the fold of the log | snapshot off by one; poison event skipped |
+//! | [`answers`] | HTTP answers that are possible | reads from a stale view; cancel acknowledged and not done |
+//! | [`shards`] | one owner for a shard, soon after a crash | lease by wall clock without margin; lost wake-up of the assignment |
+//! | [`leaks`], [`crashes`], [`liveness`] | nothing left behind, no panic, everything done in time | timer outside the batch; lost wake-up |
+
+pub mod case;
+pub mod naive;
+
+pub mod answers;
+pub mod claims;
+pub mod crashes;
+pub mod durability;
+pub mod fencing;
+pub mod idempotency;
+pub mod leaks;
+pub mod linear;
+pub mod list_append;
+pub mod liveness;
+pub mod money;
+pub mod one_live_order;
+pub mod order;
+pub mod outbox;
+pub mod projections;
+pub mod retries;
+pub mod saga_ends;
+pub mod saga_life;
+pub mod shards;
+pub mod timers;
+
+mod graph;
+mod judge;
+mod stable;
+
+#[cfg(test)]
+mod testing;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Evidence;
+use case::Case;
+
+pub use judge::{judge, recoverable};
 
 /// Knows one promise.
 pub trait Oracle {
-    /// Its name, also in signatures: `per-stream-linearizability`.
+    /// Its name, also in signatures: `linear`.
     fn name(&self) -> &'static str;
 
+    /// What it means for a run when the promise is broken.
+    fn kind(&self) -> Kind {
+        Kind::Safety
+    }
+
+    /// Whether the plan gave it something to look at. Then a run in which it examined nothing is vacuous.
+    fn is_due(&self, case: &Case<'_>) -> bool;
+
     /// Judges. What it could not look at it does not count as examined.
-    fn examine(&self, evidence: &Evidence) -> Finding;
+    fn examine(&self, case: &Case<'_>) -> Finding;
+}
+
+/// What kind of promise an oracle knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Something that must never be.
+    Safety,
+    /// Something that must come to be.
+    Liveness,
+    /// The product must not end by itself.
+    Crash,
 }
 
 /// What an oracle found.
@@ -24,6 +100,26 @@ pub struct Finding {
     pub violations: Vec<Violation>,
 }
 
+impl Finding {
+    /// One more thing was looked at.
+    pub fn look(&mut self) {
+        self.examined += 1;
+    }
+
+    /// A broken promise was found.
+    pub fn break_promise(&mut self, what: &str, detail: impl Into<String>) {
+        self.violations.push(Violation { what: what.to_owned(), detail: detail.into() });
+    }
+
+    /// One thing was looked at; `detail` is asked only when the promise is broken.
+    pub fn expect(&mut self, holds: bool, what: &str, detail: impl FnOnce() -> String) {
+        self.look();
+        if !holds {
+            self.break_promise(what, detail());
+        }
+    }
+}
+
 /// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,4 +128,30 @@ pub struct Violation {
     pub what: String,
     /// Which order, event or call, and what was seen: for a person.
     pub detail: String,
+}
+
+/// Every oracle, the deepest promise first.
+pub fn all() -> Vec<Box<dyn Oracle>> {
+    vec![
+        Box::new(durability::Durability),
+        Box::new(order::Order),
+        Box::new(linear::Linear),
+        Box::new(list_append::ListAppend),
+        Box::new(fencing::Fencing),
+        Box::new(claims::Claims),
+        Box::new(money::Money),
+        Box::new(saga_life::SagaLife),
+        Box::new(timers::Timers),
+        Box::new(idempotency::Idempotency),
+        Box::new(one_live_order::OneLiveOrder),
+        Box::new(retries::Retries),
+        Box::new(outbox::Outbox),
+        Box::new(projections::Projections),
+        Box::new(answers::Answers),
+        Box::new(shards::Shards),
+        Box::new(leaks::Leaks),
+        Box::new(crashes::Crashes),
+        Box::new(saga_ends::SagaEnds),
+        Box::new(liveness::Liveness),
+    ]
 }

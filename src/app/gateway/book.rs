@@ -51,8 +51,16 @@ enum Stage {
 struct Payment {
     stage: Stage,
     amount: Money,
+    answers: Vec<Answered>,
+}
+
+/// A key and the first answer it got.
+#[derive(Debug, Clone)]
+struct Answered {
+    key: Box<str>,
+    operation: Operation,
+    answer: Answer,
     epoch: u64,
-    answers: Vec<(Box<str>, Operation, Answer)>,
 }
 
 /// Every payment that may still be asked about.
@@ -97,8 +105,9 @@ impl Book {
         if let Some((asked, answer)) = payment.answer(call.key) {
             return if asked == operation { Ruling::Repeat(answer) } else { Ruling::KeyReused };
         }
-        if call.epoch < payment.epoch {
-            return Ruling::StaleEpoch { current: payment.epoch };
+        let current = payment.epoch_of(caller(call.key));
+        if call.epoch < current {
+            return Ruling::StaleEpoch { current };
         }
         Ruling::First(payment.decide(operation, call.amount, verdict))
     }
@@ -126,8 +135,14 @@ impl Book {
 
 impl Payment {
     fn answer(&self, key: &str) -> Option<(Operation, Answer)> {
-        let (_, asked, answer) = self.answers.iter().find(|(known, ..)| **known == *key)?;
-        Some((*asked, *answer))
+        let known = self.answers.iter().find(|known| *known.key == *key)?;
+        Some((known.operation, known.answer))
+    }
+
+    /// The newest epoch that this caller was answered under.
+    fn epoch_of(&self, asking: &str) -> u64 {
+        let of = |known: &Answered| (caller(&known.key) == asking).then_some(known.epoch);
+        self.answers.iter().filter_map(of).max().unwrap_or(0)
     }
 
     fn has_ended(&self) -> bool {
@@ -182,10 +197,16 @@ impl Payment {
             EntryKind::Refund => self.stage = Stage::Refunded,
             EntryKind::Refused => {}
         }
-        self.epoch = self.epoch.max(entry.epoch);
         let answer = entry.code.map_or(Answer::Done { seq: entry.seq }, Answer::Refused);
-        self.answers.push((entry.key.as_str().into(), entry.operation, answer));
+        let (key, operation, epoch) = (entry.key.as_str().into(), entry.operation, entry.epoch);
+        self.answers.push(Answered { key, operation, answer, epoch });
     }
+}
+
+/// Whose key it is: the saga, which stands first in it. Epochs belong to a saga's shard, and a payment is
+/// touched by two sagas, the order's and its refund's, whose shards count by themselves.
+fn caller(key: &str) -> &str {
+    key.split_once('/').map_or("", |(saga, _)| saga)
 }
 
 #[cfg(test)]

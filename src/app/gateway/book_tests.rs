@@ -129,6 +129,17 @@ fn an_older_epoch_is_refused_and_its_key_stays_free() {
 }
 
 #[test]
+fn a_refund_is_fenced_by_the_epochs_of_its_own_saga() {
+    let mut gateway = Gateway::new(10);
+    gateway.act(Operation::Authorize, &call(order(1), "order/authorize/action", 9, 100));
+    gateway.act(Operation::Capture, &call(order(1), "order/capture/action", 9, 100));
+    let refund = call(order(1), "refund/refund/action", 2, 100);
+    assert!(matches!(gateway.act(Operation::Refund, &refund), Ruling::First(Ok(_))));
+    let late = call(order(1), "refund/other/action", 1, 100);
+    assert_eq!(gateway.act(Operation::Refund, &late), Ruling::StaleEpoch { current: 2 });
+}
+
+#[test]
 fn another_amount_than_the_authorised_one_is_refused() {
     for operation in [Operation::Capture, Operation::Refund] {
         let mut gateway = Gateway::new(10);

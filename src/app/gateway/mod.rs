@@ -4,7 +4,8 @@
 //! key and a fencing epoch. What it promises, whichever it is (the *barrier*):
 //!
 //! 1. A key that was answered before gets its first answer again, whatever has happened since.
-//! 2. A call under an older epoch than the payment has seen is refused.
+//! 2. A call under an older epoch than the payment has seen of the same saga is refused: epochs belong to
+//!    the saga's shard. The saga is what stands before the key's first `/`.
 //! 3. Letting a payment go that was never authorised leaves a tombstone: an authorisation that arrives
 //!    later is refused, and so is a capture.
 //! 4. Only what was authorised and not let go can be captured, once; only what was captured can be

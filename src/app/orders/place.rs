@@ -1,14 +1,18 @@
 //! Placing an order.
 
+use std::fmt::Display;
+
 use sagaline_storage::{
-    Backend, Claim, Clock, CorrelationId, Direction, Entropy, EventStore, StreamId, StreamVersion,
+    Backend, Claim, Clock, CorrelationId, Direction, Entropy, EventStore, RecordedEvent, StreamId,
+    StreamVersion,
 };
 
 use crate::domain::{
-    Aggregate, IdempotencyKey, ORDER_KEY_CLAIM_KIND, Order, OrderCommand, OrderDetails, OrderId,
-    PaymentKind, PlaceOrder, UserId,
+    Aggregate, IdempotencyKey, ORDER_KEY_CLAIM_KIND, Order, OrderCommand, OrderDetails, OrderEvent,
+    OrderId, PaymentKind, PlaceOrder, UserId,
 };
-use crate::engine::{CommandMetadata, ExecuteError, StartError, StartRequest};
+use crate::engine::{CommandMetadata, ExecuteError, Recorded, StartError, StartRequest};
+use crate::projections::{self, OrderDocument};
 
 use super::Orders;
 
@@ -21,8 +25,8 @@ pub struct Accepted {
     pub correlation_id: CorrelationId,
     /// An earlier request was answered with it; nothing was done now.
     pub replayed: bool,
-    /// The order as it is now.
-    pub order: Order,
+    /// The order as it was when it was accepted: the same for every request of one name.
+    pub document: OrderDocument,
 }
 
 /// Why an order was not accepted. Nothing was stored.
@@ -74,8 +78,8 @@ impl<B: Backend> Orders<B> {
             }
             Err(NotPlaced::Otherwise(error)) => return Err(error),
         };
-        let order = self.existing(order_id).await?;
-        Ok(Accepted { order_id, correlation_id, replayed: false, order })
+        let document = as_placed(order_id, &self.first_event(order_id).await?)?;
+        Ok(Accepted { order_id, correlation_id, replayed: false, document })
     }
 
     async fn start(
@@ -134,31 +138,39 @@ impl<B: Backend> Orders<B> {
         if *claim.kind != *ORDER_KEY_CLAIM_KIND {
             return Err(PlaceError::Duplicate { existing, product: claim.key.to_string() });
         }
-        let order = self.existing(existing).await?;
-        if order.placed().map(|placed| &placed.request_digest) != Some(&asked.details.digest()) {
+        let first = self.first_event(existing).await?;
+        let placed =
+            Recorded::new(&first).of::<Order>().map_err(|error| unreadable(existing, &error))?;
+        let Some(OrderEvent::OrderPlaced(placed)) = placed else {
+            return Err(unreadable(existing, &"its first event does not place it"));
+        };
+        if placed.request_digest != asked.details.digest() {
             return Err(PlaceError::KeyReused { existing });
         }
-        let correlation_id = self.correlation_id(existing).await?;
-        Ok(Accepted { order_id: existing, correlation_id, replayed: true, order })
+        let document = as_placed(existing, &first)?;
+        let correlation_id = first.correlation_id;
+        Ok(Accepted { order_id: existing, correlation_id, replayed: true, document })
     }
 
-    async fn existing(&self, id: OrderId) -> Result<Order, PlaceError> {
-        let missing = || PlaceError::Unavailable(format!("order {id} cannot be read"));
-        let loaded = self.load(id).await;
-        loaded.map_err(|error| PlaceError::Unavailable(error.to_string()))?.ok_or_else(missing)
-    }
-
-    /// The correlation id of an order: its first event's.
-    async fn correlation_id(&self, id: OrderId) -> Result<CorrelationId, PlaceError> {
-        let unavailable = |problem: String| PlaceError::Unavailable(problem);
+    /// The event that placed an order.
+    async fn first_event(&self, id: OrderId) -> Result<RecordedEvent, PlaceError> {
         let stream = StreamId::new(format!("{}-{id}", Order::CATEGORY))
-            .map_err(|error| unavailable(error.to_string()))?;
+            .map_err(|error| unreadable(id, &error))?;
         let events = self.node.backend().events();
         let first = events.read_stream(&stream, StreamVersion(1), Direction::Forward, 1).await;
-        let first = first.map_err(|error| unavailable(error.to_string()))?;
-        let first = first.into_iter().next();
-        Ok(first.ok_or_else(|| unavailable(format!("{stream} is empty")))?.correlation_id)
+        let first = first.map_err(|error| unreadable(id, &error))?;
+        first.into_iter().next().ok_or_else(|| unreadable(id, &"it has no events"))
     }
+}
+
+fn as_placed(id: OrderId, first: &RecordedEvent) -> Result<OrderDocument, PlaceError> {
+    let document = projections::fold(&projections::Orders, &id.to_string(), [first]);
+    let document = document.map_err(|error| unreadable(id, &error))?;
+    document.ok_or_else(|| unreadable(id, &"its first event does not place it"))
+}
+
+fn unreadable(id: OrderId, problem: &dyn Display) -> PlaceError {
+    PlaceError::Unavailable(format!("order {id} cannot be read: {problem}"))
 }
 
 /// Why an append that was to place an order was not made.

@@ -48,9 +48,9 @@ impl<B: Backend> FromRequestParts<App<B>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App<B>) -> Result<Self, Error> {
         let token = bearer(&parts.headers).map_err(Error::Unauthenticated)?;
-        let claims =
+        let bearer =
             app.tokens().check(token, app.clock().now()).map_err(Error::Unauthenticated)?;
-        Ok(Self { user: claims.sub, role: claims.role })
+        Ok(Self { user: bearer.user, role: bearer.role })
     }
 }
 

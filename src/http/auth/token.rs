@@ -1,9 +1,12 @@
 //! Access tokens: JWTs signed with HS256 and checked by the backend's clock. Issued at registration and
 //! login, checked by [`super::caller`] for every request that needs a caller. No other algorithm is read.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use lru::LruCache;
+use parking_lot::Mutex;
 use sagaline_storage::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -14,16 +17,29 @@ use crate::settings::Secret;
 /// Who issues, and the only issuer that is accepted.
 const ISSUER: &str = "sagaline";
 
+/// Tokens remembered as ours, by their hash: a caller sends the same one with every request, and its
+/// signature is looked at once. They take about 1 MiB.
+const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(8_192).expect("it is not zero");
+
 /// What a token says of its bearer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Claims {
-    /// The user.
-    pub(super) sub: UserId,
-    /// The user's role when the token was issued.
-    pub(super) role: Role,
+struct Claims {
+    sub: UserId,
+    role: Role,
     iss: String,
     iat: u64,
     exp: u64,
+}
+
+/// What a request needs to know of its bearer's token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bearer {
+    /// The user.
+    pub(super) user: UserId,
+    /// The user's role when the token was issued.
+    pub(super) role: Role,
+    /// Seconds since 1970; from then on the token is worth nothing.
+    expires_s: u64,
 }
 
 /// Issues and checks tokens.
@@ -32,6 +48,7 @@ pub struct Tokens {
     checking: DecodingKey,
     validation: Validation,
     ttl: Duration,
+    known: Mutex<LruCache<blake3::Hash, Bearer>>,
 }
 
 impl Tokens {
@@ -48,6 +65,7 @@ impl Tokens {
             checking: DecodingKey::from_secret(secret.expose().as_bytes()),
             validation,
             ttl,
+            known: Mutex::new(LruCache::new(REMEMBERED_MAX)),
         }
     }
 
@@ -65,13 +83,27 @@ impl Tokens {
     }
 
     /// What a token says, if it is one of ours and its time is not over.
-    pub(super) fn check(&self, token: &str, now: Timestamp) -> Result<Claims, TokenProblem> {
-        let read = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation);
-        let claims = read.map_err(|_| TokenProblem::Invalid)?.claims;
-        if claims.exp <= now.millis() / 1_000 {
+    pub(super) fn check(&self, token: &str, now: Timestamp) -> Result<Bearer, TokenProblem> {
+        let hash = blake3::hash(token.as_bytes());
+        let known = self.known.lock().get(&hash).copied();
+        let bearer = match known {
+            Some(bearer) => bearer,
+            None => {
+                let bearer = self.verify(token)?;
+                self.known.lock().put(hash, bearer);
+                bearer
+            }
+        };
+        if bearer.expires_s <= now.millis() / 1_000 {
             return Err(TokenProblem::Expired);
         }
-        Ok(claims)
+        Ok(bearer)
+    }
+
+    fn verify(&self, token: &str) -> Result<Bearer, TokenProblem> {
+        let read = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation);
+        let Claims { sub, role, exp, .. } = read.map_err(|_| TokenProblem::Invalid)?.claims;
+        Ok(Bearer { user: sub, role, expires_s: exp })
     }
 }
 
@@ -100,8 +132,11 @@ mod tests {
     fn token_is_accepted_until_its_time_is_over() {
         let tokens = tokens(&"s".repeat(32));
         let token = tokens.issue(user(), Role::Merchant, NOW).unwrap();
-        let claims = tokens.check(&token, NOW.after(DAY - Duration::from_secs(1))).unwrap();
-        assert_eq!((claims.sub, claims.role), (user(), Role::Merchant));
+        for _ in 0..2 {
+            // The second time it is known.
+            let bearer = tokens.check(&token, NOW.after(DAY - Duration::from_secs(1))).unwrap();
+            assert_eq!((bearer.user, bearer.role), (user(), Role::Merchant));
+        }
         assert_eq!(tokens.check(&token, NOW.after(DAY)), Err(TokenProblem::Expired));
     }
 
@@ -114,8 +149,11 @@ mod tests {
         let foreign = elsewhere.issue(user(), Role::Admin, NOW).unwrap();
         let payload = foreign.split('.').nth(1).unwrap();
         let raised = format!("{}.{payload}.{}", parts[0], parts[2]);
+        tokens.check(&token, NOW).unwrap();
         for forged in ["", "x", "a.b.c", &foreign, &raised, &token[..token.len() - 2]] {
-            assert_eq!(tokens.check(forged, NOW), Err(TokenProblem::Invalid), "{forged}");
+            for _ in 0..2 {
+                assert_eq!(tokens.check(forged, NOW), Err(TokenProblem::Invalid), "{forged}");
+            }
         }
     }
 

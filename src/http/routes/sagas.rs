@@ -42,8 +42,10 @@ async fn look<B: Backend>(
 ) -> Result<(Applied, Json<SagaPage>), Error> {
     let mut saga = visible(&app, caller, id).await?;
     if wait.limit().is_some() {
-        wait_for_end(&app, id, wait.limit()).await;
-        saga = document(&app, id).await?;
+        saga = match wait_for_end(&app, id, wait.limit()).await {
+            Some(ended) => SagaDocument::new(id, saga.correlation_id, ended),
+            None => document(&app, id).await?,
+        };
     }
     Ok((wait.applied(), Json(app.show(&saga))))
 }

@@ -80,12 +80,13 @@ impl<'a> Draft<'a> {
         Decision { events: self.events, effects }
     }
 
-    /// The decision: the events, and what is owed after them and was not before.
+    /// The decision: the events, and what is owed after them and was not before; and the state after the
+    /// events, when there are any.
     ///
     /// When the history is full a person is refused and everybody else finds the saga parked. The same
     /// happens when an event could not be read back: that would be a fault of this machine, and a parked
     /// saga is one that somebody sees.
-    pub(super) fn end(self, by_person: bool) -> Result<Decision, Refusal> {
+    pub(super) fn end(self, by_person: bool) -> Result<(Decision, Option<SagaState>), Refusal> {
         let events = self.before.events.saturating_add(self.events.len() as u64);
         let is_full = events >= HISTORY_EVENTS_MAX
             && !self.events.is_empty()
@@ -102,20 +103,25 @@ impl<'a> Draft<'a> {
             return Ok(self.poisoned(cause));
         }
         let effects = self.effects();
-        Ok(Decision { events: self.events, effects })
+        let after = match self.after {
+            Cow::Owned(after) if !self.events.is_empty() => Some(after),
+            Cow::Owned(_) | Cow::Borrowed(_) => None,
+        };
+        Ok((Decision { events: self.events, effects }, after))
     }
 
     /// Nothing of the draft is kept: the saga is parked instead, and owes nothing.
-    fn poisoned(&self, cause: String) -> Decision {
+    fn poisoned(&self, cause: String) -> (Decision, Option<SagaState>) {
         let event = SagaEvent::SagaParked {
             step: None,
             direction: StepDirection::Action,
             reason: ParkReason::Poisoned { cause },
             at_us: self.now_us(),
         };
-        match self.before.clone().apply(&event) {
-            Ok(()) => Decision { events: vec![event], effects: Vec::new() },
-            Err(_ended_or_parked_so) => Decision::default(),
+        let mut after = self.before.clone();
+        match after.apply(&event) {
+            Ok(()) => (Decision { events: vec![event], effects: Vec::new() }, Some(after)),
+            Err(_ended_or_parked_so) => (Decision::default(), None),
         }
     }
 

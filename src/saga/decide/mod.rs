@@ -44,8 +44,17 @@ pub fn decide(
     state: &SagaState,
     input: Input,
 ) -> Result<Decision, Refusal> {
+    decide_and_fold(definition, state, input).map(|(decision, _)| decision)
+}
+
+/// [`decide`], and the state after the decision's events; none when there are none.
+pub fn decide_and_fold(
+    definition: &Definition,
+    state: &SagaState,
+    input: Input,
+) -> Result<(Decision, Option<SagaState>), Refusal> {
     if guard::guard(definition, state, &input)? == Guarded::Late {
-        return Ok(Decision::default());
+        return Ok((Decision::default(), None));
     }
     let by_person = guard::is_by_person(&input.stimulus);
     let mut draft = Draft::new(definition, state, input.moment);

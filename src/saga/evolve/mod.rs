@@ -52,7 +52,7 @@ impl SagaState {
     }
 
     /// [`evolve`] in place. After an error the state is as before.
-    pub(super) fn apply(&mut self, event: &SagaEvent) -> Result<(), EvolveError> {
+    pub(crate) fn apply(&mut self, event: &SagaEvent) -> Result<(), EvolveError> {
         self.check(event).and_then(|()| self.transition(event)).map_err(|why| EvolveError {
             number: self.events.saturating_add(1),
             event: event.name(),

@@ -56,12 +56,15 @@ pub(super) struct Raise {
 
 /// An answer that waits for the write.
 enum Answer {
-    Append(
-        oneshot::Sender<Result<Appended, AppendError>>,
-        Result<Admitted, AppendError>,
-        OwnedSemaphorePermit,
-    ),
+    Append(oneshot::Sender<Result<Appended, AppendError>>, Result<Admitted, AppendError>),
     Raise(oneshot::Sender<Result<Vec<Epoch>, StorageError>>, Vec<Epoch>),
+}
+
+/// The answers of a batch.
+struct Answers {
+    answers: Vec<Answer>,
+    /// The room of all its requests, given back at once.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 /// The writer's state; lives in its task.
@@ -133,7 +136,7 @@ impl<K: Kv, C: Clock> Appender<K, C> {
         }
         self.shared.counters.count_batch(self.jobs.len());
         let (prepared, answers) = self.prepare().await;
-        let Prepared { batch, events } = prepared;
+        let Prepared { batch, events, .. } = prepared;
         let written = if batch.changes.is_empty() {
             Ok(())
         } else {
@@ -143,7 +146,8 @@ impl<K: Kv, C: Clock> Appender<K, C> {
         match written {
             Ok(()) => {
                 self.shared.published.publish(events);
-                answers.into_iter().for_each(Answer::send);
+                drop(answers.room);
+                answers.answers.into_iter().for_each(Answer::send);
                 self.heads.age();
             }
             Err(error) => self.fail(error, answers),
@@ -164,37 +168,39 @@ impl<K: Kv, C: Clock> Appender<K, C> {
         }
     }
 
-    async fn prepare(&mut self) -> (Prepared, Vec<Answer>) {
+    async fn prepare(&mut self) -> (Prepared, Answers) {
         let now = self.shared.clock.now();
-        let mut prepared = Prepared::default();
+        let mut prepared = Prepared::for_requests(self.jobs.len());
         let swept = self.sweeper.sweep(&self.shared.kv, &mut self.heads, &mut prepared.batch, now);
         if let Err(error) = swept.await {
             // Ended claims hold nothing; they only stay a little longer. Reading them again will tell.
             tracing::warn!(%error, "ended claims could not be read; they will be swept later");
         }
-        let mut answers = Vec::with_capacity(self.jobs.len());
+        let mut answers = Answers { answers: Vec::with_capacity(self.jobs.len()), room: None };
         for job in self.jobs.drain(..) {
             match job {
                 Job::Append(Queued { draft, reply, room }) => {
                     let bytes = draft.bytes as u64;
                     let made = prepare::append(&mut self.heads, &mut prepared, draft, now);
                     tally(&self.shared.counters, &made, bytes);
-                    answers.push(Answer::Append(reply, made, room));
+                    answers.answers.push(Answer::Append(reply, made));
+                    answers.take_room(room);
                 }
                 Job::Raise(Raise { shards, reply }) => {
                     let raised = prepare::raise(&mut self.heads, &mut prepared, &shards);
-                    answers.push(Answer::Raise(reply, raised));
+                    answers.answers.push(Answer::Raise(reply, raised));
                 }
             }
         }
         (prepared, answers)
     }
 
-    fn fail(&self, error: StorageError, answers: Vec<Answer>) {
+    fn fail(&self, error: StorageError, answers: Answers) {
         tracing::error!(%error, "a write to the log failed: the log has stopped");
         let message = format!("the log has stopped after a failed write: {error}");
         let stopped = self.shared.stopped.get_or_init(|| StorageError::closed(message));
-        for answer in answers {
+        drop(answers.room);
+        for answer in answers.answers {
             answer.send_failed(&error, stopped, &self.shared.counters);
         }
     }
@@ -224,12 +230,20 @@ impl Job {
     }
 }
 
+impl Answers {
+    fn take_room(&mut self, room: OwnedSemaphorePermit) {
+        match &mut self.room {
+            Some(all) => all.merge(room),
+            None => self.room = Some(room),
+        }
+    }
+}
+
 impl Answer {
     /// After the write. Whoever dropped the receiver does not want to know.
     fn send(self) {
         match self {
-            Self::Append(reply, made, room) => {
-                drop(room);
+            Self::Append(reply, made) => {
                 let answer = made.map(|admitted| match admitted {
                     Admitted::New(appended) | Admitted::Replayed(appended) => appended,
                 });
@@ -245,8 +259,7 @@ impl Answer {
     /// to be right any more; but it is known that the append was not made.
     fn send_failed(self, error: &StorageError, stopped: &StorageError, counters: &Counters) {
         match self {
-            Self::Append(reply, made, room) => {
-                drop(room);
+            Self::Append(reply, made) => {
                 let answer = match made {
                     Ok(_) => {
                         count(&counters.unknown_outcomes, 1);

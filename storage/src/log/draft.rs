@@ -4,42 +4,24 @@
 //! appender's turn stays short.
 
 use crate::error::StorageError;
-use crate::event::{AppendId, NewEvent};
-use crate::event_store::{AppendError, AppendRequest, Claim, ClaimChange, ExpectedVersion, Fence};
+use crate::event_store::{AppendError, AppendRequest, Claim, ClaimChange};
 use crate::log::envelope::{self, Unstamped};
 use crate::log::settings::{
     APPEND_BYTES_MAX, CLAIMS_PER_APPEND_MAX, EVENTS_PER_APPEND_MAX, PAYLOAD_BYTES_MAX,
     STREAMS_PER_APPEND_MAX,
 };
-use crate::stream::{StreamId, check_name};
+use crate::stream::check_name;
 
 /// An append that only lacks its place.
 #[derive(Debug)]
 pub(super) struct Draft {
-    pub(super) append_id: AppendId,
+    pub(super) request: AppendRequest,
     /// Over writes and claims; see [`envelope::append_digest`].
     pub(super) digest: [u8; 32],
-    pub(super) fence: Option<Fence>,
-    pub(super) node_id: crate::event::NodeId,
-    pub(super) writes: Vec<DraftWrite>,
-    pub(super) claims: Vec<ClaimChange>,
-    /// Of all events.
-    pub(super) event_count: u32,
+    /// Of all events of all writes, in order.
+    pub(super) records: Vec<Unstamped>,
     /// Of all records.
     pub(super) bytes: usize,
-}
-
-#[derive(Debug)]
-pub(super) struct DraftWrite {
-    pub(super) stream: StreamId,
-    pub(super) expected: ExpectedVersion,
-    pub(super) events: Vec<DraftEvent>,
-}
-
-#[derive(Debug)]
-pub(super) struct DraftEvent {
-    pub(super) event: NewEvent,
-    pub(super) record: Unstamped,
 }
 
 impl Draft {
@@ -114,41 +96,8 @@ fn encode(request: AppendRequest) -> Result<Draft, StorageError> {
             "the append has {bytes} bytes, at most {APPEND_BYTES_MAX} are allowed"
         )));
     }
-    let digests: Vec<_> = records.iter().map(Unstamped::digest).collect();
-    let digest = envelope::append_digest(&request, &digests)?;
-    Ok(assemble(request, digest, records, bytes))
-}
-
-fn assemble(
-    request: AppendRequest,
-    digest: [u8; 32],
-    records: Vec<Unstamped>,
-    bytes: usize,
-) -> Draft {
-    let event_count = u32::try_from(records.len()).unwrap_or(u32::MAX);
-    let mut records = records.into_iter();
-    let draft = |write: crate::event_store::StreamWrite| DraftWrite {
-        stream: write.stream,
-        expected: write.expected,
-        // The events stand first: zip asks them first, so no record of the next write is lost.
-        events: write
-            .events
-            .into_iter()
-            .zip(records.by_ref())
-            .map(|(event, record)| DraftEvent { event, record })
-            .collect(),
-    };
-    let writes = request.writes.into_iter().map(draft).collect();
-    Draft {
-        append_id: request.append_id,
-        digest,
-        fence: request.fence,
-        node_id: request.node_id,
-        writes,
-        claims: request.claims,
-        event_count,
-        bytes,
-    }
+    let digest = envelope::append_digest(&request, &records)?;
+    Ok(Draft { request, digest, records, bytes })
 }
 
 /// Up to this many values are compared pair by pair, without a list of their own.

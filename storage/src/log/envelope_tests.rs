@@ -109,7 +109,7 @@ fn digest(request: &AppendRequest) -> [u8; 32] {
         .writes
         .iter()
         .flat_map(|write| write.events.iter().map(|event| (&write.stream, event)))
-        .map(|(stream, event)| Unstamped::new(stream, event, &request.node_id).unwrap().digest())
+        .map(|(stream, event)| Unstamped::new(stream, event, &request.node_id).unwrap())
         .collect();
     append_digest(request, &events).unwrap()
 }

@@ -3,14 +3,13 @@
 //! The store is the truth; this is its part that is needed again and again, kept right by the only
 //! writer. Only the appender's task touches it.
 
-use std::collections::HashSet;
-
 use crate::error::StorageError;
 use crate::event::{AppendId, EventType, RecordedEvent};
 use crate::event_store::{Claim, Epoch, Shard};
 use crate::kv::{Kv, Space, WriteBatch};
 use crate::log::cache::Cache;
 use crate::log::envelope;
+use crate::log::hashing::{Hashing, Set};
 use crate::log::intern::Interner;
 use crate::log::keys;
 use crate::log::keys::append_id::Made;
@@ -32,14 +31,17 @@ pub(super) struct Heads {
     /// `None`: nobody has an entry.
     pub(super) claims: Cache<Claim, Option<Held>>,
     pub(super) epochs: Cache<Shard, Epoch>,
-    /// Appends that were made. An id that is not here after the prefetch was never used.
-    pub(super) append_ids: Cache<AppendId, Made>,
+    pub(super) append_ids: AppendIds,
     pub(super) marks: Marks,
 }
 
 impl Heads {
     /// Reads the end of the log.
-    pub(super) async fn load<K: Kv>(kv: &K, settings: &LogSettings) -> Result<Self, StorageError> {
+    pub(super) async fn load<K: Kv>(
+        kv: &K,
+        settings: &LogSettings,
+        hashing: Hashing,
+    ) -> Result<Self, StorageError> {
         let last = kv.scan(Space::Events, keys::event::range(0, u64::MAX, true, 1)).await?;
         let (position, chain) = match last.first() {
             Some((key, record)) => {
@@ -52,11 +54,11 @@ impl Heads {
         Ok(Self {
             position,
             chain,
-            streams: Cache::new(settings.streams_cached),
-            claims: Cache::new(settings.claims_cached),
-            epochs: Cache::new(EPOCHS_CACHED),
-            append_ids: Cache::new(settings.append_ids_cached),
-            marks: Marks::default(),
+            streams: Cache::new(settings.streams_cached, hashing),
+            claims: Cache::new(settings.claims_cached, hashing),
+            epochs: Cache::new(EPOCHS_CACHED, hashing),
+            append_ids: AppendIds::load(kv, settings, hashing).await?,
+            marks: Marks::new(hashing),
         })
     }
 
@@ -69,16 +71,62 @@ impl Heads {
     }
 }
 
+/// Appends that were made. An id that is not here after the prefetch was never used.
+///
+/// Callers draw UUIDv7, so a new append nearly always has a greater id than all older ones, and then
+/// nothing need be read to know that it is new.
+#[derive(Debug)]
+pub(super) struct AppendIds {
+    made: Cache<AppendId, Made>,
+    /// The greatest id that was made and may not be in `made` any more.
+    forgotten: Option<AppendId>,
+}
+
+impl AppendIds {
+    async fn load<K: Kv>(
+        kv: &K,
+        settings: &LogSettings,
+        hashing: Hashing,
+    ) -> Result<Self, StorageError> {
+        let greatest = kv.scan(Space::Index, keys::append_id::greatest_first(1)).await?;
+        let greatest = greatest.first().map(|(key, _)| keys::append_id::decode_key(key));
+        let made = Cache::new(settings.append_ids_cached, hashing);
+        Ok(Self { made, forgotten: greatest.transpose()? })
+    }
+
+    pub(super) fn get(&self, id: AppendId) -> Option<&Made> {
+        self.made.get(&id)
+    }
+
+    /// Whether only the store can tell if the id was used.
+    pub(super) fn is_unknown(&self, id: AppendId) -> bool {
+        self.forgotten.is_some_and(|forgotten| id <= forgotten) && self.made.get(&id).is_none()
+    }
+
+    pub(super) fn insert(&mut self, id: AppendId, made: Made) {
+        self.made.insert(id, made);
+    }
+
+    fn age(&mut self) {
+        let forgotten = &mut self.forgotten;
+        self.made.age_with(|id| *forgotten = (*forgotten).max(Some(*id)));
+    }
+}
+
 /// With what the newest block is marked already. Forgotten at a restart: a mark written twice is the
 /// same mark.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Marks {
     block: u64,
-    event_types: HashSet<EventType>,
-    categories: HashSet<Box<str>>,
+    event_types: Set<EventType>,
+    categories: Set<Box<str>>,
 }
 
 impl Marks {
+    fn new(hashing: Hashing) -> Self {
+        Self { block: 0, event_types: hashing.set(), categories: hashing.set() }
+    }
+
     /// Marks the event's block with its type and category.
     pub(super) fn put(&mut self, batch: &mut WriteBatch, event: &RecordedEvent) {
         let block = block::block_of(event.position);

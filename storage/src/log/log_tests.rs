@@ -134,6 +134,47 @@ async fn a_failed_read_refuses_the_append_and_stops_nothing() {
     assert_eq!(log.append(request(1)).await.unwrap().position, GlobalPosition(1));
 }
 
+/// Whether an id is new is told without reading when it is greater than all that were forgotten: ids
+/// that are not, in any order and over a reopening, must be found as well.
+#[tokio::test]
+async fn an_id_is_known_for_ever_whatever_the_order_of_the_ids() {
+    let kv = MemoryKv::new();
+    let settings = LogSettings { append_ids_cached: 4, ..LogSettings::default() };
+    let open = || Log::open(kv.clone(), SystemClock::default(), &SystemEntropy, settings);
+    let mut log = open().await.unwrap();
+    // 7 generates every number below 101 but 0: up and down, neighbours far apart.
+    let ids: Vec<u128> =
+        (0..100).scan(1, |id, _| Some(std::mem::replace(id, *id * 7 % 101))).collect();
+    let mut made = Vec::new();
+    for (at, id) in ids.iter().enumerate() {
+        if at % 33 == 32 {
+            log.close().await;
+            log = open().await.unwrap();
+        }
+        made.push((*id, log.append(request(*id)).await.unwrap()));
+        for (id, first) in &made {
+            assert_eq!(log.append(request(*id)).await.as_ref(), Ok(first), "id {id} after {at}");
+        }
+    }
+    assert_eq!(log.head().await.unwrap(), GlobalPosition(100));
+}
+
+/// A new append with an id greater than all before reads nothing, however many were forgotten.
+#[tokio::test]
+async fn ids_in_the_order_of_time_are_new_without_a_read() {
+    let kv = FailingKv::default();
+    let settings = LogSettings { append_ids_cached: 4, ..LogSettings::default() };
+    let log =
+        Log::open(kv.clone(), SystemClock::default(), &SystemEntropy, settings).await.unwrap();
+    log.append(request(1)).await.unwrap();
+    kv.fails.reads.store(true, Ordering::Relaxed);
+    for id in 2..60 {
+        log.append(request(id)).await.unwrap();
+    }
+    let old = log.append(request(1)).await.unwrap_err();
+    assert!(matches!(old, AppendError::Unavailable(_)), "an old one needs the store: {old}");
+}
+
 #[tokio::test]
 async fn requests_that_wait_share_one_synced_write() {
     let kv = MemoryKv::new();

@@ -9,12 +9,14 @@
 //! spawns anything but the appender, once, in [`Log::open`].
 
 mod appender;
+mod arena;
 mod cache;
 mod claims;
 mod counters;
 mod draft;
 pub(crate) mod envelope;
 mod expiry;
+mod hashing;
 mod heads;
 pub(crate) mod intern;
 pub(crate) mod keys;
@@ -53,6 +55,7 @@ use crate::stream::{GlobalPosition, StreamId, StreamVersion};
 use appender::{Appender, Job, Message, Queued, Raise};
 use counters::Counters;
 use draft::Draft;
+use hashing::Hashing;
 use heads::Heads;
 use published::Published;
 use settings::{APPEND_BYTES_MAX, READ_LIMIT_MAX, SHARDS_PER_RAISE_MAX};
@@ -117,14 +120,15 @@ impl<K: Kv, C: Clock> Log<K, C> {
         settings: LogSettings,
     ) -> Result<Self, StorageError> {
         let identity = identity(&kv, &clock, entropy).await?;
-        let heads = Heads::load(&kv, &settings).await?;
+        let hashing = Hashing::draw(entropy);
+        let heads = Heads::load(&kv, &settings, hashing).await?;
         let room = settings.queue_bytes_max.max(APPEND_BYTES_MAX) / ROOM_UNIT_BYTES + 1;
         let shared = Arc::new(Shared {
             kv,
             clock,
             settings,
             identity,
-            published: Published::new(heads.position, &settings),
+            published: Published::new(heads.position, &settings, hashing),
             counters: Counters::default(),
             room: Arc::new(Semaphore::new(room)),
             stopped: OnceLock::new(),

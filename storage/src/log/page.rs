@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::clock::Clock;
 use crate::error::StorageError;
 use crate::event::RecordedEvent;
-use crate::event_store::{AllPage, AllQuery, Direction};
+use crate::event_store::{AllPage, AllQuery, Direction, Filter};
 use crate::kv::{Kv, Space};
 use crate::log::Shared;
 use crate::log::envelope;
@@ -76,12 +76,13 @@ impl<'a> Page<'a> {
         settings: &'a LogSettings,
         head: GlobalPosition,
     ) -> Self {
+        let sure = if query.filter == Filter::ALL { query.limit.min(SCAN_MAX) } else { 0 };
         Self {
             query,
             settings,
             head,
             names: Interner::default(),
-            events: Vec::new(),
+            events: Vec::with_capacity(sure),
             examined: 0,
             bytes: 0,
             last: None,
@@ -114,7 +115,7 @@ impl<'a> Page<'a> {
     /// How many records the next scan should bring.
     pub(super) fn scan_limit(&self) -> usize {
         let room = self.settings.page_examined_max.saturating_sub(self.examined).max(1);
-        let wanted = if self.query.filter == crate::event_store::Filter::ALL {
+        let wanted = if self.query.filter == Filter::ALL {
             self.query.limit - self.events.len()
         } else {
             room

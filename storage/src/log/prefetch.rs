@@ -43,20 +43,20 @@ fn collect(missed: &mut Vec<Missing>, heads: &Heads, job: &Job) {
 }
 
 fn collect_append(missed: &mut Vec<Missing>, heads: &Heads, draft: &Draft) {
-    if heads.append_ids.get(&draft.append_id).is_none() {
-        missed.push(Missing::AppendId(draft.append_id));
+    if heads.append_ids.is_unknown(draft.request.append_id) {
+        missed.push(Missing::AppendId(draft.request.append_id));
     }
-    for write in &draft.writes {
+    for write in &draft.request.writes {
         if heads.streams.get(&write.stream).is_none() {
             missed.push(Missing::Stream(write.stream.clone()));
         }
     }
-    for change in &draft.claims {
+    for change in &draft.request.claims {
         if heads.claims.get(change.claim()).is_none() {
             missed.push(Missing::Claim(change.claim().clone()));
         }
     }
-    if let Some(fence) = draft.fence {
+    if let Some(fence) = draft.request.fence {
         collect_epoch(missed, heads, fence.shard);
     }
 }

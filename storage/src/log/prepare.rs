@@ -4,12 +4,17 @@
 //! is admitted has changed the heads, so the next one does. Its changes to the store wait in the batch;
 //! should writing that fail, the heads are worthless and the log stops.
 
+use bytes::{Bytes, BytesMut};
+
 use crate::clock::Timestamp;
-use crate::event::{AppendId, RecordedEvent};
-use crate::event_store::{AppendError, Appended, Claim, ClaimChange, Epoch, Fence, Shard};
+use crate::event::{AppendId, NodeId, RecordedEvent};
+use crate::event_store::{
+    AppendError, AppendRequest, Appended, Claim, ClaimChange, Epoch, Fence, Shard, StreamWrite,
+};
 use crate::kv::{Space, WriteBatch};
-use crate::log::draft::{Draft, DraftWrite};
-use crate::log::envelope::Stamp;
+use crate::log::arena::Arena;
+use crate::log::draft::Draft;
+use crate::log::envelope::{Stamp, Stamped, Unstamped};
 use crate::log::heads::Heads;
 use crate::log::keys;
 use crate::log::keys::append_id::Made;
@@ -17,11 +22,38 @@ use crate::log::keys::claim::Held;
 use crate::log::keys::stream::Run;
 use crate::stream::{GlobalPosition, StreamId, StreamVersion};
 
+/// A record, the run of its stream, its correlation id, the append id.
+const CHANGES_PER_REQUEST: usize = 4;
+
+/// Keys and index values of one event, with names of the length of a UUID.
+const KEY_BYTES_PER_REQUEST: usize = 256;
+
 /// What one write to the store will hold, and what it makes visible.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) batch: WriteBatch,
     pub(super) events: Vec<RecordedEvent>,
+    keys: Arena,
+}
+
+impl Prepared {
+    /// With room for some requests of a few events.
+    pub(super) fn for_requests(requests: usize) -> Self {
+        let keys = Arena::of_chunks(KEY_BYTES_PER_REQUEST * requests);
+        let batch = WriteBatch { changes: Vec::with_capacity(CHANGES_PER_REQUEST * requests) };
+        Self { batch, events: Vec::with_capacity(requests), keys }
+    }
+
+    fn put_record(&mut self, position: GlobalPosition, record: Bytes) {
+        let key = self.keys.cut(|key| keys::event::put_key(key, position));
+        self.batch.put(Space::Events, key, record);
+    }
+
+    fn put_index(&mut self, key: impl FnOnce(&mut BytesMut), value: impl FnOnce(&mut BytesMut)) {
+        let key = self.keys.cut(key);
+        let value = self.keys.cut(value);
+        self.batch.put(Space::Index, key, value);
+    }
 }
 
 /// An append that is answered with `Ok`.
@@ -40,12 +72,13 @@ pub(super) fn append(
     draft: Draft,
     now: Timestamp,
 ) -> Result<Admitted, AppendError> {
-    if let Some(made) = heads.append_ids.get(&draft.append_id) {
-        return replay(draft.append_id, &draft.digest, made);
+    let request = &draft.request;
+    if let Some(made) = heads.append_ids.get(request.append_id) {
+        return replay(request.append_id, &draft.digest, made);
     }
-    check_fence(heads, draft.fence)?;
-    draft.writes.iter().try_for_each(|write| check_version(heads, write))?;
-    check_claims(heads, &draft.claims, now)?;
+    check_fence(heads, request.fence)?;
+    request.writes.iter().try_for_each(|write| check_version(heads, write))?;
+    check_claims(heads, &request.claims, now)?;
     Ok(Admitted::New(apply(heads, prepared, draft, now)))
 }
 
@@ -84,7 +117,7 @@ fn check_fence(heads: &Heads, fence: Option<Fence>) -> Result<(), AppendError> {
     Ok(())
 }
 
-fn check_version(heads: &Heads, write: &DraftWrite) -> Result<(), AppendError> {
+fn check_version(heads: &Heads, write: &StreamWrite) -> Result<(), AppendError> {
     let actual = current_version(heads, write);
     if write.expected.admits(actual) {
         return Ok(());
@@ -143,29 +176,43 @@ fn check_claim(change: &ClaimChange, holder: Option<&StreamId>) -> Result<(), Ap
 
 fn apply(heads: &mut Heads, prepared: &mut Prepared, draft: Draft, now: Timestamp) -> Appended {
     let first = prepared.events.len();
-    let Draft { append_id, digest, node_id, writes, claims, event_count, .. } = draft;
+    let Draft { request, digest, records, .. } = draft;
+    let AppendRequest { append_id, node_id, writes, claims, .. } = request;
+    let events = u32::try_from(records.len()).unwrap_or(u32::MAX);
+    let mut records = records.into_iter();
     let mut versions = Vec::with_capacity(writes.len());
     for write in writes {
-        versions.push(apply_write(heads, prepared, write, &node_id, now));
+        let made = By { node_id: &node_id, now };
+        versions.push(apply_write(heads, prepared, write, &mut records, made));
     }
-    index_correlations(&mut prepared.batch, &prepared.events[first..]);
+    index_correlations(prepared, first);
     for change in claims {
         apply_claim(heads, &mut prepared.batch, change, now);
     }
-    let appended = Appended { position: heads.position, events: event_count, versions };
+    let appended = Appended { position: heads.position, events, versions };
     let made = Made { digest, appended: appended.clone() };
-    let key = keys::append_id::key(append_id);
-    prepared.batch.put(Space::Index, key, keys::append_id::value(&made));
+    prepared.put_index(
+        |key| keys::append_id::put_key(key, append_id),
+        |value| keys::append_id::put_value(value, &made),
+    );
     heads.append_ids.insert(append_id, made);
     appended
 }
 
+/// Who appends, and when the log takes it.
+#[derive(Clone, Copy)]
+struct By<'a> {
+    node_id: &'a NodeId,
+    now: Timestamp,
+}
+
+/// `records` are those of this write's events and of all writes behind it.
 fn apply_write(
     heads: &mut Heads,
     prepared: &mut Prepared,
-    write: DraftWrite,
-    node_id: &crate::event::NodeId,
-    now: Timestamp,
+    write: StreamWrite,
+    records: &mut impl Iterator<Item = Unstamped>,
+    by: By<'_>,
 ) -> StreamVersion {
     let before = current_version(heads, &write);
     let Ok(events @ 1..) = u32::try_from(write.events.len()) else { return before };
@@ -175,44 +222,49 @@ fn apply_write(
         events,
     };
     let mut version = before;
-    for draft in write.events {
+    // The events stand first: zip asks them first, so no record of the next write is lost.
+    for (event, record) in write.events.into_iter().zip(records) {
         version.0 += 1;
         heads.position.0 += 1;
-        let stamp = Stamp { position: heads.position, version, recorded_at: now };
-        let stamped = draft.record.stamp(stamp, &heads.chain);
-        heads.chain = stamped.chain;
-        let key = keys::event::key(stamp.position);
-        prepared.batch.put(Space::Events, key, stamped.bytes);
+        let stamp = Stamp { position: heads.position, version, recorded_at: by.now };
+        let Stamped { bytes, payload, chain } = record.stamp(stamp, &heads.chain);
+        heads.chain = chain;
+        prepared.put_record(stamp.position, bytes);
         let event = RecordedEvent {
             position: stamp.position,
             stream: write.stream.clone(),
             version,
-            id: draft.event.id,
-            event_type: draft.event.event_type,
-            schema_version: draft.event.schema_version,
-            correlation_id: draft.event.correlation_id,
-            causation_id: draft.event.causation_id,
-            node_id: node_id.clone(),
-            recorded_at: now,
-            payload: stamped.payload,
-            chain: stamped.chain,
+            id: event.id,
+            event_type: event.event_type,
+            schema_version: event.schema_version,
+            correlation_id: event.correlation_id,
+            causation_id: event.causation_id,
+            node_id: by.node_id.clone(),
+            recorded_at: by.now,
+            payload,
+            chain,
         };
         heads.marks.put(&mut prepared.batch, &event);
         prepared.events.push(event);
     }
-    let key = keys::stream::key(&write.stream, run.first_version);
-    prepared.batch.put(Space::Index, key, keys::stream::value(run));
+    prepared.put_index(
+        |key| keys::stream::put_key(key, &write.stream, run.first_version),
+        |value| keys::stream::put_value(value, run),
+    );
     heads.streams.insert(write.stream, version);
     version
 }
 
-/// Neighbours with one correlation id share an entry.
-fn index_correlations(batch: &mut WriteBatch, events: &[RecordedEvent]) {
-    for run in events.chunk_by(|a, b| a.correlation_id == b.correlation_id) {
-        let key = keys::correlation::key(&run[0].correlation_id, run[0].position);
+/// Of the events from the one at `first` on: neighbours with one correlation id share an entry.
+fn index_correlations(prepared: &mut Prepared, first: usize) {
+    let Prepared { batch, events, keys } = prepared;
+    for run in events[first..].chunk_by(|a, b| a.correlation_id == b.correlation_id) {
         let events = u32::try_from(run.len()).unwrap_or(u32::MAX);
-        let run = keys::correlation::Run { first_position: run[0].position, events };
-        batch.put(Space::Index, key, keys::correlation::value(run));
+        let run_of = keys::correlation::Run { first_position: run[0].position, events };
+        let id = &run[0].correlation_id;
+        let key = keys.cut(|key| keys::correlation::put_key(key, id, run_of.first_position));
+        let value = keys.cut(|value| keys::correlation::put_value(value, run_of));
+        batch.put(Space::Index, key, value);
     }
 }
 
@@ -238,7 +290,7 @@ fn apply_claim(heads: &mut Heads, batch: &mut WriteBatch, change: ClaimChange, n
     heads.claims.insert(claim, held);
 }
 
-fn current_version(heads: &Heads, write: &DraftWrite) -> StreamVersion {
+fn current_version(heads: &Heads, write: &StreamWrite) -> StreamVersion {
     *heads.streams.get(&write.stream).expect("the prefetch loads every stream of the batch")
 }
 

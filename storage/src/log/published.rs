@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::event::RecordedEvent;
 use crate::event_store::{AllPage, AllQuery, Direction};
+use crate::log::hashing::Hashing;
 use crate::log::ring::Ring;
 use crate::log::settings::LogSettings;
 use crate::stream::{GlobalPosition, StreamId};
@@ -22,8 +23,11 @@ pub(super) struct Published {
 }
 
 impl Published {
-    pub(super) fn new(head: GlobalPosition, settings: &LogSettings) -> Self {
-        Self { ring: RwLock::new(Ring::new(head, settings)), wake: watch::Sender::new(head) }
+    pub(super) fn new(head: GlobalPosition, settings: &LogSettings, hashing: Hashing) -> Self {
+        Self {
+            ring: RwLock::new(Ring::new(head, settings, hashing)),
+            wake: watch::Sender::new(head),
+        }
     }
 
     /// Makes events visible that are durable now.

@@ -1,9 +1,10 @@
 //! The newest events in memory: what live subscribers and loads at the tail read.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::event::RecordedEvent;
 use crate::event_store::{AllPage, AllQuery, Direction, Filter};
+use crate::log::hashing::{Hashing, Map};
 use crate::log::settings::LogSettings;
 use crate::stream::{GlobalPosition, StreamId};
 
@@ -13,6 +14,10 @@ const EVENT_OVERHEAD_BYTES: usize = 512;
 /// Events looked at by one read: the ring is locked meanwhile, and the appender waits.
 const EXAMINED_MAX: usize = 1_024;
 
+/// Something rare further than this from the head is found by its index. Nearer, looking at each event
+/// is less: those who follow the log a little behind it read nothing from the store.
+const LOOKED_THROUGH_MAX: u64 = 8 * EXAMINED_MAX as u64;
+
 /// The newest events, side by side up to the head.
 #[derive(Debug)]
 pub(super) struct Ring {
@@ -21,7 +26,7 @@ pub(super) struct Ring {
     events: VecDeque<Kept>,
     bytes: usize,
     /// Streams with events in the ring.
-    streams: HashMap<StreamId, Tail>,
+    streams: Map<StreamId, Tail>,
     events_max: usize,
     bytes_max: usize,
 }
@@ -41,12 +46,12 @@ struct Tail {
 }
 
 impl Ring {
-    pub(super) fn new(head: GlobalPosition, settings: &LogSettings) -> Self {
+    pub(super) fn new(head: GlobalPosition, settings: &LogSettings, hashing: Hashing) -> Self {
         Self {
             head,
             events: VecDeque::new(),
             bytes: 0,
-            streams: HashMap::new(),
+            streams: hashing.map(),
             events_max: settings.ring_events_max,
             bytes_max: settings.ring_bytes_max,
         }
@@ -181,9 +186,8 @@ impl Ring {
         Some(AllPage { events, next: if end { GlobalPosition::START } else { next }, end })
     }
 
-    /// Something rare among many events is found by its index; at the tail, looking at each is less.
     fn index_is_quicker(&self, filter: &Filter, distance: u64) -> bool {
-        *filter != Filter::ALL && distance > EXAMINED_MAX as u64
+        *filter != Filter::ALL && distance > LOOKED_THROUGH_MAX
     }
 
     fn shrink(&mut self) -> Vec<RecordedEvent> {

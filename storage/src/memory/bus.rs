@@ -132,8 +132,12 @@ impl Topic {
         settings: BusSettings,
     ) -> Result<(), StorageError> {
         let mut parts: Vec<Vec<Message>> = vec![Vec::new(); self.partitions.len()];
+        let mut place = 0;
         for message in messages {
-            parts[partition_of(&message.key, self.partitions.len())].push(message);
+            // What one append brought has one key and comes side by side.
+            let same = parts[place].last().is_some_and(|last| last.key == message.key);
+            place = if same { place } else { partition_of(&message.key, parts.len()) };
+            parts[place].push(message);
         }
         let evicted = self.room(topic, &parts, settings)?;
         for (index, (part, evicted)) in parts.into_iter().zip(evicted).enumerate() {

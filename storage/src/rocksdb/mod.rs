@@ -26,6 +26,7 @@ use crate::kv::{Durability, Entry, Kv, Range, Space, WriteBatch};
 
 use errors::failed;
 use options::{EVENTS, INDEX};
+use scan::Reading;
 
 /// An ordered store in a data folder; clones are the same store. The folder is free again when the last
 /// clone is dropped.
@@ -110,7 +111,7 @@ impl RocksKv {
         let (_, events) = self.place(Space::Events)?;
         let (_, index) = self.place(Space::Index)?;
         let mut rocks = RocksBatch::with_capacity_bytes(size_hint(&batch));
-        for (space, key, value) in &batch.changes {
+        for (space, key, value) in in_key_order(&batch) {
             let family = match space {
                 Space::Events => events,
                 Space::Index => index,
@@ -194,7 +195,8 @@ impl Kv for RocksKv {
 
     async fn scan(&self, space: Space, range: Range) -> Result<Vec<Entry>, StorageError> {
         let (db, family) = self.place(space)?;
-        scan::scan(db, family, &range).map_err(|error| self.failed("scan", &error))
+        let reading = Reading::of(space, &range);
+        scan::scan(db, family, &range, reading).map_err(|error| self.failed("scan", &error))
     }
 
     async fn flush(&self, space: Space) -> Result<(), StorageError> {
@@ -217,6 +219,15 @@ fn check_wal(path: &Path) -> Result<(), StorageError> {
             path.display()
         ))),
     }
+}
+
+/// RocksDB's table in memory remembers where the last key went: a neighbour is put there at once, and
+/// any other key is searched for from the top, along paths that are out of the processor's cache. Changes
+/// of one key stay in their order.
+fn in_key_order(batch: &WriteBatch) -> Vec<&(Space, Bytes, Option<Bytes>)> {
+    let mut changes: Vec<_> = batch.changes.iter().collect();
+    changes.sort_by(|(a_space, a, _), (b_space, b, _)| a_space.cmp(b_space).then_with(|| a.cmp(b)));
+    changes
 }
 
 fn put_or_delete(

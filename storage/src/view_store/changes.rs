@@ -65,6 +65,8 @@ impl Changes {
     /// What must be written, given the old rows in the order of [`Self::rows`].
     pub(super) fn against(self, old: &[Option<Bytes>]) -> Result<Plan, StorageError> {
         let mut plan = Plan::default();
+        // A document that comes into being has a handful of entries.
+        plan.batch.changes.reserve(4 * self.0.len());
         for (change, old) in self.0.into_iter().zip(old) {
             plan.add(change, old.as_ref())?;
         }

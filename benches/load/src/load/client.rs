@@ -41,6 +41,7 @@ pub(crate) struct Client {
     number: usize,
     requests: Arc<Requests>,
     window: Window,
+    pause: Duration,
     clock: SystemClock,
     tally: Tally,
 }
@@ -82,9 +83,10 @@ impl Client {
         number: usize,
         requests: Arc<Requests>,
         window: Window,
+        pause: Duration,
         clock: SystemClock,
     ) -> Self {
-        Self { number, requests, window, clock, tally: Tally::default() }
+        Self { number, requests, window, pause, clock, tally: Tally::default() }
     }
 
     /// Sends requests until the window is over.
@@ -117,6 +119,9 @@ impl Client {
                 }
                 Verdict::Expected => {}
                 Verdict::Unexpected(what) => self.tally.complain(what),
+            }
+            if !self.pause.is_zero() {
+                self.clock.sleep(self.pause).await;
             }
         }
     }

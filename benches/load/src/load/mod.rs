@@ -62,6 +62,10 @@ pub(crate) struct LoadArgs {
     /// Take it during the measured window instead.
     #[arg(long, requires = "sync_dir")]
     pub(crate) sync_during: bool,
+    /// Milliseconds between an answer and a client's next request, and between two syncs: a probe of a
+    /// loaded machine is no load of its own.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) pause_ms: u64,
 }
 
 /// Measures and prints.
@@ -107,9 +111,14 @@ fn start_clients(
 ) -> Vec<tokio::task::JoinHandle<Tally>> {
     let run_id = SystemEntropy.next_u64();
     let requests = Arc::new(Requests::new(args.kind, args.address, args.token.as_deref(), run_id));
-    (0..args.clients)
-        .map(|number| tokio::spawn(Client::new(number, requests.clone(), window, clock).run()))
-        .collect()
+    let client = |number| Client::new(number, requests.clone(), window, args.pause(), clock);
+    (0..args.clients).map(|number| tokio::spawn(client(number).run())).collect()
+}
+
+impl LoadArgs {
+    fn pause(&self) -> Duration {
+        Duration::from_millis(self.pause_ms)
+    }
 }
 
 /// Syncs in turn with the load, on a thread that may block.
@@ -119,14 +128,19 @@ fn sync_during(
     clock: SystemClock,
 ) -> Option<tokio::task::JoinHandle<Result<Samples, Failure>>> {
     let dir = args.sync_dir.clone().filter(|_| args.sync_during)?;
-    Some(tokio::task::spawn_blocking(move || {
+    let pause = args.pause();
+    Some(tokio::spawn(async move {
         let mut probe = SyncProbe::create(&dir, SYNC_BYTES)?;
         let mut samples = Samples::default();
         while clock.monotonic() < window.to {
-            let took = probe.sync_once()?;
+            let synced = tokio::task::spawn_blocking(move || (probe.sync_once(), probe));
+            let (took, back) = synced.await.context("the sync probe stopped")?;
+            probe = back;
+            let took = took?;
             if clock.monotonic() >= window.from {
                 samples.record(took);
             }
+            clock.sleep(pause).await;
         }
         Ok(samples)
     }))

@@ -71,20 +71,25 @@ pub(crate) struct SagaRow {
 pub(crate) struct AppendRow {
     /// Concurrent writers.
     pub(crate) writers: usize,
-    /// Ours, appends a second.
-    pub(crate) ours_per_second: f64,
-    /// Ours, p50.
-    pub(crate) ours_p50_us: f64,
-    /// One gathering appender, appends a second.
-    pub(crate) gather_per_second: f64,
-    /// One gathering appender, p50.
-    pub(crate) gather_p50_us: f64,
-    /// Each writer its own batch, appends a second.
-    pub(crate) own_per_second: f64,
-    /// Each writer its own batch, p50.
-    pub(crate) own_p50_us: f64,
+    /// Our log.
+    pub(crate) ours: AppendFigures,
+    /// Raw, one gathering appender.
+    pub(crate) gather: AppendFigures,
+    /// Raw, each writer its own batch.
+    pub(crate) own: AppendFigures,
     /// Ours over the better raw way: the median of the rounds' ratios.
     pub(crate) ratio: f64,
+}
+
+/// What one way of appending did: the median of its rounds, each figure by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AppendFigures {
+    /// Appends a second.
+    pub(crate) per_second: f64,
+    /// From handing an append over to its answer.
+    pub(crate) p50_us: f64,
+    /// CPU time an append, of the whole process: flushes and compactions count.
+    pub(crate) cpu_us_each: f64,
 }
 
 /// Reading everything by our log and by a raw iterator over the same store.

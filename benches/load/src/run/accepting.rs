@@ -1,7 +1,13 @@
 //! Accepting alone: `POST /orders` without wait at 64 clients, beside one sync and one bare HTTP round
-//! trip under the same load. And, from the same node, resident memory at its start.
+//! trip under the same load. And resident memory at the node's start.
+//!
+//! Alone means that the sagas which follow from the orders stand still: the payment gateway answers
+//! nothing within the window. Under the same load means while the 64 clients load the machine: one more
+//! client asks a bare server, and a probe syncs, on the same cores and the same disk. What accepting takes
+//! while the sagas run is a row beside it, and so is a bare acceptor under 64 clients of its own, which does
+//! one round trip and one shared sync and nothing else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sagaline_storage::clock::{Clock, SystemClock};
@@ -19,61 +25,150 @@ use crate::samples::median;
 use crate::usage;
 
 const CLIENTS: usize = 64;
+/// Between two questions of the probe.
+const PROBE_PAUSE_MS: &str = "5";
 const MIB: f64 = 1_048_576.0;
 /// A node counts as idle when it uses less than this much CPU time in [`SETTLE_PAUSE`].
 const SETTLED_CPU: Duration = Duration::from_millis(20);
 const SETTLE_PAUSE: Duration = Duration::from_millis(500);
-/// A backlog that is not worked off after this long is a finding of its own.
+/// A node that is busy for so long with nothing to do is a finding of its own.
 const SETTLE_MAX: Duration = Duration::from_secs(120);
+/// One call at a time, and none answered within any profile's window; every order finds room.
+const STANDSTILL: [(&str, &str); 3] = [
+    ("GATEWAY_FAKE_LATENCY", "60s"),
+    ("PARTICIPANT_CALLS_MAX", "1"),
+    ("SAGAS_IN_FLIGHT_MAX", "10000000"),
+];
+
+/// What one round tells.
+struct Round {
+    /// Orders while their sagas stand still.
+    alone: LoadFigures,
+    /// One client of a bare HTTP server, and syncs in turn, meanwhile.
+    beside: LoadFigures,
+    /// The bare acceptor under 64 clients.
+    bare: LoadFigures,
+    /// Orders while their sagas run.
+    busy: LoadFigures,
+}
 
 /// Takes all rounds and says which bars hold.
 pub(crate) async fn measure(args: &RunArgs, findings: &mut Findings) -> Result<(), Failure> {
-    let data_dir = empty_dir(&args.data_dir, "accepting")?;
-    let node = Process::start_sagaline(&binary(args)?, &data_dir, &[]).await?;
-    settle(node.pid()).await?;
-    let start_mib = usage::resident_bytes(node.pid())? as f64 / MIB;
-    findings.bar(Bar::new("memory_at_start", start_mib, "MiB", Bound::Below(60.0)));
-
-    let bare = Process::start_part("participant", &["--threads".into(), "2".into()]).await?;
-    let token = register(&node).await?;
-    let mut ratios = Vec::new();
-    for _ in 0..args.profile.rounds() {
-        let beside = load(args, &bare, "bare", None).await?;
-        let orders = load(args, &node, "order", Some(&token)).await?;
-        settle(node.pid()).await?;
-        if orders.errors > 0 {
-            return Err(Failure::new(format!("{} orders were not accepted", orders.errors)));
-        }
-        let once = beside.fdatasync.p50_us + beside.latency.p50_us;
-        ratios.push(orders.latency.p50_us / once);
-        findings.row(Row::single("orders accepted, 64 clients", orders.per_second, "1/s"));
-        findings.row(Row::single("accepting an order, p50", orders.latency.p50_us, "µs"));
-        findings.row(Row::single("one sync + one bare round trip, p50", once, "µs"));
+    let mut rounds = Vec::new();
+    for number in 0..args.profile.rounds() {
+        let at_start = (number == 0).then_some(&mut *findings);
+        let round = take(args, at_start).await?;
+        tell(&round, findings);
+        rounds.push(round);
     }
-    let ratio = median(&ratios);
+    let ratio = |round: &Round| round.alone.latency.p50_us / round.once_us();
+    let ratio = median(&rounds.iter().map(ratio).collect::<Vec<_>>());
     findings.bar(Bar::new("accepting_p50_over_bare_64", ratio, "x", Bound::AtMost(2.0)));
-    let after_mib = usage::resident_bytes(node.pid())? as f64 / MIB;
-    findings.row(Row::single("resident memory after accepting", after_mib, "MiB"));
     Ok(())
 }
 
-/// The bare server is loaded while the disk is synced in turns.
+async fn take(args: &RunArgs, at_start: Option<&mut Findings>) -> Result<Round, Failure> {
+    let busy = Node::start(args, &[]).await?;
+    if let Some(findings) = at_start {
+        let mib = busy.resident_at_start as f64 / MIB;
+        findings.bar(Bar::new("memory_at_start", mib, "MiB", Bound::Below(60.0)));
+    }
+    let busy = busy.orders(args).await?;
+    let alone = Node::start(args, &STANDSTILL).await?;
+    let server = Process::start_part("participant", &["--threads".into(), "1".into()]).await?;
+    let (alone, beside) = tokio::join!(alone.orders(args), probe(args, &server));
+    Ok(Round { alone: alone?, beside: beside?, bare: bare(args).await?, busy })
+}
+
+impl Round {
+    /// One sync and one bare round trip.
+    fn once_us(&self) -> f64 {
+        self.beside.fdatasync.p50_us + self.beside.latency.p50_us
+    }
+}
+
+fn tell(round: &Round, findings: &mut Findings) {
+    let Round { alone, beside, bare, busy } = round;
+    let mut row = |what: &str, figure: f64, unit: &str| {
+        findings.row(Row::single(what, figure, unit));
+    };
+    row("orders accepted alone, 64 clients", alone.per_second, "1/s");
+    row("accepting an order alone, p50", alone.latency.p50_us, "µs");
+    row("a bare round trip under the same load, p50", beside.latency.p50_us, "µs");
+    row("a sync under the same load, p50", beside.fdatasync.p50_us, "µs");
+    row("the bare acceptor under 64 clients, p50", bare.latency.p50_us, "µs");
+    row("orders accepted while sagas run, 64 clients", busy.per_second, "1/s");
+    row("accepting an order while sagas run, p50", busy.latency.p50_us, "µs");
+}
+
+/// A node of its own, with a customer.
+struct Node {
+    process: Process,
+    token: String,
+    /// Bytes, before anybody asked anything of it.
+    resident_at_start: u64,
+}
+
+impl Node {
+    async fn start(args: &RunArgs, environment: &[(&str, &str)]) -> Result<Self, Failure> {
+        let data_dir = empty_dir(&args.data_dir, "accepting")?;
+        let process = Process::start_sagaline(&binary(args)?, &data_dir, environment).await?;
+        settle(process.pid()).await?;
+        let resident_at_start = usage::resident_bytes(process.pid())?;
+        let token = register(&process).await?;
+        Ok(Self { process, token, resident_at_start })
+    }
+
+    /// Orders of 64 clients, until the window is over.
+    async fn orders(self, args: &RunArgs) -> Result<LoadFigures, Failure> {
+        let orders = load(args, &self.process, "order", &[("--token", &self.token)]).await?;
+        if orders.errors > 0 {
+            return Err(Failure::new(format!("{} orders were not accepted", orders.errors)));
+        }
+        Ok(orders)
+    }
+}
+
+async fn bare(args: &RunArgs) -> Result<LoadFigures, Failure> {
+    let data_dir = empty_dir(&args.data_dir, "acceptor")?;
+    let list = ["--data-dir".to_owned(), text(&data_dir)];
+    let acceptor = Process::start_part("acceptor", &list).await?;
+    load(args, &acceptor, "order", &[]).await
+}
+
+/// One client asks the bare server now and then, while the disk is synced now and then.
+async fn probe(args: &RunArgs, server: &Process) -> Result<LoadFigures, Failure> {
+    let dir = text(&args.data_dir);
+    let more = [("--sync-dir", dir.as_str()), ("--pause-ms", PROBE_PAUSE_MS)];
+    let mut list = arguments(args, server, "bare", 1, &more);
+    list.push("--sync-during".to_owned());
+    run_load(list).await
+}
+
 async fn load(
     args: &RunArgs,
     server: &Process,
     kind: &str,
-    token: Option<&str>,
+    more: &[(&str, &str)],
 ) -> Result<LoadFigures, Failure> {
+    run_load(arguments(args, server, kind, CLIENTS, more)).await
+}
+
+fn arguments(
+    args: &RunArgs,
+    server: &Process,
+    kind: &str,
+    clients: usize,
+    more: &[(&str, &str)],
+) -> Vec<String> {
     let (warmup_s, measured_s) = (args.profile.warmup_s(), args.profile.measured_s());
-    let mut list = load_args(server, kind, CLIENTS, warmup_s, measured_s);
-    match token {
-        Some(token) => list.extend(["--token".to_owned(), token.to_owned()]),
-        None => {
-            let dir = args.data_dir.to_string_lossy().into_owned();
-            list.extend(["--sync-during".to_owned(), "--sync-dir".to_owned(), dir]);
-        }
-    }
-    run_load(list).await
+    let mut list = load_args(server, kind, clients, warmup_s, measured_s);
+    list.extend(more.iter().flat_map(|(name, value)| [(*name).to_owned(), (*value).to_owned()]));
+    list
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 async fn register(node: &Process) -> Result<String, Failure> {
@@ -84,9 +179,10 @@ async fn register(node: &Process) -> Result<String, Failure> {
     http::access_token(node.address, "/auth/register", &user).await
 }
 
-/// Waits until the node has worked off what it was given.
+/// Waits until the node has nothing to do.
 async fn settle(pid: u32) -> Result<(), Failure> {
     let clock = SystemClock::default();
+    let began = clock.monotonic();
     let mut before = usage::cpu_time(pid)?;
     loop {
         clock.sleep(SETTLE_PAUSE).await;
@@ -94,7 +190,7 @@ async fn settle(pid: u32) -> Result<(), Failure> {
         if now.saturating_sub(before) < SETTLED_CPU {
             return Ok(());
         }
-        if clock.monotonic() > SETTLE_MAX {
+        if clock.monotonic().saturating_sub(began) > SETTLE_MAX {
             return Err(Failure::new("the node is still busy after 120 s"));
         }
         before = now;

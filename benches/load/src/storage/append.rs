@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
+use clap::Args;
 use sagaline_storage::EventStore;
 
 use crate::bar::{Bar, Bound};
 use crate::failure::{Context, Failure};
 use crate::raw::gather::Gather;
 use crate::raw::store::{Put, RawStore};
-use crate::report::row::{AppendRow, Row};
+use crate::report::row::{AppendFigures, AppendRow, Row};
 use crate::run::profile::{Profile, empty_dir};
 use crate::samples::median;
 use crate::storage::StorageArgs;
@@ -20,6 +21,19 @@ use crate::storage::workload::Workload;
 
 /// Concurrent writers, with the appends of one round of each way in the longest profile.
 const WRITERS: [(usize, usize); 4] = [(1, 8_000), (16, 40_000), (64, 80_000), (256, 100_000)];
+
+/// Writers at which the ratio has a bar; at the others it is only told.
+const JUDGED: [usize; 2] = [1, 64];
+
+/// Where and how long to measure, and with whom.
+#[derive(Debug, Args)]
+pub(crate) struct AppendArgs {
+    #[command(flatten)]
+    storage: StorageArgs,
+    /// Only these numbers of writers, of 1, 16, 64 and 256.
+    #[arg(long, value_delimiter = ',')]
+    writers: Vec<usize>,
+}
 
 /// The three ways of one round.
 struct Round {
@@ -38,9 +52,13 @@ struct Contest {
 }
 
 /// Measures and prints.
-pub(crate) async fn run(args: StorageArgs) -> Result<(), Failure> {
+pub(crate) async fn run(args: AppendArgs) -> Result<(), Failure> {
+    let AppendArgs { storage: args, writers: only } = args;
     let mut contest = Contest::open(&args).await?;
     for (writers, appends) in WRITERS {
+        if !only.is_empty() && !only.contains(&writers) {
+            continue;
+        }
         let mut rounds = Vec::new();
         for number in 0..rounds_of(args.profile) {
             let round = contest.round(number, writers, args.profile.appends(appends)).await?;
@@ -62,20 +80,26 @@ fn rounds_of(profile: Profile) -> usize {
 }
 
 fn tell(writers: usize, rounds: &[Round]) {
-    let of = |figure: fn(&Round) -> f64| median(&rounds.iter().map(figure).collect::<Vec<_>>());
-    let ratio = of(Round::ratio);
+    let of =
+        |figure: &dyn Fn(&Round) -> f64| median(&rounds.iter().map(figure).collect::<Vec<_>>());
+    let figures = |way: fn(&Round) -> &Timed| AppendFigures {
+        per_second: of(&|round| way(round).per_second),
+        p50_us: of(&|round| way(round).latency.p50_us),
+        cpu_us_each: of(&|round| way(round).cpu_us_each),
+    };
+    let ratio = of(&Round::ratio);
     let row = Row::Append(AppendRow {
         writers,
-        ours_per_second: of(|round| round.ours.per_second),
-        ours_p50_us: of(|round| round.ours.latency.p50_us),
-        gather_per_second: of(|round| round.gather.per_second),
-        gather_p50_us: of(|round| round.gather.latency.p50_us),
-        own_per_second: of(|round| round.own.per_second),
-        own_p50_us: of(|round| round.own.latency.p50_us),
+        ours: figures(|round| &round.ours),
+        gather: figures(|round| &round.gather),
+        own: figures(|round| &round.own),
         ratio,
     });
     println!("{row}");
-    println!("{}", Bar::new(format!("append_embedded_{writers}"), ratio, "x", Bound::AtLeast(0.8)));
+    if JUDGED.contains(&writers) {
+        let name = format!("append_embedded_{writers}");
+        println!("{}", Bar::new(name, ratio, "x", Bound::AtLeast(0.8)));
+    }
 }
 
 impl Round {

@@ -38,7 +38,9 @@ pub(crate) struct RawEvents {
 impl RawEvents {
     /// Sees what is in the store of `dir` now.
     pub(crate) fn beside(dir: &Path) -> Result<Self, Failure> {
-        let options = Options::default();
+        let mut options = Options::default();
+        // As the store has it: RocksDB 11.8 crashes when a read-only opening would switch it off.
+        options.set_track_and_verify_wals_in_manifest(true);
         let db = DB::open_cf_for_read_only(&options, dir.join("log"), COLUMNS, false);
         Ok(Self { db: db.context("opening our store for reading")? })
     }

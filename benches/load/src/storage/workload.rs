@@ -47,12 +47,14 @@ impl Workload {
     ) -> Result<Vec<Vec<AppendRequest>>, Failure> {
         let each = count.div_ceil(writers);
         let own_streams = STREAMS / writers;
-        (0..writers)
-            .map(|writer| {
-                let drawn = |_| writer * own_streams + draw(own_streams);
-                (0..each).map(drawn).map(|stream| self.append(stream, 1)).collect()
-            })
-            .collect()
+        let mut lists: Vec<_> = (0..writers).map(|_| Vec::with_capacity(each)).collect();
+        // In turns, as they will be sent: ids are drawn in the order of time.
+        for _ in 0..each {
+            for (writer, list) in lists.iter_mut().enumerate() {
+                list.push(self.append(writer * own_streams + draw(own_streams), 1)?);
+            }
+        }
+        Ok(lists)
     }
 
     /// One append of `events` events to a stream drawn from all.

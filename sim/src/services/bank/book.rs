@@ -1,7 +1,7 @@
 //! What the bank knows: the fold of its ledger, and the rules. Pure.
 //!
-//! 1. A key that was answered gets that answer again. 2. An older epoch than the payment has seen is
-//! refused. 3. Letting go what was never set aside leaves a tombstone. 4. Money moves once and comes back
+//! 1. A key that was answered gets that answer again. 2. An older epoch than the payment has seen of the
+//! same saga is refused. 3. Letting go what was never set aside leaves a tombstone. 4. Money moves once and comes back
 //! once. An answer is durable before it is given; that is [`super::desk`]'s part.
 
 use std::collections::BTreeMap;
@@ -34,7 +34,8 @@ enum Stage {
 #[derive(Debug, Default)]
 struct Payment {
     stage: Stage,
-    epoch: u64,
+    /// The newest epoch seen of each saga that touched it.
+    epochs: BTreeMap<String, u64>,
 }
 
 /// The first answer to a key.
@@ -73,7 +74,9 @@ impl Book {
             }
             None => {}
         }
-        let seen = self.payments.get(subject(asked)).map_or(0, |payment| payment.epoch);
+        let payment = self.payments.get(subject(asked));
+        let seen = payment.and_then(|payment| payment.epochs.get(saga(&asked.key)));
+        let seen = seen.copied().unwrap_or(0);
         if asked.epoch < seen {
             let reason = format!("epoch {} came, {seen} was seen", asked.epoch);
             return Ruling::Refuse(Reply::no(409, "STALE_EPOCH", &reason));
@@ -156,7 +159,8 @@ impl Book {
     pub(super) fn apply(&mut self, line: &Line) {
         let subject = if is_money(line.operation) { &line.order } else { &line.key };
         let payment = self.payments.entry(subject.clone()).or_default();
-        payment.epoch = payment.epoch.max(line.epoch);
+        let seen = payment.epochs.entry(saga(&line.key).to_owned()).or_default();
+        *seen = line.epoch.max(*seen);
         let took_effect = matches!(line.effect, BankEffect::Done | BankEffect::Tombstone);
         match line.operation {
             Operation::Authorize if took_effect => payment.stage = Stage::Held(line.amount_minor),
@@ -181,6 +185,11 @@ impl Book {
 /// By what epochs are compared: the payment, or the one action of another participant.
 fn subject(asked: &Asked) -> &str {
     if is_money(asked.operation) { &asked.order } else { &asked.key }
+}
+
+/// Whose key it is. Epochs are counted by the saga's shard, and a refund is a saga of its own.
+fn saga(key: &str) -> &str {
+    key.split('/').next().unwrap_or(key)
 }
 
 fn is_money(operation: Operation) -> bool {

@@ -23,7 +23,7 @@ pub(crate) enum BusRequest {
     /// `()`: everything is kept.
     Publish { topic: String, messages: Vec<Message> },
     /// How many partitions the topic has.
-    Partitions(String),
+    Partitions { topic: String },
     /// [`MemberId`]. Who is silent for longer than `lease` is no member any more.
     Join { topic: String, group: String, lease: Duration },
     /// [`Told`]. `seq` counts what the member was told: the same number is answered with the same.

@@ -55,7 +55,7 @@ impl MessageBus for RemoteBus {
     }
 
     async fn partitions(&self, topic: &str) -> Result<u32, StorageError> {
-        self.link.ask(&BusRequest::Partitions(topic.to_owned())).await
+        self.link.ask(&BusRequest::Partitions { topic: topic.to_owned() }).await
     }
 
     async fn subscribe(&self, topic: &str, group: &str) -> Result<RemoteConsumer, StorageError> {

@@ -9,17 +9,15 @@ use sagaline_storage::Backend;
 
 use super::{NO_ORDER, document, gate};
 use crate::app::{Accepted, PlaceError};
-use crate::domain::{Aggregate, Order, OrderDraft, OrderId, OrderRequest};
+use crate::domain::{OrderDraft, OrderRequest};
 use crate::http::app::App;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::correlation::Correlation;
 use crate::http::error::Error;
-use crate::http::fresh;
 use crate::http::idempotency::{HeaderKey, Replayed};
 use crate::http::prefer::Wait;
 use crate::http::waiting::wait_for_end;
-use crate::projections::{OrderDocument, Orders, fold};
 
 pub(super) async fn place<B: Backend>(
     State(app): State<App<B>>,
@@ -38,33 +36,24 @@ pub(super) async fn place<B: Backend>(
     let shown_key = key.as_ref().map_or_else(String::new, ToString::to_string);
     let placed = app.orders().place(caller.user, details, key, correlation.id).await;
     let accepted = placed.map_err(|error| refusal(error, shown_key))?;
-    answer(&app, wait, &accepted).await
+    answer(&app, wait, accepted).await
 }
 
 async fn answer<B: Backend>(
     app: &App<B>,
     wait: Wait,
-    accepted: &Accepted,
+    accepted: Accepted,
 ) -> Result<Response, Error> {
-    let id = accepted.order_id;
-    let order = match wait.limit() {
-        Some(_) => {
-            wait_for_end(app, id.uuid(), wait.limit()).await;
-            document(app, id).await?
-        }
-        None => as_placed(app, id).await?,
+    let Accepted { order_id: id, replayed, document: as_placed, .. } = accepted;
+    let order = if wait.limit().is_some() {
+        wait_for_end(app, id.uuid(), wait.limit()).await;
+        document(app, id).await?.ok_or(NO_ORDER)?
+    } else {
+        as_placed
     };
-    let order = Json(order.ok_or(NO_ORDER)?);
     let location = [(LOCATION, format!("/orders/{id}"))];
-    let replayed = Replayed(accepted.replayed);
-    Ok((StatusCode::CREATED, wait.applied(), replayed, location, order).into_response())
-}
-
-/// The order as it was when it was accepted: the same for every answer to one idempotency key.
-async fn as_placed<B: Backend>(app: &App<B>, id: OrderId) -> Result<Option<OrderDocument>, Error> {
-    let key = id.to_string();
-    let events = fresh::stream(app, Order::CATEGORY, &key).await?;
-    fold(&Orders, &key, events.first()).map_err(Error::internal)
+    let replayed = Replayed(replayed);
+    Ok((StatusCode::CREATED, wait.applied(), replayed, location, Json(order)).into_response())
 }
 
 fn refusal(error: PlaceError, key: String) -> Error {

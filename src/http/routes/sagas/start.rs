@@ -65,12 +65,10 @@ pub(super) async fn start<B: Backend>(
 
 async fn answer<B: Backend>(app: &App<B>, wait: Wait, started: Started) -> Result<Response, Error> {
     let Started { id, correlation_id, replayed, state } = started;
-    let saga = match wait.limit() {
-        Some(_) => {
-            wait_for_end(app, id, wait.limit()).await;
-            document(app, id).await?
-        }
-        None => SagaDocument::new(id, correlation_id, state),
+    let saga = match (wait.limit(), wait_for_end(app, id, wait.limit()).await) {
+        (None, _) => SagaDocument::new(id, correlation_id, state),
+        (Some(_), Some(ended)) => SagaDocument::new(id, correlation_id, ended),
+        (Some(_), None) => document(app, id).await?,
     };
     let location = [(LOCATION, format!("/sagas/{id}"))];
     let saga = Json(app.show(&saga));

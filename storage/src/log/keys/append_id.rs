@@ -4,13 +4,14 @@
 //! - value: `01 | content digest, 32 bytes | position, 8 bytes | number of events, 4 bytes |
 //!   each write's version afterwards, 8 bytes`
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use uuid::Uuid;
 
 use super::family::APPEND_ID;
 use crate::error::StorageError;
 use crate::event::AppendId;
 use crate::event_store::Appended;
+use crate::kv::Range;
 use crate::stream::{GlobalPosition, StreamVersion};
 
 const FORMAT: u8 = 1;
@@ -24,21 +25,29 @@ pub(crate) struct Made {
 }
 
 pub(crate) fn key(id: AppendId) -> Bytes {
-    let mut key = [APPEND_ID; 17];
-    key[1..].copy_from_slice(id.0.as_bytes());
-    Bytes::copy_from_slice(&key)
+    let mut key = Vec::with_capacity(17);
+    put_key(&mut key, id);
+    Bytes::from(key)
 }
 
-pub(crate) fn value(made: &Made) -> Bytes {
-    let mut value = Vec::with_capacity(45 + 8 * made.appended.versions.len());
-    value.push(FORMAT);
-    value.extend_from_slice(&made.digest);
-    value.extend_from_slice(&made.appended.position.0.to_be_bytes());
-    value.extend_from_slice(&made.appended.events.to_be_bytes());
+pub(crate) fn put_key(key: &mut impl BufMut, id: AppendId) {
+    key.put_u8(APPEND_ID);
+    key.put_slice(id.0.as_bytes());
+}
+
+pub(crate) fn put_value(value: &mut impl BufMut, made: &Made) {
+    value.put_u8(FORMAT);
+    value.put_slice(&made.digest);
+    value.put_u64(made.appended.position.0);
+    value.put_u32(made.appended.events);
     for version in &made.appended.versions {
-        value.extend_from_slice(&version.0.to_be_bytes());
+        value.put_u64(version.0);
     }
-    Bytes::from(value)
+}
+
+/// The whole family, greatest id first.
+pub(crate) fn greatest_first(limit: usize) -> Range {
+    Range { backward: true, ..super::whole_family(APPEND_ID, limit) }
 }
 
 pub(crate) fn decode_key(key: &[u8]) -> Result<AppendId, StorageError> {
@@ -77,7 +86,9 @@ mod tests {
             let appended = Appended { position: GlobalPosition(position), events, versions };
             let made = Made { digest, appended };
             prop_assert_eq!(decode_key(&key(id)).unwrap(), id);
-            prop_assert_eq!(decode(&key(id), &value(&made)).unwrap(), made);
+            let mut value = Vec::new();
+            put_value(&mut value, &made);
+            prop_assert_eq!(decode(&key(id), &value).unwrap(), made);
         }
 
         #[test]

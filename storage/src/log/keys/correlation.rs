@@ -5,7 +5,7 @@
 //! - key: `05 | correlation id | 00 | first position, 8 bytes`
 //! - value: `number of events, 4 bytes`
 
-use bytes::Bytes;
+use bytes::BufMut;
 
 use super::family::CORRELATION;
 use crate::error::StorageError;
@@ -26,12 +26,12 @@ impl Run {
     }
 }
 
-pub(crate) fn key(id: &CorrelationId, first: GlobalPosition) -> Bytes {
-    super::numbered(CORRELATION, id.as_str(), first.0)
+pub(crate) fn put_key(key: &mut impl BufMut, id: &CorrelationId, first: GlobalPosition) {
+    super::put_numbered(key, CORRELATION, id.as_str(), first.0);
 }
 
-pub(crate) fn value(run: Run) -> Bytes {
-    Bytes::copy_from_slice(&run.events.to_be_bytes())
+pub(crate) fn put_value(value: &mut impl BufMut, run: Run) {
+    value.put_u32(run.events);
 }
 
 pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<(CorrelationId, Run), StorageError> {
@@ -65,7 +65,10 @@ mod tests {
         ) {
             let id = CorrelationId::new(name).unwrap();
             let run = Run { first_position: GlobalPosition(first), events };
-            prop_assert_eq!(decode(&key(&id, run.first_position), &value(run)).unwrap(), (id, run));
+            let (mut key, mut value) = (Vec::new(), Vec::new());
+            put_key(&mut key, &id, run.first_position);
+            put_value(&mut value, run);
+            prop_assert_eq!(decode(&key, &value).unwrap(), (id, run));
         }
 
         #[test]

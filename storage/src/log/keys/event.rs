@@ -3,7 +3,7 @@
 //! - key: position, 8 bytes
 //! - value: a record, see `log/envelope.rs`
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 
 use crate::error::StorageError;
 use crate::kv::Range;
@@ -11,6 +11,10 @@ use crate::stream::GlobalPosition;
 
 pub(crate) fn key(position: GlobalPosition) -> Bytes {
     Bytes::copy_from_slice(&position.0.to_be_bytes())
+}
+
+pub(crate) fn put_key(key: &mut impl BufMut, position: GlobalPosition) {
+    key.put_u64(position.0);
 }
 
 pub(crate) fn decode(key: &[u8]) -> Result<GlobalPosition, StorageError> {
@@ -37,6 +41,9 @@ mod tests {
         fn positions_come_back_and_keep_their_order(a: u64, b: u64) {
             let (a, b) = (GlobalPosition(a), GlobalPosition(b));
             prop_assert_eq!(decode(&key(a)).unwrap(), a);
+            let mut bytes = Vec::new();
+            put_key(&mut bytes, a);
+            prop_assert_eq!(bytes, key(a));
             prop_assert_eq!(key(a).cmp(&key(b)), a.cmp(&b));
         }
     }

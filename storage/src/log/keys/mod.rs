@@ -27,7 +27,7 @@ pub(crate) mod event;
 pub(crate) mod meta;
 pub(crate) mod stream;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 
 use crate::error::StorageError;
 use crate::kv::Range;
@@ -48,11 +48,16 @@ pub(crate) mod family {
 /// `family | name | 0 | number`.
 fn numbered(family: u8, name: &str, number: u64) -> Bytes {
     let mut key = Vec::with_capacity(1 + name.len() + 1 + 8);
-    key.push(family);
-    key.extend_from_slice(name.as_bytes());
-    key.push(0);
-    key.extend_from_slice(&number.to_be_bytes());
+    put_numbered(&mut key, family, name, number);
     Bytes::from(key)
+}
+
+/// The same, behind what is in `key`.
+fn put_numbered(key: &mut impl BufMut, family: u8, name: &str, number: u64) {
+    key.put_u8(family);
+    key.put_slice(name.as_bytes());
+    key.put_u8(0);
+    key.put_u64(number);
 }
 
 /// The reverse of [`numbered`].

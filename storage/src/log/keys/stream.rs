@@ -8,7 +8,7 @@
 //! A stream exists exactly when its entry with first version 1 does: one point look-up that a bloom
 //! filter answers. Its head is the end of its last entry.
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 
 use super::family::STREAM;
 use crate::error::StorageError;
@@ -42,11 +42,13 @@ pub(crate) fn key(stream: &StreamId, first: StreamVersion) -> Bytes {
     super::numbered(STREAM, stream.as_str(), first.0)
 }
 
-pub(crate) fn value(run: Run) -> Bytes {
-    let mut value = [0; 12];
-    value[..8].copy_from_slice(&run.first_position.0.to_be_bytes());
-    value[8..].copy_from_slice(&run.events.to_be_bytes());
-    Bytes::copy_from_slice(&value)
+pub(crate) fn put_key(key: &mut impl BufMut, stream: &StreamId, first: StreamVersion) {
+    super::put_numbered(key, STREAM, stream.as_str(), first.0);
+}
+
+pub(crate) fn put_value(value: &mut impl BufMut, run: Run) {
+    value.put_u64(run.first_position.0);
+    value.put_u32(run.events);
 }
 
 pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<(StreamId, Run), StorageError> {
@@ -91,7 +93,11 @@ mod tests {
                 first_position: GlobalPosition(position),
                 events,
             };
-            let back = decode(&key(&stream, run.first_version), &value(run)).unwrap();
+            let (mut bytes, mut value) = (Vec::new(), Vec::new());
+            put_key(&mut bytes, &stream, run.first_version);
+            put_value(&mut value, run);
+            prop_assert_eq!(&bytes, &key(&stream, run.first_version));
+            let back = decode(&bytes, &value).unwrap();
             prop_assert_eq!(back, (stream, run));
         }
 

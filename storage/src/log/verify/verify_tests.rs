@@ -155,8 +155,10 @@ async fn foreign_and_superfluous_index_entries_are_found() {
         events: 1,
     };
     let ghost = keys::stream::key(&StreamId::new("ghost-1").unwrap(), run.first_version);
+    let mut value = Vec::new();
+    keys::stream::put_value(&mut value, run);
     let cases = [
-        (ghost, keys::stream::value(run)),
+        (ghost, Bytes::from(value)),
         (Bytes::from_static(&[200, 1]), Bytes::new()),
         (Bytes::from_static(&[keys::family::CLAIM, 1]), Bytes::from_static(b"x")),
     ];

@@ -28,10 +28,14 @@ pub(in crate::view_store) struct Place<'a> {
 /// The group of a partition. The index's name must have been checked.
 pub(in crate::view_store) fn group(index: &str, partition: &[u8]) -> Vec<u8> {
     let mut group = Vec::with_capacity(index.len() + partition.len() + 3);
+    push_group(&mut group, index, partition);
+    group
+}
+
+fn push_group(group: &mut Vec<u8>, index: &str, partition: &[u8]) {
     group.extend_from_slice(index.as_bytes());
     group.push(NAME_END);
-    escape::push(&mut group, partition);
-    group
+    escape::push(group, partition);
 }
 
 /// The list of a document's places. Refuses too many, too long ones, and two in one partition: a
@@ -51,7 +55,10 @@ pub(in crate::view_store) fn encode(
             "document stands twice in partition {partition:?} of index {index}: wants once"
         )));
     }
-    let mut list = Vec::new();
+    // Lengths and ends; bytes that must be escaped take a little more.
+    let bytes =
+        |key: &SecondaryKey| key.index.len() + key.partition.len() + key.sort.len() + 2 * 2 + 5;
+    let mut list = Vec::with_capacity(secondary.iter().map(bytes).sum());
     for key in &secondary {
         push(&mut list, key)?;
     }
@@ -66,7 +73,7 @@ fn push(list: &mut Vec<u8>, key: &SecondaryKey) -> Result<(), StorageError> {
         PARTITION_BYTES_MAX,
     )?;
     check_at_most("bytes of a secondary key's sort", key.sort.len(), SORT_BYTES_MAX)?;
-    push_part(list, |part| part.extend_from_slice(&group(&key.index, &key.partition)));
+    push_part(list, |part| push_group(part, &key.index, &key.partition));
     push_part(list, |part| escape::push(part, &key.sort));
     Ok(())
 }

@@ -1,0 +1,142 @@
+//! One run in a process of its own: what a library keeps for a whole process must not go from one seed to
+//! the next. A child that hangs is ended.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child as Process, Command, Stdio};
+use std::time::Duration;
+
+use crate::plan::Plan;
+use crate::run::Report;
+use crate::seed::Seed;
+use crate::strategy::Scenario;
+
+use super::wall::{Stopwatch, nap};
+
+/// A run takes a second or two. One that takes this long in a debug build on a busy machine hangs.
+const LONGEST: Duration = Duration::from_secs(300);
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What a child is to run.
+#[derive(Debug, Clone)]
+pub(super) enum What {
+    /// A seed's own plan.
+    Drawn(Seed, Scenario),
+    /// A plan in a file.
+    Plan(PathBuf, Box<Plan>),
+}
+
+/// A run to be, and what it is to leave behind.
+#[derive(Debug, Clone)]
+pub(super) struct Child {
+    what: What,
+    evidence: Option<PathBuf>,
+    trace: Option<PathBuf>,
+    folder: Option<PathBuf>,
+    environment: Vec<(String, String)>,
+}
+
+impl Child {
+    /// A child that runs this.
+    pub(super) fn new(what: What) -> Self {
+        let environment = Vec::new();
+        Self { what, evidence: None, trace: None, folder: None, environment }
+    }
+
+    /// Leaves everything that was seen in a file.
+    pub(super) fn evidence(self, file: &Path) -> Self {
+        Self { evidence: Some(file.to_owned()), ..self }
+    }
+
+    /// Leaves its trace in a file.
+    pub(super) fn trace(self, file: &Path) -> Self {
+        Self { trace: Some(file.to_owned()), ..self }
+    }
+
+    /// Runs in this folder and with these variables: neither may matter.
+    pub(super) fn elsewhere(self, folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = environment.iter().map(owned).collect();
+        Self { folder: Some(folder.to_owned()), environment, ..self }
+    }
+
+    fn plan(&self) -> Plan {
+        match &self.what {
+            What::Drawn(seed, scenario) => Plan::draw(*seed, *scenario),
+            What::Plan(_, plan) => (**plan).clone(),
+        }
+    }
+
+    /// Runs it to its end. The error says why it could not be started; how it ended is in the report.
+    pub(super) fn run(&self) -> Result<Report, String> {
+        let binary = std::env::current_exe().map_err(|error| error.to_string())?;
+        let mut command = Command::new(binary);
+        command.args(["run", "--json"]);
+        match &self.what {
+            What::Drawn(seed, scenario) => {
+                command.args(["--seed", &seed.to_string(), "--scenario", scenario.name()]);
+            }
+            What::Plan(file, _) => {
+                command.arg("--plan").arg(file);
+            }
+        }
+        for (flag, file) in [("--evidence", &self.evidence), ("--trace", &self.trace)] {
+            file.as_ref().inspect(|file| {
+                command.arg(flag).arg(file);
+            });
+        }
+        self.folder.as_ref().inspect(|folder| {
+            command.current_dir(folder);
+        });
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let started = command.spawn().map_err(|error| format!("a run does not start: {error}"))?;
+        self.watch(started)
+    }
+
+    fn watch(&self, process: Process) -> Result<Report, String> {
+        let Some((output, said)) = ended(process)? else {
+            return Ok(Report::of_harness(&self.plan(), "the run did not end"));
+        };
+        let report = output.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        Ok(report.unwrap_or_else(|| {
+            let last = said.lines().rev().find(|line| !line.starts_with("REPRO")).unwrap_or("");
+            eprintln!("a run ended without a report: {last}");
+            Report::of_harness(&self.plan(), "the run ended without a report")
+        }))
+    }
+}
+
+/// What it printed, and what it complained of; none: it hung and was ended.
+fn ended(mut process: Process) -> Result<Option<(String, String)>, String> {
+    let failed = |error: std::io::Error| format!("a run cannot be watched: {error}");
+    let (mut output, mut said) = (process.stdout.take(), process.stderr.take());
+    std::thread::scope(|threads| {
+        // Both pipes are read while it runs: a full one would stop it.
+        let output = threads.spawn(move || read(output.as_mut()));
+        let said = threads.spawn(move || read(said.as_mut()));
+        let watch = Stopwatch::start();
+        let hung = loop {
+            if process.try_wait().map_err(failed)?.is_some() {
+                break false;
+            }
+            if watch.elapsed() > LONGEST {
+                process.kill().and_then(|()| process.wait()).map_err(failed)?;
+                break true;
+            }
+            nap(LOOK);
+        };
+        let text = |thread: std::thread::ScopedJoinHandle<'_, std::io::Result<String>>| {
+            thread.join().expect("reading does not panic").map_err(failed)
+        };
+        let texts = (text(output)?, text(said)?);
+        Ok((!hung).then_some(texts))
+    })
+}
+
+fn read(pipe: Option<&mut impl std::io::Read>) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.read_to_end(&mut bytes)?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,121 @@
+//! `run`: one plan in this process. The line that runs it again is printed first, and once more when it
+//! fails.
+
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Deserialize;
+
+use crate::evidence::Evidence;
+use crate::plan::Plan;
+use crate::repro::Build;
+use crate::run::Report;
+use crate::trace;
+
+use super::{Done, RunArgs, repro, tables};
+
+pub(super) fn run(args: &RunArgs) -> Done {
+    let plan = plan_of(args)?;
+    if args.show_plan {
+        println!("{}", serde_json::to_string_pretty(&plan).map_err(|error| error.to_string())?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let again = again(args);
+    eprintln!("{again}");
+    let Some(evidence) = in_world(&plan)? else {
+        eprintln!("{again}");
+        let report = Report::of_harness(&plan, "the harness panicked");
+        print(&report, args.json)?;
+        return Ok(ExitCode::from(report.verdict.exit_code()));
+    };
+    let report = Report::of(&evidence);
+    keep(args, &evidence)?;
+    print(&report, args.json)?;
+    if report.verdict.signature().is_some() {
+        eprintln!("{again}");
+    }
+    Ok(ExitCode::from(report.verdict.exit_code()))
+}
+
+/// Any file that has a plan in it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Planned {
+    Within { plan: Plan },
+    Bare(Plan),
+}
+
+/// The plan of a plan file, a repro file or a corpus file.
+pub(super) fn plan_in(file: &Path) -> Result<Plan, String> {
+    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let planned: Planned = serde_json::from_str(&text)
+        .map_err(|error| format!("{}: no plan in it: {error}", file.display()))?;
+    Ok(match planned {
+        Planned::Within { plan } | Planned::Bare(plan) => plan,
+    })
+}
+
+fn plan_of(args: &RunArgs) -> Result<Plan, String> {
+    let mut plan = match &args.plan {
+        Some(file) => plan_in(file)?,
+        None => Plan::draw(args.seed, args.scenario),
+    };
+    if let Some(until) = args.until.filter(|until| *until < plan.chaos_ms) {
+        plan.chaos_ms = until;
+        plan.operations.retain(|planned| planned.at_ms < until);
+    }
+    Ok(plan)
+}
+
+/// The line that runs it again.
+fn again(args: &RunArgs) -> String {
+    let what = match &args.plan {
+        Some(file) => format!("--plan {}", file.display()),
+        None => format!("--seed {} --scenario {}", args.seed, args.scenario),
+    };
+    let until = args.until.map_or_else(String::new, |until| format!(" --until {until}"));
+    format!("REPRO: cargo sim run {what}{until}   ({})", Build::of_this(repro::commit()))
+}
+
+#[cfg(madsim)]
+fn in_world(plan: &Plan) -> Result<Option<Evidence>, String> {
+    Ok(crate::run::run(plan))
+}
+
+#[cfg(not(madsim))]
+fn in_world(_: &Plan) -> Result<Option<Evidence>, String> {
+    Err("this program was built without the simulated world: use `cargo sim`".to_owned())
+}
+
+fn keep(args: &RunArgs, evidence: &Evidence) -> Result<(), String> {
+    if let Some(file) = &args.evidence {
+        write(file, |to| serde_json::to_writer(to, evidence).map_err(Into::into))?;
+    }
+    if let Some(file) = &args.trace {
+        write(file, |mut to| trace::write(evidence, &mut to))?;
+    }
+    Ok(())
+}
+
+fn write(
+    file: &Path,
+    content: impl FnOnce(&mut BufWriter<fs::File>) -> std::io::Result<()>,
+) -> Result<(), String> {
+    let written = fs::File::create(file).and_then(|file| {
+        let mut to = BufWriter::new(file);
+        content(&mut to)?;
+        to.flush()
+    });
+    written.map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn print(report: &Report, as_json: bool) -> Result<(), String> {
+    if as_json {
+        println!("{}", serde_json::to_string(report).map_err(|error| error.to_string())?);
+    } else {
+        print!("{}", tables::of_run(report));
+    }
+    Ok(())
+}

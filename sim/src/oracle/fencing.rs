@@ -1,0 +1,146 @@
+//! Epochs never fall (I5): not among a shard's appends in the order of the log, not in one saga's events,
+//! and nothing is appended under an old epoch that was sent after a newer one had been taken.
+
+use std::collections::BTreeMap;
+
+use crate::evidence::StoreWhat;
+
+use super::case::Case;
+use super::naive::append::Append;
+use super::naive::json::number;
+use super::{Finding, Oracle};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Fencing;
+
+impl Oracle for Fencing {
+    fn name(&self) -> &'static str {
+        "fencing"
+    }
+
+    fn is_due(&self, case: &Case<'_>) -> bool {
+        let fenced = |call: &crate::evidence::StoreCall| {
+            matches!(call.what, StoreWhat::Append { fence: Some(_), .. })
+        };
+        case.places_orders() || case.evidence.store_calls.iter().any(fenced)
+    }
+
+    fn examine(&self, case: &Case<'_>) -> Finding {
+        let mut finding = Finding::default();
+        let mut made: Vec<(u64, u32, u64, &Append<'_>)> = Vec::new();
+        for append in &case.appends {
+            if let (Some((shard, epoch)), Some(position)) = (append.fence, append.position()) {
+                made.push((position, shard, epoch, append));
+            }
+        }
+        made.sort_by_key(|(position, ..)| *position);
+        examine_commits(&made, &mut finding);
+        examine_zombies(case, &made, &mut finding);
+        examine_sagas(case, &mut finding);
+        finding
+    }
+}
+
+/// In the order of the log no epoch of a shard falls.
+fn examine_commits(made: &[(u64, u32, u64, &Append<'_>)], finding: &mut Finding) {
+    let mut newest: BTreeMap<u32, (u64, &str)> = BTreeMap::new();
+    for (position, shard, epoch, append) in made {
+        let (before, other) = *newest.entry(*shard).or_insert((*epoch, append.id));
+        finding.expect(*epoch >= before, "an append under an older epoch was made", || {
+            format!(
+                "shard {shard}: append {} of {} under {epoch} at {position}, behind {other} under {before}",
+                append.id, append.by
+            )
+        });
+        newest.insert(*shard, ((*epoch).max(before), append.id));
+    }
+}
+
+/// What was sent after somebody had taken the shard under a newer epoch was refused.
+fn examine_zombies(case: &Case<'_>, made: &[(u64, u32, u64, &Append<'_>)], finding: &mut Finding) {
+    let mut taken: BTreeMap<u32, Vec<(u64, u64)>> = BTreeMap::new();
+    for change in case.evidence.shards.iter().filter(|change| change.taken) {
+        taken.entry(change.shard).or_default().push((change.epoch, change.at_us));
+    }
+    for (_, shard, epoch, append) in made {
+        let newer = taken.get(shard).into_iter().flatten();
+        let before =
+            newer.filter(|(newer, at_us)| newer > epoch && *at_us < append.sent_at_us).min();
+        if let Some((newer, at_us)) = before {
+            let detail = format!(
+                "shard {shard}: append {} of {} under {epoch}, sent at {} us; {newer} was taken at {at_us} us",
+                append.id, append.by, append.sent_at_us
+            );
+            finding.break_promise("a fenced writer appended", detail);
+        }
+    }
+}
+
+/// A saga's events carry rising epochs.
+fn examine_sagas(case: &Case<'_>, finding: &mut Finding) {
+    for saga in case.sagas.values() {
+        let mut before = 0;
+        for entry in &saga.entries {
+            let Some(epoch) = number(&entry.payload, "epoch") else { continue };
+            finding.expect(epoch >= before, "an epoch fell within a saga", || {
+                format!("saga {}: {epoch} after {before} at {}", saga.id, entry.position)
+            });
+            before = before.max(epoch);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::ShardChange;
+    use crate::machine::Machine;
+    use crate::oracle::testing::{History, caught, clean};
+
+    fn owned() -> History {
+        let mut history = History::empty();
+        for epoch in [1, 1, 2, 2] {
+            history.append_fenced("list-1", 7, epoch);
+        }
+        history
+    }
+
+    fn take(at_us: u64, epoch: u64) -> ShardChange {
+        ShardChange { at_us, node: Machine::Node2, shard: 7, epoch, taken: true }
+    }
+
+    #[test]
+    fn epochs_that_rise_are_right() {
+        assert_eq!(clean(&Fencing, &owned()).examined, 4);
+        assert!(clean(&Fencing, &History::good()).examined > 0);
+    }
+
+    #[test]
+    fn a_store_without_a_fencing_check_is_caught() {
+        let mut history = owned();
+        history.append_fenced("list-1", 7, 1);
+        caught(&Fencing, &history, "an append under an older epoch was made");
+    }
+
+    #[test]
+    fn an_owner_whose_lease_had_ended_is_caught_before_the_new_one_writes() {
+        let mut history = History::empty();
+        history.append_fenced("list-1", 7, 1);
+        let now_us = history.now_us;
+        history.evidence.shards.push(take(now_us + 500, 2));
+        clean(&Fencing, &history);
+        history.evidence.shards[0].at_us = now_us.saturating_sub(500);
+        history.append_fenced("list-1", 7, 1);
+        caught(&Fencing, &history, "a fenced writer appended");
+    }
+
+    #[test]
+    fn an_epoch_that_falls_within_a_saga_is_caught() {
+        let mut history = History::good();
+        let of_saga = |entry: &&mut crate::evidence::LogEntry| entry.event_type == "SagaStarted";
+        let first = history.evidence.log.iter_mut().find(of_saga).expect("a saga");
+        first.payload["epoch"] = 99.into();
+        caught(&Fencing, &history, "an epoch fell within a saga");
+    }
+}

@@ -1,0 +1,94 @@
+//! An order, folded from its stream.
+
+use crate::evidence::LogEntry;
+
+use super::json::{list, number, text};
+
+/// An order and what became of it.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The event that placed it.
+    pub placed: &'a LogEntry,
+    /// Who ordered.
+    pub user: &'a str,
+    /// What it costs, in minor units.
+    pub total_minor: u64,
+    /// The products, each once.
+    pub products: Vec<&'a str>,
+    /// Until when its products are held at least, in microseconds of wall time.
+    pub locked_until_us: u64,
+    /// The request's name, when it had one.
+    pub idempotency_key: Option<&'a str>,
+    /// Whether a saga pays it.
+    pub by_card: bool,
+    /// `pending`, `paid`, `shipped`, `delivered`, `cancelled`, `failed`.
+    pub status: &'static str,
+    /// The payment that paid it.
+    pub payment: Option<&'a str>,
+    /// The event that ended its hold on its products: confirmed, cancelled or failed.
+    pub settled: Option<&'a LogEntry>,
+    /// How often it was placed: once.
+    pub placings: u32,
+    /// What cannot be: `(what, detail)`.
+    pub illegal: Vec<(&'static str, String)>,
+}
+
+impl<'a> Order<'a> {
+    /// Folds a stream; none when it does not begin with the placing.
+    pub fn fold(id: &'a str, entries: &[&'a LogEntry]) -> Option<Self> {
+        let placed = *entries.first().filter(|first| first.event_type == "OrderPlaced")?;
+        let said = &placed.payload;
+        let mut products: Vec<&str> =
+            list(said, "items").iter().filter_map(|item| text(item, "productId")).collect();
+        products.sort_unstable();
+        products.dedup();
+        let mut order = Self {
+            id,
+            placed,
+            user: text(said, "userId").unwrap_or(""),
+            total_minor: number(said, "totalMinor").unwrap_or(0),
+            products,
+            locked_until_us: number(said, "lockedUntilUs").unwrap_or(0),
+            idempotency_key: text(said, "idempotencyKey"),
+            by_card: text(said, "paymentKind") != Some("external"),
+            status: "pending",
+            payment: None,
+            settled: None,
+            placings: 1,
+            illegal: Vec::new(),
+        };
+        entries.iter().skip(1).for_each(|entry| order.apply(entry));
+        Some(order)
+    }
+
+    fn apply(&mut self, entry: &'a LogEntry) {
+        let (next, from): (&'static str, &[&str]) = match entry.event_type.as_str() {
+            "OrderPlaced" => {
+                self.placings += 1;
+                return;
+            }
+            "OrderConfirmed" => ("paid", &["pending"]),
+            "OrderCancelled" => ("cancelled", &["pending", "paid"]),
+            "OrderFailed" => ("failed", &["pending"]),
+            "OrderShipped" => ("shipped", &["paid"]),
+            "OrderDelivered" => ("delivered", &["shipped"]),
+            other => {
+                self.illegal.push(("an event that orders do not have", other.to_owned()));
+                return;
+            }
+        };
+        if !from.contains(&self.status) {
+            let detail = format!("{} after {} at {}", next, self.status, entry.position);
+            self.illegal.push(("an order's status cannot follow on the one before", detail));
+        }
+        self.status = next;
+        if next == "paid" {
+            self.payment = text(&entry.payload, "paymentId");
+        }
+        if self.settled.is_none() {
+            self.settled = Some(entry);
+        }
+    }
+}

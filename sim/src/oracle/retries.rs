@@ -1,0 +1,281 @@
+//! Calls to the bank stay within policy and budget (I9): each attempt was announced in the log and allowed
+//! by the policy, a node's repetitions stay within what its budget can ever have given it, and epochs that
+//! the bank saw as old have no effect.
+//!
+//! The bank sees what arrives, and faults of the network and the bank make one call arrive twice or much
+//! later. So a bound on calls is doubled when the plan can double them, and the budget is held against the
+//! whole run and, where nothing can hold messages back, against each second.
+
+use std::collections::BTreeMap;
+
+use crate::evidence::{BankEffect, BankEntry, Power};
+use crate::fault::Fault;
+use crate::machine::Machine;
+
+use super::case::Case;
+use super::naive::saga::Saga;
+use super::naive::steps::{self, ATTEMPTS, Key};
+use super::{Finding, Oracle};
+
+/// Retries that a node may have saved up, and what they grow by: the engine's settings for every
+/// participant.
+const BURST: u64 = 100;
+const PER_SECOND: u64 = 10;
+const PERCENT_OF_FIRSTS: u64 = 20;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Retries;
+
+impl Oracle for Retries {
+    fn name(&self) -> &'static str {
+        "retries"
+    }
+
+    fn is_due(&self, case: &Case<'_>) -> bool {
+        case.places_orders()
+    }
+
+    fn examine(&self, case: &Case<'_>) -> Finding {
+        let mut finding = Finding::default();
+        let calls = case.evidence.bank.iter().filter(|entry| entry.effect != BankEffect::Probed);
+        let mut by_key: BTreeMap<&str, Vec<&BankEntry>> = BTreeMap::new();
+        let mut by_node: BTreeMap<Machine, Vec<&BankEntry>> = BTreeMap::new();
+        for call in calls {
+            finding.look();
+            by_key.entry(&call.key).or_default().push(call);
+            by_node.entry(call.by).or_default().push(call);
+        }
+        for (key, calls) in &by_key {
+            examine_key(case, key, calls, &mut finding);
+        }
+        for (node, calls) in &by_node {
+            examine_budget(case, *node, calls, &mut finding);
+        }
+        examine_attempts(case, &mut finding);
+        examine_epochs(case, &mut finding);
+        finding
+    }
+}
+
+/// How often one call can arrive.
+fn arrivals(case: &Case<'_>) -> u64 {
+    let doubles = |fault: &Fault| {
+        matches!(
+            fault,
+            Fault::BankDuplicate { .. } | Fault::BankLateDelivery { .. } | Fault::Duplicate { .. }
+        )
+    };
+    let doubled = case.evidence.plan.episodes.iter().any(|episode| doubles(&episode.fault));
+    1 + u64::from(doubled)
+}
+
+/// Under one epoch a key is called once for each announced attempt, and once more whenever another hand
+/// made the owner look at the saga anew.
+fn examine_key(case: &Case<'_>, key: &str, calls: &[&BankEntry], finding: &mut Finding) {
+    let Some(parsed) = Key::parse(key) else {
+        let detail = format!("{key} of order {}", calls[0].order);
+        finding.break_promise("a key that is not saga, step and direction", detail);
+        return;
+    };
+    let Some(saga) = case.sagas.get(parsed.saga) else { return };
+    let names = steps::of(saga.saga_type).unwrap_or(&[]);
+    let Some(place) = names.iter().position(|name| *name == parsed.step) else { return };
+    let Some(step) = saga.steps.get(place) else { return };
+    let announced = step.attempt[usize::from(parsed.undoes)] + looks(saga);
+    let mut by_epoch: BTreeMap<u64, u64> = BTreeMap::new();
+    for call in calls {
+        *by_epoch.entry(call.epoch).or_default() += 1;
+    }
+    for (epoch, count) in by_epoch {
+        let bound = announced * arrivals(case);
+        finding.expect(count <= bound, "more calls than attempts were announced", || {
+            format!("{key} under epoch {epoch}: {count} calls, at most {bound}")
+        });
+    }
+}
+
+/// How often the owner of a saga may have had to look at it anew: events by another hand than before, and
+/// what people asked for.
+fn looks(saga: &Saga<'_>) -> u64 {
+    let hands = saga.entries.windows(2).filter(|pair| pair[0].node != pair[1].node).count();
+    let asked = saga.entries.iter().filter(|entry| entry.payload.get("actor").is_some()).count();
+    let aborts = |entry: &&&crate::evidence::LogEntry| {
+        matches!(entry.event_type.as_str(), "AbortRequested" | "SagaAborted")
+    };
+    (hands + asked + saga.entries.iter().filter(aborts).count()) as u64
+}
+
+/// No attempt beyond the policy's, but for what an operator allowed.
+fn examine_attempts(case: &Case<'_>, finding: &mut Finding) {
+    for saga in case.sagas.values().filter(|saga| steps::of(saga.saga_type).is_some()) {
+        for (place, step) in saga.steps.iter().enumerate() {
+            // A pivot that is being settled is asked about for as long as it takes.
+            let directions = if saga.pivot == Some(place) { 1..2 } else { 0..2 };
+            for direction in directions {
+                let made = step.attempt[direction].saturating_sub(step.forgiven[direction]);
+                let most = ATTEMPTS[direction];
+                finding.expect(made <= most, "more attempts than the policy allows", || {
+                    format!("saga {} step {place}: {made} attempts, at most {most}", saga.id)
+                });
+            }
+        }
+    }
+}
+
+/// The repetitions of a node against what its budget can have given it.
+fn examine_budget(case: &Case<'_>, node: Machine, calls: &[&BankEntry], finding: &mut Finding) {
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut by_second: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    let (mut firsts, mut retries) = (0, 0);
+    for call in calls {
+        let times = seen.entry(&call.key).or_default();
+        *times += 1;
+        let is_first = *times == 1;
+        let second = by_second.entry(call.at_us / 1_000_000).or_default();
+        if is_first {
+            firsts += 1;
+            second.0 += 1;
+        } else {
+            retries += 1;
+            second.1 += 1;
+        }
+    }
+    let boots = boots(case, node);
+    let factor = arrivals(case);
+    // What a network doubled counts as a repetition and was none.
+    let doubled = if factor > 1 { firsts } else { 0 };
+    let from_us = calls.first().map_or(0, |call| call.at_us);
+    let seconds = calls.last().map_or(0, |call| call.at_us - from_us) / 1_000_000 + 1;
+    // A clock may run ahead of the world's, and the budget with it.
+    let grown = PER_SECOND * (seconds + case.clock_skew_us() / 1_000_000) * 11 / 10;
+    let bound = factor * (BURST * boots + grown + firsts * PERCENT_OF_FIRSTS / 100) + doubled;
+    finding.expect(retries <= bound, "more repetitions than the retry budget gives", || {
+        format!("{node}: {retries} repetitions, {firsts} first calls, at most {bound}")
+    });
+    if holds_messages_back(case) {
+        return;
+    }
+    for (second, (firsts_then, retries_then)) in by_second {
+        let bound = factor * (BURST + 2 * PER_SECOND + firsts * PERCENT_OF_FIRSTS / 100)
+            + firsts_then * (factor - 1);
+        finding.expect(retries_then <= bound, "a storm of repetitions", || {
+            format!("{node}: {retries_then} repetitions in second {second}, at most {bound}")
+        });
+    }
+}
+
+/// How often a node was switched on, each time with a full budget.
+fn boots(case: &Case<'_>, node: Machine) -> u64 {
+    let power = case.evidence.power.iter();
+    let counted =
+        power.filter(|change| change.machine == node && change.what == Power::Booted).count();
+    let crashes = |fault: &Fault| match fault {
+        Fault::Crash { machine, .. } | Fault::CrashAt { machine, .. } => *machine == node,
+        _ => false,
+    };
+    let planned = case.evidence.plan.episodes.iter().filter(|it| crashes(&it.fault)).count();
+    counted.max(1 + planned) as u64
+}
+
+/// Whether a fault of the plan lets many messages arrive in one moment that were sent in many.
+fn holds_messages_back(case: &Case<'_>) -> bool {
+    let holds = |fault: &Fault| {
+        matches!(
+            fault,
+            Fault::Partition { .. }
+                | Fault::SlowLink { .. }
+                | Fault::Loss { .. }
+                | Fault::Reorder { .. }
+                | Fault::HalfOpen { .. }
+                | Fault::ConnectHang { .. }
+                | Fault::BankLateDelivery { .. }
+                | Fault::Crash { .. }
+                | Fault::Pause { .. }
+        )
+    };
+    case.evidence.plan.episodes.iter().any(|episode| holds(&episode.fault))
+}
+
+/// Nothing takes effect under an epoch that the bank had seen surpassed for the order.
+fn examine_epochs(case: &Case<'_>, finding: &mut Finding) {
+    let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
+    for entry in &case.evidence.bank {
+        let Some(key) = Key::parse(&entry.key) else { continue };
+        let newest = newest.entry(key.saga).or_default();
+        let acts = matches!(entry.effect, BankEffect::Done | BankEffect::Tombstone);
+        if acts && entry.epoch < *newest {
+            let detail = format!("{} under {}, seen {newest}", entry.key, entry.epoch);
+            finding.break_promise("a call under an older epoch took effect", detail);
+        }
+        if entry.effect != BankEffect::Probed {
+            *newest = entry.epoch.max(*newest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Episode;
+    use crate::oracle::testing::{History, caught, clean};
+
+    fn repeated(times: u64) -> History {
+        let mut history = History::good();
+        let order = history.orders[0].clone();
+        let key = format!("{order}/capture_payment/action");
+        for _ in 0..times {
+            history.bank(&order, "capture", &key, 500, BankEffect::Repeated);
+        }
+        history
+    }
+
+    #[test]
+    fn a_call_for_each_attempt_is_right() {
+        assert!(clean(&Retries, &History::good()).examined > 10);
+    }
+
+    #[test]
+    fn a_call_that_nobody_announced_is_caught() {
+        caught(&Retries, &repeated(1), "more calls than attempts were announced");
+        let mut history = repeated(1);
+        let fault = Fault::BankDuplicate { percent: 50 };
+        history.evidence.plan.episodes.push(Episode { id: 1, at_ms: 0, for_ms: 9, fault });
+        clean(&Retries, &history);
+    }
+
+    #[test]
+    fn a_retry_without_a_budget_is_caught() {
+        let history = repeated(200);
+        caught(&Retries, &history, "more repetitions than the retry budget gives");
+        caught(&Retries, &history, "a storm of repetitions");
+    }
+
+    #[test]
+    fn a_key_for_each_attempt_is_caught() {
+        let mut history = History::good();
+        let order = history.orders[0].clone();
+        let key = format!("{order}/capture_payment/action/2");
+        history.bank(&order, "capture", &key, 500, BankEffect::Refused);
+        caught(&Retries, &history, "a key that is not saga, step and direction");
+    }
+
+    #[test]
+    fn attempts_beyond_the_policy_are_caught() {
+        let mut history = History::good();
+        let order = history.start_order(1, "key-9", "product-9");
+        for attempt in 2..=25 {
+            let retry = serde_json::json!({"step": 1, "direction": "action", "attempt": attempt,
+                "dueAtUs": 9, "cause": "lost", "atUs": 5});
+            history.say(&format!("saga-{order}"), "RetryScheduled", retry);
+        }
+        caught(&Retries, &history, "more attempts than the policy allows");
+    }
+
+    #[test]
+    fn an_old_epoch_that_takes_effect_is_caught() {
+        let mut history = History::good();
+        history.evidence.bank[0].epoch = 2;
+        caught(&Retries, &history, "a call under an older epoch took effect");
+    }
+}

@@ -1,0 +1,211 @@
+//! Every saga's events follow each other by the rules of the design, as a state machine of the oracles'
+//! own reads them; and every start that was acknowledged is in the log, once (I8).
+
+use std::collections::BTreeMap;
+
+use super::case::Case;
+use super::naive::http::{Asks, answered, id};
+use super::{Finding, Oracle};
+
+/// See the module.
+#[derive(Debug)]
+pub struct SagaLife;
+
+impl Oracle for SagaLife {
+    fn name(&self) -> &'static str {
+        "saga-life"
+    }
+
+    fn is_due(&self, case: &Case<'_>) -> bool {
+        case.places_orders()
+    }
+
+    fn examine(&self, case: &Case<'_>) -> Finding {
+        let mut finding = Finding::default();
+        for saga in case.sagas.values() {
+            finding.examined += saga.entries.len() as u64;
+            for (what, detail) in &saga.illegal {
+                finding.break_promise(what, detail.as_str());
+            }
+        }
+        for order in case.orders.values() {
+            finding.look();
+            for (what, detail) in &order.illegal {
+                finding.break_promise(what, format!("order {}: {detail}", order.id));
+            }
+        }
+        examine_streams(case, &mut finding);
+        examine_acknowledged(case, &mut finding);
+        finding
+    }
+}
+
+/// Every stream of a saga or an order begins with its beginning, and an order by card has its saga.
+fn examine_streams(case: &Case<'_>, finding: &mut Finding) {
+    for stream in case.streams.keys() {
+        let folded = match stream.split_once('-') {
+            Some(("saga", id)) => case.sagas.contains_key(id),
+            Some(("order", id)) => case.orders.contains_key(id),
+            _ => continue,
+        };
+        finding
+            .expect(folded, "a stream does not begin with its beginning", || (*stream).to_owned());
+    }
+    for order in case.orders.values().filter(|order| order.by_card) {
+        let paid_for = case.sagas.contains_key(order.id);
+        finding.expect(paid_for, "an order without the saga that pays it", || {
+            format!("order {}", order.id)
+        });
+    }
+}
+
+/// What was answered with 201 exists, and each under one id.
+fn examine_acknowledged(case: &Case<'_>, finding: &mut Finding) {
+    let mut placed: BTreeMap<&str, u32> = BTreeMap::new();
+    for order in case.orders.values() {
+        placed.insert(order.id, order.placings);
+    }
+    for call in &case.evidence.calls {
+        let Some(answer) = answered(call, 201) else { continue };
+        let times = match (Asks::of(call), id(&answer.body)) {
+            (Asks::PlaceOrder, Some(id)) => placed.get(id).copied().unwrap_or(0),
+            (Asks::StartSaga, Some(id)) => u32::from(case.sagas.contains_key(id)),
+            (Asks::PlaceOrder | Asks::StartSaga, None) => 0,
+            _ => continue,
+        };
+        let what = if times == 0 {
+            "an acknowledged start is not in the log"
+        } else {
+            "an acknowledged start is in the log more than once"
+        };
+        finding.expect(times == 1, what, || format!("{}: {}", call.request, answer.body));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::evidence::LogEntry;
+    use crate::oracle::testing::{History, caught, clean};
+
+    /// The good history with one event of the n-th saga changed.
+    fn changed(saga: usize, event_type: &str, change: impl Fn(&mut LogEntry)) -> History {
+        let mut history = History::good();
+        let stream = format!("saga-{}", history.orders[saga]);
+        let mut entries = history.evidence.log.iter_mut();
+        let found = entries.find(|entry| entry.stream == stream && entry.event_type == event_type);
+        change(found.expect("such an event"));
+        history
+    }
+
+    fn renamed(saga: usize, from: &str, to: &str) -> History {
+        changed(saga, from, |entry| entry.event_type = to.to_owned())
+    }
+
+    #[test]
+    fn lives_that_follow_the_rules_are_right() {
+        assert!(clean(&SagaLife, &History::good()).examined > 33);
+    }
+
+    #[test]
+    fn compensation_in_forward_order_is_caught() {
+        let mut history = History::good();
+        let stream = format!("saga-{}", history.orders[2]);
+        let of_undo = |entry: &&mut LogEntry| {
+            entry.stream == stream && entry.event_type.starts_with("Compensation")
+        };
+        for entry in history.evidence.log.iter_mut().filter(of_undo) {
+            let step = 1 - entry.payload["step"].as_u64().unwrap();
+            entry.payload["step"] = json!(step);
+        }
+        caught(&SagaLife, &history, "an undo before that of a later step");
+    }
+
+    #[test]
+    fn an_undo_of_what_never_happened_is_caught() {
+        let history = changed(2, "CompensationStarted", |entry| entry.payload["step"] = json!(3));
+        caught(&SagaLife, &history, "an undo of what never happened");
+    }
+
+    #[test]
+    fn a_cancel_honoured_behind_the_pivot_is_caught() {
+        let history = renamed(0, "SagaCompleted", "SagaAborted");
+        caught(&SagaLife, &history, "a saga was aborted behind its pivot");
+    }
+
+    #[test]
+    fn a_second_abort_is_caught() {
+        let history = renamed(2, "CompensationStarted", "SagaAborted");
+        caught(&SagaLife, &history, "a saga was aborted twice");
+    }
+
+    #[test]
+    fn an_abort_while_the_pivot_is_in_doubt_is_caught() {
+        let history = renamed(2, "StepRejected", "SagaPaused");
+        caught(&SagaLife, &history, "a saga was aborted while its pivot was in doubt");
+    }
+
+    #[test]
+    fn a_saga_called_undone_too_early_is_caught() {
+        let history = renamed(2, "CompensationStarted", "SagaCompensated");
+        caught(&SagaLife, &history, "a saga was called undone with something left to undo");
+        caught(&SagaLife, &history, "an event behind the end of a saga");
+    }
+
+    #[test]
+    fn an_acknowledged_start_that_is_lost_is_caught() {
+        let mut history = History::good();
+        history.place(9, "key-1", "product-1", "nowhere", false);
+        caught(&SagaLife, &history, "an acknowledged start is not in the log");
+    }
+
+    #[test]
+    fn a_stream_without_its_beginning_is_caught() {
+        let history = renamed(1, "SagaStarted", "StepStarted");
+        caught(&SagaLife, &history, "a stream does not begin with its beginning");
+        caught(&SagaLife, &history, "an order without the saga that pays it");
+    }
+
+    #[test]
+    fn retries_and_operators_verbs_are_legal_where_the_design_has_them() {
+        let mut history = History::empty();
+        let order = history.start_order(1, "key-1", "product-1");
+        let stream = format!("saga-{order}");
+        let mut say = |event_type, payload| history.say(&stream, event_type, payload);
+        say(
+            "RetryScheduled",
+            json!({"step": 1, "direction": "action", "attempt": 2, "dueAtUs": 9,
+            "cause": "lost", "atUs": 5}),
+        );
+        say(
+            "SagaParked",
+            json!({"step": 1, "direction": "action", "atUs": 10,
+            "reason": {"attemptsUsedUp": {"attempts": 2, "cause": "lost"}}}),
+        );
+        say(
+            "RetryRequested",
+            json!({"step": 1, "direction": "action", "attempt": 3, "reason": "r",
+            "actor": "a", "atUs": 11, "epoch": 1}),
+        );
+        say("StepSucceeded", json!({"step": 1, "result": null, "atUs": 12}));
+        say("StepStarted", json!({"step": 2, "atUs": 12, "epoch": 1}));
+        say("AbortRequested", json!({"reason": {"cancelled": {}}, "atUs": 13}));
+        say("CompensationStarted", json!({"step": 2, "atUs": 14, "epoch": 1}));
+        say(
+            "RevocationRejected",
+            json!({"step": 2, "code": "C", "reason": "r", "attempt": 2,
+            "atUs": 15, "epoch": 1}),
+        );
+        say("StepSucceeded", json!({"step": 2, "result": null, "atUs": 16}));
+        clean(&SagaLife, &history);
+        history.say(
+            &stream,
+            "RetryScheduled",
+            json!({"step": 2, "direction": "action",
+            "attempt": 4, "dueAtUs": 9, "cause": "lost", "atUs": 17}),
+        );
+        caught(&SagaLife, &history, "attempts are not counted one by one");
+    }
+}

@@ -1,0 +1,104 @@
+//! Requests of customers and what they are answered.
+
+use serde_json::{Value, json};
+
+use crate::evidence::{Answer, Call};
+use crate::machine::Machine;
+
+use super::History;
+use super::orders::user;
+
+fn body(product: &str) -> Value {
+    json!({"items": [{"productId": product, "productName": "Lamp", "quantity": 1, "price": 5.0}],
+        "shippingAddress": {"city": "Rome"}, "paymentMethod": {"type": "card", "token": "tok_ok"}})
+}
+
+/// An order as it is shown.
+fn shown(customer: u32, order: &str, product: &str, status: &str) -> Value {
+    json!({"id": order, "userId": user(customer), "status": status, "totalAmount": 5.0,
+        "items": [{"productId": product, "productName": "Lamp", "quantity": 1, "price": 5.0}]})
+}
+
+impl History {
+    /// A request that was answered.
+    pub(in crate::oracle) fn call(
+        &mut self,
+        customer: u32,
+        request: &str,
+        key: Option<&str>,
+        body: Value,
+        answer: Option<(u16, Value)>,
+    ) -> &mut Call {
+        let sent_at_us = self.sent_now();
+        let ended_at_us = self.sent_now();
+        let calls = &mut self.evidence.calls;
+        calls.push(Call {
+            operation: 0,
+            customer,
+            to: Machine::Balancer,
+            request: request.to_owned(),
+            key: key.map(str::to_owned),
+            body,
+            sent_at_us,
+            ended_at_us,
+            answer: answer.map(|(status, body)| Answer {
+                status,
+                replayed: false,
+                node: Some("node-1".to_owned()),
+                body,
+            }),
+        });
+        calls.last_mut().expect("it was pushed just now")
+    }
+
+    /// The answer to the request that placed an order: it had been sent before the append.
+    pub(super) fn accepted(
+        &mut self,
+        customer: u32,
+        key: &str,
+        product: &str,
+        order: &str,
+        sent_at_us: u64,
+    ) {
+        self.place(customer, key, product, order, false).sent_at_us = sent_at_us;
+    }
+
+    /// `POST /orders`, answered with an order.
+    pub(in crate::oracle) fn place(
+        &mut self,
+        customer: u32,
+        key: &str,
+        product: &str,
+        order: &str,
+        replayed: bool,
+    ) -> &mut Call {
+        let answer = (201, shown(customer, order, product, "pending"));
+        let call = self.call(customer, "POST /orders", Some(key), body(product), Some(answer));
+        if let Some(answer) = &mut call.answer {
+            answer.replayed = replayed;
+        }
+        call
+    }
+
+    /// `POST /orders`, refused because another order holds the product.
+    pub(in crate::oracle) fn conflict(&mut self, customer: u32, product: &str, existing: &str) {
+        let problem = json!({"error": "DUPLICATE_ORDER", "existingOrderId": existing,
+            "productId": product});
+        let sent = Some((409, problem));
+        self.call(customer, "POST /orders", Some("other"), body(product), sent);
+    }
+
+    /// `GET /orders/{id}`, answered with this status.
+    pub(in crate::oracle) fn look(&mut self, customer: u32, order: &str, status: &str) {
+        let number =
+            self.orders.iter().position(|known| known == order).map_or(0, |place| place + 1);
+        let answer = shown(customer, order, &format!("product-{number}"), status);
+        self.call(
+            customer,
+            &format!("GET /orders/{order}"),
+            None,
+            Value::Null,
+            Some((200, answer)),
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Nothing happens before it is due (I7): no attempt ends before it was to begin, no deadline aborts a
+//! saga before it has passed. That nothing is forgotten is [`super::saga_ends`]'.
+
+use super::case::Case;
+use super::naive::json::number;
+use super::naive::saga::Saga;
+use super::{Finding, Oracle};
+use crate::fault::Fault;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Timers;
+
+impl Oracle for Timers {
+    fn name(&self) -> &'static str {
+        "timers"
+    }
+
+    fn is_due(&self, case: &Case<'_>) -> bool {
+        case.places_orders()
+    }
+
+    fn examine(&self, case: &Case<'_>) -> Finding {
+        let mut finding = Finding::default();
+        // The clock of one node is its own measure, unless it was set back in between.
+        let steps = |fault: &Fault| {
+            matches!(
+                fault,
+                Fault::ClockOffset { .. } | Fault::ClockStep { .. } | Fault::ClockDrift { .. }
+            )
+        };
+        let is_set_back = case.evidence.plan.episodes.iter().any(|episode| steps(&episode.fault));
+        let skew_us = case.clock_skew_us();
+        for saga in case.sagas.values() {
+            finding.look();
+            for early in &saga.early {
+                let slack_us = if early.one_clock && !is_set_back { 0 } else { skew_us };
+                if early.by_us > slack_us {
+                    let detail = format!("saga {} at {}: {early:?}", saga.id, early.position);
+                    finding.break_promise("an attempt ended before it was due", detail);
+                }
+            }
+            examine_deadline(saga, &mut finding);
+        }
+        finding
+    }
+}
+
+/// A saga that was aborted by its deadline was not aborted before it: the deciding node compares its own
+/// clock with the time in the log.
+fn examine_deadline(saga: &Saga<'_>, finding: &mut Finding) {
+    for entry in &saga.entries {
+        if !matches!(entry.event_type.as_str(), "SagaAborted" | "AbortRequested") {
+            continue;
+        }
+        let deadline = entry.payload.get("reason").and_then(|reason| reason.get("deadline"));
+        let Some(deadline) = deadline.filter(|deadline| number(deadline, "step").is_none()) else {
+            continue;
+        };
+        // What was asked for in time is carried out later, with the same reason.
+        let at_us = number(&entry.payload, "atUs").unwrap_or(0);
+        let due_us = saga.deadline_at_us.unwrap_or(u64::MAX);
+        finding.expect(at_us >= due_us, "a deadline passed before its time", || {
+            format!("saga {} at {}: {deadline} at {at_us}, due {due_us}", saga.id, entry.position)
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fault::Episode;
+    use crate::machine::Machine;
+    use crate::oracle::testing::{History, caught, clean};
+
+    fn retried(ended_at_us: u64) -> History {
+        let mut history = History::good();
+        let order = history.start_order(1, "key-9", "product-9");
+        let stream = format!("saga-{order}");
+        let retry = json!({"step": 1, "direction": "action", "attempt": 2, "dueAtUs": 900,
+            "cause": "lost", "atUs": 5});
+        history.say(&stream, "RetryScheduled", retry);
+        let done = json!({"step": 1, "result": null, "atUs": ended_at_us});
+        history.say(&stream, "StepSucceeded", done);
+        history
+    }
+
+    #[test]
+    fn attempts_that_wait_for_their_time_are_right() {
+        clean(&Timers, &retried(900));
+    }
+
+    #[test]
+    fn a_stale_timer_that_is_accepted_is_caught() {
+        caught(&Timers, &retried(899), "an attempt ended before it was due");
+    }
+
+    #[test]
+    fn another_nodes_clock_may_be_off_by_as_much_as_the_plan_says() {
+        let mut history = retried(899);
+        if let Some(last) = history.evidence.log.last_mut() {
+            last.node = "node-2".to_owned();
+        }
+        caught(&Timers, &history, "an attempt ended before it was due");
+        let fault = Fault::ClockOffset { machine: Machine::Node2, offset_ms: -1 };
+        history.evidence.plan.episodes.push(Episode { id: 1, at_ms: 0, for_ms: 9, fault });
+        clean(&Timers, &history);
+    }
+
+    #[test]
+    fn a_deadline_before_its_time_is_caught() {
+        let mut history = History::good();
+        let order = history.start_order(1, "key-9", "product-9");
+        let why = json!({"reason": {"deadline": {"step": null}}, "atUs": 899_999_999});
+        history.say(&format!("saga-{order}"), "SagaAborted", why);
+        caught(&Timers, &history, "a deadline passed before its time");
+    }
+}

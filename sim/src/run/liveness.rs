@@ -1,0 +1,93 @@
+//! Whether a healed world comes to rest: every saga at its end or parked with a reason, everything
+//! published, every view and every reader at the head of the log.
+
+use sagaline::engine::Projection;
+use sagaline::projections;
+use sagaline_storage::views::ViewStore;
+use sagaline_storage::{Backend, EventStore, StorageError};
+
+use crate::services::SimBackend;
+use crate::workload::subscribers::Subscribers;
+use crate::world::World;
+
+/// How long it may take. A healed world owes nobody more than a lease, the longest pause between two
+/// attempts (10 s), the longest time a bank asks to wait (8 s) and the backlog at ten retries a second.
+const BOUND_US: u64 = 150_000_000;
+const LOOK_US: u64 = 250_000;
+/// At so many looks in a row it must be at rest: nothing that is due wakes up again.
+const LOOKS_AT_REST: u32 = 4;
+/// Sagas that are named when they do not end.
+const NAMED_MAX: usize = 20;
+
+/// Claims of sagas that somebody must be working on.
+const LIVE_SAGAS: &str = "saga-live";
+
+/// Looks until it is at rest.
+pub(super) struct Liveness<'a> {
+    world: &'a World,
+    ports: &'a SimBackend,
+    subscribers: &'a Subscribers,
+}
+
+impl<'a> Liveness<'a> {
+    pub(super) fn new(
+        world: &'a World,
+        ports: &'a SimBackend,
+        subscribers: &'a Subscribers,
+    ) -> Self {
+        Self { world, ports, subscribers }
+    }
+
+    /// Waits until nothing is left to do, or the bound has passed; then it says what.
+    pub(super) async fn wait(&self) -> Vec<String> {
+        let until_us = self.world.now_us() + BOUND_US;
+        let mut at_rest = 0;
+        loop {
+            let undone = self.undone().await;
+            at_rest = if undone.is_empty() { at_rest + 1 } else { 0 };
+            if at_rest >= LOOKS_AT_REST || self.world.now_us() >= until_us {
+                return undone;
+            }
+            self.world.timeline().after(LOOK_US).await;
+        }
+    }
+
+    async fn undone(&self) -> Vec<String> {
+        match self.look().await {
+            Ok(undone) => undone,
+            Err(error) => vec![format!("the healed store does not answer: {error}")],
+        }
+    }
+
+    async fn look(&self) -> Result<Vec<String>, StorageError> {
+        let (events, views) = (self.ports.events(), self.ports.views());
+        let live = events.claims(LIVE_SAGAS, None, NAMED_MAX).await?;
+        let mut undone: Vec<_> = live
+            .iter()
+            .map(|claim| format!("{} is neither at its end nor parked", claim.owner))
+            .collect();
+        let head = events.head().await?;
+        for name in subscriptions() {
+            let at = views.checkpoint(&name).await?.unwrap_or_default();
+            if at < head {
+                undone.push(format!("{name} is at {at} and the log at {head}"));
+            }
+        }
+        match self.subscribers.slowest() {
+            Some(at) if at < head.0 => {
+                undone.push(format!("a subscriber is at {at} and the log at {head}"));
+            }
+            Some(_) | None => {}
+        }
+        Ok(undone)
+    }
+}
+
+/// Who follows the log in the product, by the names of their checkpoints.
+fn subscriptions() -> [String; 4] {
+    fn of<P: Projection>(_: P) -> String {
+        format!("projection:{}.v{}", P::NAME, P::VERSION)
+    }
+    let outbox = "outbox".to_owned();
+    [outbox, of(projections::Orders), of(projections::Payments), of(projections::Sagas)]
+}

@@ -1,0 +1,30 @@
+//! One run of a plan, from an empty world to a verdict: set-up, chaos, healing, what must come to rest
+//! within a bound, switching everything off in good order, and the judgement of what was seen.
+
+pub mod report;
+
+#[cfg(madsim)]
+mod liveness;
+#[cfg(madsim)]
+pub mod phases;
+
+pub use report::Report;
+
+/// Simulated time after which a run that has not ended is stuck, and panics.
+#[cfg(madsim)]
+const TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(7_200);
+
+/// Runs a plan in a world of its own, on a thread of its own. None: the harness panicked, and has said so;
+/// what panics on a machine of the world is evidence.
+#[cfg(madsim)]
+pub fn run(plan: &crate::plan::Plan) -> Option<crate::evidence::Evidence> {
+    let plan = plan.clone();
+    let world = move || {
+        let config = madsim::Config::default();
+        let mut runtime = madsim::runtime::Runtime::with_seed_and_config(plan.seed.0, config);
+        runtime.set_time_limit(TIME_LIMIT);
+        runtime.block_on(phases::run(plan))
+    };
+    let thread = std::thread::Builder::new().name("world".to_owned()).spawn(world);
+    thread.expect("the system has a thread left").join().ok()
+}

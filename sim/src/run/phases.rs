@@ -1,0 +1,190 @@
+//! The phases of a run, within its world.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bites::Bites;
+use crate::evidence::{Evidence, Phases};
+use crate::machine::Machine;
+use crate::node::{self, Nodes};
+use crate::plan::Plan;
+use crate::services::{
+    FinalState, Participants, SimBackend, Witness, backend, boot_services, final_state,
+};
+use crate::workload::clients::Clients;
+use crate::workload::consumers;
+use crate::workload::http::Http;
+use crate::workload::people::People;
+use crate::workload::subscribers::Subscribers;
+use crate::world::{World, nemesis};
+
+use super::liveness::Liveness;
+
+/// How long the nodes may take to become ready in a world in which nothing is wrong yet.
+const READY_US: u64 = 60_000_000;
+/// The nodes that run.
+const NODES: &[Machine] = &[Machine::Node1];
+const LOOK_US: u64 = 50_000;
+/// Between the nodes' first answer and the chaos, so that ownership has settled.
+const SETTLE_US: u64 = 1_000_000;
+/// How long nodes may take to stop in good order.
+const STOP: Duration = Duration::from_secs(60);
+/// Until the last connections of what has stopped are closed on both sides: a long wait for the log's head
+/// ends by itself.
+const CLOSE_US: u64 = 15_000_000;
+
+/// What a run is made of.
+struct Run {
+    plan: Arc<Plan>,
+    world: World,
+    witness: Witness,
+    nodes: Nodes,
+    http: Http,
+    /// The ports as the clients' machine has them.
+    ports: SimBackend,
+    subscribers: Subscribers,
+}
+
+/// Runs a plan. Within a madsim runtime, once.
+pub async fn run(plan: Plan) -> Evidence {
+    let run = Run::start(plan);
+    let people = match run.set_up().await {
+        Ok(people) => people,
+        Err(why) => return run.never_began(why).await,
+    };
+    let clients = Clients::new(
+        &run.world,
+        run.plan.clone(),
+        run.http.clone(),
+        people,
+        run.ports.events.clone(),
+    );
+    let mut phases = Phases { chaos_at_us: run.world.now_us(), ..Phases::default() };
+    run.chaos(&clients).await;
+    phases.healed_at_us = run.world.now_us();
+    run.world.heal(&run.plan.left_broken);
+    let undone = run.come_to_rest(&clients, &mut phases).await;
+    let leaks = run.switch_off().await;
+    run.evidence(clients.calls(), phases, undone, leaks).await
+}
+
+impl Run {
+    fn start(plan: Plan) -> Self {
+        let world = World::new(plan.seed, Bites::default());
+        let witness = Witness::default();
+        boot_services(&world, &witness, &Participants::default());
+        let nodes = node::boot_nodes(&world, &witness, &plan.knobs, NODES);
+        // On it runs what this module spawns: the machine is there to have an address.
+        world.machine(Machine::Clients, |_| Box::pin(async {}));
+        let lease = Duration::from_millis(plan.knobs.lease_ms);
+        let ports = backend(&world, &witness, Machine::Clients, lease);
+        let (http, subscribers) = (Http::new(&world), Subscribers::default());
+        Self { plan: Arc::new(plan), world, witness, nodes, http, ports, subscribers }
+    }
+
+    /// Waits for the nodes and lets the people in.
+    async fn set_up(&self) -> Result<People, String> {
+        let until_us = self.world.now_us() + READY_US;
+        for node in NODES.iter().copied() {
+            while !self.is_ready(node).await {
+                if self.world.now_us() > until_us {
+                    return Err(format!("{node} does not become ready"));
+                }
+                self.world.timeline().after(LOOK_US).await;
+            }
+        }
+        self.world.timeline().after(SETTLE_US).await;
+        let people = People::enter(&self.http).await?;
+        consumers::start(&self.world, &self.witness, &self.ports);
+        Ok(people)
+    }
+
+    async fn is_ready(&self, node: Machine) -> bool {
+        let look = http::Request::get("/health/ready").header("host", "sagaline");
+        let look = look.body(http_body_util::Full::default()).expect("a plain request");
+        self.http.send(node, look).await.is_ok_and(|answer| answer.status == 200)
+    }
+
+    async fn chaos(&self, clients: &Clients) {
+        let middle_us = self.plan.chaos_ms * 1_000 / 2;
+        self.subscribers.start(&self.world, &self.ports.events, middle_us);
+        let operating = tokio::spawn({
+            let clients = clients.clone();
+            async move { clients.run().await }
+        });
+        nemesis::run(&self.world, &self.plan).await;
+        // Patient clients go on through the healing.
+        drop(operating);
+    }
+
+    /// What is left undone when the bound has passed; empty: everything has come to rest.
+    async fn come_to_rest(&self, clients: &Clients, phases: &mut Phases) -> Vec<String> {
+        clients.settled().await;
+        clients.resume_what_was_paused().await;
+        let liveness = Liveness::new(&self.world, &self.ports, &self.subscribers);
+        let undone = liveness.wait().await;
+        if undone.is_empty() {
+            phases.quiet_at_us = Some(self.world.now_us());
+        }
+        undone
+    }
+
+    /// Stops every node in good order and says what is left.
+    async fn switch_off(&self) -> Vec<String> {
+        self.world.heal(&[]);
+        let stopped = self.nodes.stop(&self.world, STOP).await;
+        let mut leaks = Vec::new();
+        self.http.close();
+        self.world.timeline().after(CLOSE_US).await;
+        for node in Machine::NODES.into_iter().filter(|node| self.world.is_on(*node)) {
+            let open = self.world.network.open_ends(node);
+            if open > 0 {
+                leaks.push(format!("{node} has stopped and holds {open} connections"));
+            }
+            match stopped.get(&node) {
+                Some(node::Stopped::Clean) => {}
+                Some(node::Stopped::Not(why)) => leaks.push(format!("{node} stopped badly: {why}")),
+                None => leaks.push(format!("{node} has not stopped in time")),
+            }
+        }
+        leaks
+    }
+
+    async fn evidence(
+        &self,
+        calls: Vec<crate::evidence::Call>,
+        phases: Phases,
+        undone: Vec<String>,
+        leaks: Vec<String>,
+    ) -> Evidence {
+        let seen = self.witness.seen(self.world.now_us());
+        let FinalState { log, claims, documents } = final_state(&self.world, &self.witness)
+            .await
+            .expect("a healed store can be opened and read");
+        Evidence {
+            plan: (*self.plan).clone(),
+            calls,
+            store_calls: seen.store_calls,
+            log,
+            claims,
+            bank: seen.bank,
+            bus: seen.bus,
+            documents,
+            subscribers: self.subscribers.seen(),
+            shards: seen.shards,
+            power: Vec::new(),
+            leaks,
+            bites: self.world.bites.counts(),
+            phases,
+            undone,
+            crashes: self.world.crashes(),
+        }
+    }
+
+    /// The evidence of a world that did not begin.
+    async fn never_began(&self, why: String) -> Evidence {
+        let undone =
+            vec![format!("a world in which nothing was wrong did not begin to serve: {why}")];
+        self.evidence(Vec::new(), Phases::default(), undone, Vec::new()).await
+    }
+}

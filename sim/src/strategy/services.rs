@@ -1,0 +1,40 @@
+//! What the product depends on, being bad at it.
+
+use crate::fault::Fault;
+use crate::machine::Machine;
+
+use super::ground::{Crowd, Ground};
+
+pub(super) fn brown_out(ground: &mut Ground) {
+    for at_ms in ground.moments(10_000) {
+        let for_ms = ground.random.heavy_tailed(5_000).max(1_000);
+        let added_ms = ground.random.between(50, 2_500);
+        let percent = ground.random.between(10, 70);
+        let faults = match ground.random.below(4) {
+            0 => vec![
+                Fault::StoreSlow { added_ms: added_ms / 2 },
+                Fault::DiskStall { machine: Machine::Store, added_ms: added_ms / 4 },
+            ],
+            1 => vec![Fault::BankSlow { added_ms }, Fault::BankErrors { percent }],
+            2 => vec![
+                Fault::BankThrottle { percent, retry_after_s: added_ms % 5 + 1 },
+                Fault::BankReplyLost { percent: percent / 2 },
+            ],
+            _ => vec![Fault::LocksSlow { added_ms }, Fault::LocksEvicted { percent }],
+        };
+        for fault in faults {
+            ground.add(at_ms, for_ms, fault);
+        }
+    }
+}
+
+pub(super) fn thundering_herd(ground: &mut Ground) {
+    let at_ms = ground.random.between(0, ground.chaos_ms / 3);
+    let for_ms = ground.random.between(ground.chaos_ms / 4, ground.chaos_ms / 2);
+    ground.add(at_ms, for_ms, Fault::BankDown);
+    // It comes back, and cannot bear them all.
+    let back_ms = at_ms + for_ms;
+    let percent = ground.random.between(20, 80);
+    ground.add(back_ms, 4_000, Fault::BankThrottle { percent, retry_after_s: 1 });
+    ground.crowds.push(Crowd { at_ms, for_ms: for_ms / 4 });
+}

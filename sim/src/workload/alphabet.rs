@@ -1,0 +1,293 @@
+//! Draws operations: which kinds a seed has, how much of each, when, whose, to whom.
+
+use crate::machine::Machine;
+use crate::plan::{Expect, Operation, OrderShape, Planned};
+use crate::seed::{Random, Seed};
+use crate::strategy::Crowd;
+use crate::swarm;
+
+/// Customers of a run.
+pub const CUSTOMERS: u32 = 12;
+/// Products that several customers want at once; all others are wanted once.
+pub const HOT_PRODUCTS: u32 = 5;
+/// Lists that the clients keep at the store.
+pub const LISTS: u32 = 6;
+/// The token that stands for a payment outside, which a merchant confirms.
+pub const EXTERNAL: &str = "external";
+
+/// The card's token, and how often it is drawn when the seed has it on.
+const TOKENS: [(&str, u64); 7] = [
+    ("tok_ok", 60),
+    ("tok_decline", 8),
+    ("tok_capture_decline", 8),
+    ("tok_flaky", 10),
+    ("tok_slow", 5),
+    ("tok_void_fails", 1),
+    (EXTERNAL, 6),
+];
+const SHAPES: [(OrderShape, u64); 6] = [
+    (OrderShape::Plain, 80),
+    (OrderShape::Zero, 4),
+    (OrderShape::Maximum, 4),
+    (OrderShape::Unicode, 6),
+    (OrderShape::Oversize, 2),
+    (OrderShape::Malformed, 2),
+];
+const VERBS: [&str; 7] =
+    ["retry", "compensate", "skip", "resolve-succeeded", "resolve-rejected", "pause", "resume"];
+
+/// A kind of operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Place,
+    Repeat,
+    Cancel,
+    Confirm,
+    ReadOrder,
+    ReadSaga,
+    Trace,
+    List,
+    Operate,
+    ReadStream,
+    AppendList,
+    ReadList,
+    ReadAll,
+}
+
+/// How often each is drawn when the seed has it on. What is never off is what everything else needs.
+const KINDS: [(Kind, u64, bool); 13] = [
+    (Kind::Place, 34, true),
+    (Kind::Repeat, 6, false),
+    (Kind::Cancel, 7, false),
+    (Kind::Confirm, 4, false),
+    (Kind::ReadOrder, 14, true),
+    (Kind::ReadSaga, 5, false),
+    (Kind::Trace, 3, false),
+    (Kind::List, 4, false),
+    (Kind::Operate, 3, false),
+    (Kind::ReadStream, 3, false),
+    (Kind::AppendList, 9, true),
+    (Kind::ReadList, 6, true),
+    (Kind::ReadAll, 1, false),
+];
+
+/// The operations of a seed, by their time.
+pub fn operations(seed: Seed, chaos_ms: u64, count: u32, crowds: &[Crowd]) -> Vec<Planned> {
+    let mut random = seed.stream("plan/operations");
+    let mut moments: Vec<_> = (0..count).map(|_| moment(&mut random, chaos_ms, crowds)).collect();
+    moments.sort_unstable();
+    let mut drawing = Drawing::new(seed, random);
+    (1..).zip(moments).map(|(id, at_ms)| drawing.planned(id, at_ms)).collect()
+}
+
+/// Any time of the chaos; half of all operations crowd when there is a crowd.
+fn moment(random: &mut Random, chaos_ms: u64, crowds: &[Crowd]) -> u64 {
+    match random.pick(crowds) {
+        Some(crowd) if random.percent(50) => crowd.at_ms + random.below(crowd.for_ms.max(1)),
+        _ => random.below(chaos_ms),
+    }
+}
+
+/// An order that was drawn before: later operations are about it.
+#[derive(Debug, Clone)]
+struct Placed {
+    id: u32,
+    customer: u32,
+    external: bool,
+    operation: Operation,
+}
+
+struct Drawing {
+    random: Random,
+    kinds: Vec<(Kind, u64)>,
+    tokens: Vec<(&'static str, u64)>,
+    shapes: Vec<(OrderShape, u64)>,
+    placed: Vec<Placed>,
+}
+
+impl Drawing {
+    fn new(seed: Seed, random: Random) -> Self {
+        let weighed = |label: String, usual: u64, always: bool| {
+            let weight = swarm::weight(seed, &label);
+            if always { usual * weight.max(40) } else { usual * weight }
+        };
+        let kind =
+            |(kind, usual, always)| (kind, weighed(format!("operation/{kind:?}"), usual, always));
+        let token =
+            |(token, usual)| (token, weighed(format!("token/{token}"), usual, token == "tok_ok"));
+        let shape = |(shape, usual)| {
+            (shape, weighed(format!("shape/{shape:?}"), usual, shape == OrderShape::Plain))
+        };
+        Self {
+            random,
+            kinds: KINDS.map(kind).to_vec(),
+            tokens: TOKENS.map(token).to_vec(),
+            shapes: SHAPES.map(shape).to_vec(),
+            placed: Vec::new(),
+        }
+    }
+
+    fn planned(&mut self, id: u32, at_ms: u64) -> Planned {
+        let kind = swarm::pick(&mut self.random, &self.kinds).unwrap_or(Kind::Place);
+        let mut customer = u32::try_from(self.random.below(CUSTOMERS.into())).unwrap_or(0);
+        let about = self.about(kind);
+        if let Some(placed) = &about {
+            // Mostly one's own; else what must never be seen is asked for.
+            if !self.random.percent(4) {
+                customer = placed.customer;
+            }
+        }
+        let operation = self.operation(kind, id, about.as_ref());
+        if let (Kind::Place, Operation::PlaceOrder { token, .. }) = (kind, &operation) {
+            let external = token == EXTERNAL;
+            let placed = Placed { id, customer, external, operation: operation.clone() };
+            self.placed.push(placed);
+        }
+        let to = if self.random.percent(70) {
+            Machine::Balancer
+        } else {
+            *self.random.pick(&Machine::NODES).unwrap_or(&Machine::Node1)
+        };
+        let impatient = self.random.percent(15);
+        let gives_up_after_ms = impatient.then(|| self.random.heavy_tailed(400).max(20));
+        Planned { id, at_ms, customer, to, gives_up_after_ms, operation }
+    }
+
+    /// The order an operation is about: one of the last, so that it is still alive.
+    fn about(&mut self, kind: Kind) -> Option<Placed> {
+        let recent = self.placed.len().min(12);
+        let recent = &self.placed[self.placed.len() - recent..];
+        let external: Vec<_> = recent.iter().filter(|placed| placed.external).cloned().collect();
+        match kind {
+            Kind::Place | Kind::List | Kind::AppendList | Kind::ReadList | Kind::ReadAll => None,
+            Kind::Confirm if !external.is_empty() => self.random.pick(&external).cloned(),
+            Kind::Repeat
+            | Kind::Cancel
+            | Kind::Confirm
+            | Kind::ReadOrder
+            | Kind::ReadSaga
+            | Kind::Trace
+            | Kind::Operate
+            | Kind::ReadStream => self.random.pick(recent).cloned(),
+        }
+    }
+
+    fn operation(&mut self, kind: Kind, id: u32, about: Option<&Placed>) -> Operation {
+        let order = about.map_or(0, |placed| placed.id);
+        let stream = u32::try_from(self.random.below(LISTS.into())).unwrap_or(0);
+        match (kind, about) {
+            (Kind::Repeat, Some(placed)) => self.repeat(placed),
+            (Kind::Place | Kind::Repeat, _) => self.place(id),
+            (Kind::Cancel, _) => Operation::CancelOrder { order },
+            (Kind::Confirm, _) => Operation::ConfirmOrder { order },
+            (Kind::ReadOrder, _) => Operation::ReadOrder { order },
+            (Kind::ReadSaga, _) => Operation::ReadSaga { order },
+            (Kind::Trace, _) => Operation::TraceOrder { order },
+            (Kind::List, _) => Operation::ListOrders,
+            (Kind::Operate, _) => {
+                let verb = (*self.random.pick(&VERBS).unwrap_or(&"retry")).to_owned();
+                Operation::Operate { order, verb }
+            }
+            (Kind::ReadStream, _) => Operation::ReadStream { order },
+            (Kind::AppendList, _) => {
+                let expects = [Expect::Any, Expect::JustRead, Expect::JustRead, Expect::Stale];
+                let expect = *self.random.pick(&expects).unwrap_or(&Expect::Any);
+                let events = u32::try_from(self.random.between(1, 3)).unwrap_or(1);
+                Operation::AppendList { stream, expect, events }
+            }
+            (Kind::ReadList, _) => Operation::ReadList { stream },
+            (Kind::ReadAll, _) => {
+                let from_percent = u32::try_from(self.random.below(100)).unwrap_or(0);
+                Operation::ReadAll { from_percent }
+            }
+        }
+    }
+
+    fn place(&mut self, id: u32) -> Operation {
+        let product = |random: &mut Random| {
+            let hot = random.percent(15);
+            if hot {
+                u32::try_from(random.below(HOT_PRODUCTS.into())).unwrap_or(0)
+            } else {
+                1_000 + id
+            }
+        };
+        let mut products = vec![product(&mut self.random)];
+        if self.random.percent(15) {
+            products.push(10_000 + id);
+        }
+        let keyless = self.random.percent(4);
+        Operation::PlaceOrder {
+            key: if keyless { 0 } else { id },
+            products,
+            token: swarm::pick(&mut self.random, &self.tokens).unwrap_or("tok_ok").to_owned(),
+            shape: swarm::pick(&mut self.random, &self.shapes).unwrap_or(OrderShape::Plain),
+            wait_s: self.random.percent(25).then_some(10),
+        }
+    }
+
+    /// The same again under its key; rarely another order under that key, which must be refused.
+    fn repeat(&mut self, placed: &Placed) -> Operation {
+        let mut again = placed.operation.clone();
+        if let Operation::PlaceOrder { products, .. } = &mut again
+            && self.random.percent(10)
+        {
+            products.push(99_999);
+        }
+        again
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn drawn(seed: u64) -> Vec<Planned> {
+        operations(Seed(seed), 40_000, 1_000, &[])
+    }
+
+    #[test]
+    fn operations_are_in_order_and_about_orders_before_them() {
+        for seed in 0..50 {
+            let operations = drawn(seed);
+            assert_eq!(operations.len(), 1_000);
+            assert!(operations.is_sorted_by_key(|planned| planned.at_ms));
+            for planned in &operations {
+                if let Operation::CancelOrder { order } | Operation::ReadOrder { order } =
+                    &planned.operation
+                {
+                    assert!(*order < planned.id, "{planned:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn seeds_have_other_operations_and_all_of_them_place_and_read_orders() {
+        let mut kinds = BTreeMap::<String, usize>::new();
+        for seed in 0..50 {
+            let operations = drawn(seed);
+            let count = |wanted: &str| {
+                let name =
+                    |planned: &Planned| format!("{:?}", planned.operation).starts_with(wanted);
+                operations.iter().filter(|planned| name(planned)).count()
+            };
+            assert!(count("PlaceOrder") > 80, "seed {seed}: {}", count("PlaceOrder"));
+            assert!(count("ReadOrder") > 20 && count("AppendList") > 10, "seed {seed}");
+            for kind in ["CancelOrder", "Operate", "ConfirmOrder", "ReadAll", "TraceOrder"] {
+                *kinds.entry(kind.to_owned()).or_default() += usize::from(count(kind) == 0);
+            }
+        }
+        assert!(kinds.values().all(|without| (5..45).contains(without)), "{kinds:?}");
+    }
+
+    #[test]
+    fn a_crowd_comes_at_its_time() {
+        let crowd = Crowd { at_ms: 10_000, for_ms: 500 };
+        let operations = operations(Seed(1), 40_000, 1_000, &[crowd]);
+        let within = |planned: &&Planned| (10_000..10_500).contains(&planned.at_ms);
+        assert!(operations.iter().filter(within).count() > 400);
+    }
+}

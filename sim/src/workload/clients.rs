@@ -1,0 +1,211 @@
+//! Does the planned operations, each at its time, and writes down every request and what came of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::evidence::{Answer, Call};
+use crate::machine::Machine;
+use crate::plan::{Operation, Plan, Planned};
+use crate::services::remote::RemoteEvents;
+use crate::world::World;
+
+use super::http::Http;
+use super::lists;
+use super::patience::Patience;
+use super::people::People;
+use super::request::{self, Sent};
+
+/// How long an answer is waited for, beside what the server was asked to wait.
+const ANSWER_US: u64 = 10_000_000;
+/// How long after the healing the most patient client goes away.
+const PATIENCE_BEHIND_CHAOS_US: u64 = 30_000_000;
+
+/// The clients of a run. Clones are the same clients.
+#[derive(Clone)]
+pub struct Clients(Arc<Inner>);
+
+struct Inner {
+    world: World,
+    plan: Arc<Plan>,
+    http: Http,
+    people: People,
+    store: RemoteEvents,
+    calls: Mutex<Vec<Call>>,
+    /// Ids of orders by the operation that placed them.
+    placed: Mutex<BTreeMap<u32, String>>,
+    /// Whether everything planned has its answer, or its client has gone away.
+    settled: watch::Sender<bool>,
+}
+
+impl Clients {
+    /// Clients that have done nothing yet.
+    pub fn new(
+        world: &World,
+        plan: Arc<Plan>,
+        http: Http,
+        people: People,
+        store: RemoteEvents,
+    ) -> Self {
+        let inner = Inner {
+            world: world.clone(),
+            plan,
+            http,
+            people,
+            store,
+            calls: Mutex::default(),
+            placed: Mutex::default(),
+            settled: watch::Sender::new(false),
+        };
+        Self(Arc::new(inner))
+    }
+
+    /// Does everything that is planned, from now on; returns when every client has its answer or has
+    /// gone away.
+    pub async fn run(&self) {
+        let start_us = self.0.world.now_us();
+        let mut under_way = Vec::new();
+        for (index, planned) in self.0.plan.operations.iter().enumerate() {
+            self.0.world.timeline().until(start_us + planned.at_ms * 1_000).await;
+            let (clients, ends_at_us) = (self.clone(), self.patience_of(planned, start_us));
+            under_way.push(tokio::spawn(async move {
+                let planned = &clients.0.plan.operations[index];
+                clients.operate(planned, ends_at_us).await;
+            }));
+        }
+        for operation in under_way {
+            operation.await.expect("clients do not panic");
+        }
+        self.0.settled.send_replace(true);
+    }
+
+    /// Returns when [`Clients::run`] has.
+    pub async fn settled(&self) {
+        let mut settled = self.0.settled.subscribe();
+        // The sender is in `self`: waiting cannot fail.
+        let _ = settled.wait_for(|settled| *settled).await;
+    }
+
+    /// Lets sagas go on that an operator has paused: nobody else ever would.
+    pub async fn resume_what_was_paused(&self) {
+        let pauses = |planned: &&Planned| matches!(&planned.operation, Operation::Operate { verb, .. } if verb == "pause");
+        for planned in self.0.plan.operations.iter().filter(pauses) {
+            let Operation::Operate { order, .. } = planned.operation else { continue };
+            let Some(saga) = self.id_of(order) else { continue };
+            let planned = Planned { to: Machine::Balancer, ..planned.clone() };
+            let ends_at_us = self.0.world.now_us() + PATIENCE_BEHIND_CHAOS_US;
+            let mut sent = request::verb_of("resume", &saga);
+            // Resuming twice does no harm, and not resuming would.
+            sent.repeatable = true;
+            self.ask(&planned, sent, self.patience(&planned, ends_at_us)).await;
+        }
+    }
+
+    /// Every request so far, in the order in which they ended.
+    pub fn calls(&self) -> Vec<Call> {
+        self.0.calls.lock().clone()
+    }
+
+    fn patience_of(&self, planned: &Planned, start_us: u64) -> u64 {
+        match planned.gives_up_after_ms {
+            Some(ms) => self.0.world.now_us() + ms * 1_000,
+            None => start_us + self.0.plan.chaos_ms * 1_000 + PATIENCE_BEHIND_CHAOS_US,
+        }
+    }
+
+    fn patience(&self, planned: &Planned, ends_at_us: u64) -> Patience {
+        let random = self.0.plan.seed.stream(&format!("client/{}", planned.id));
+        Patience::until(self.0.world.timeline().clone(), random, ends_at_us)
+    }
+
+    fn id_of(&self, order: u32) -> Option<String> {
+        self.0.placed.lock().get(&order).cloned()
+    }
+
+    async fn operate(&self, planned: &Planned, ends_at_us: u64) {
+        let (store, seed) = (&self.0.store, self.0.plan.seed);
+        let patience = self.patience(planned, ends_at_us);
+        match planned.operation {
+            Operation::AppendList { stream, expect, events } => {
+                lists::append(store, planned, seed, (stream, expect, events), patience).await;
+            }
+            Operation::ReadList { stream } => {
+                lists::read(store, &lists::stream_of(stream), patience).await;
+            }
+            Operation::ReadStream { order } => {
+                let id = self.id_of(order).map(|id| format!("order-{id}"));
+                if let Some(Ok(stream)) = id.map(sagaline_storage::StreamId::new) {
+                    lists::read(store, &stream, patience).await;
+                }
+            }
+            Operation::ReadAll { from_percent } => {
+                lists::read_all(store, from_percent, patience).await;
+            }
+            Operation::PlaceOrder { .. }
+            | Operation::CancelOrder { .. }
+            | Operation::ConfirmOrder { .. }
+            | Operation::ReadOrder { .. }
+            | Operation::ReadSaga { .. }
+            | Operation::TraceOrder { .. }
+            | Operation::ListOrders
+            | Operation::Operate { .. } => {
+                if let Some(sent) = request::of(planned, seed, |order| self.id_of(order)) {
+                    self.ask(planned, sent, patience).await;
+                }
+            }
+        }
+    }
+
+    /// Sends a request until it is answered for good, or the client goes away.
+    async fn ask(&self, planned: &Planned, sent: Sent, mut patience: Patience) {
+        loop {
+            let answer = self.attempt(planned, &sent, &patience).await;
+            let again = match &answer {
+                None => sent.repeatable,
+                // The node said that it did nothing.
+                Some(answer) => matches!(answer.status, 429 | 503),
+            };
+            if let Some(answer) = &answer {
+                self.learn(planned, answer);
+            }
+            let asked_ms = if answer.is_some() { 500 } else { 0 };
+            if !again || !patience.pause(asked_ms).await {
+                return;
+            }
+        }
+    }
+
+    async fn attempt(&self, planned: &Planned, sent: &Sent, patience: &Patience) -> Option<Answer> {
+        let world = &self.0.world;
+        let token = self.0.people.token_of(planned);
+        let request = sent.clone().into_http(token, sent.key.as_deref());
+        let sent_at_us = world.now_us();
+        let answer_us = ANSWER_US + u64::from(sent.wait_s.unwrap_or(0)) * 1_000_000;
+        let answer = patience.wait(answer_us, self.0.http.send(planned.to, request)).await;
+        // An error of the network is no answer: nobody knows whether the request arrived.
+        let answer = answer.and_then(Result::ok);
+        let call = Call {
+            operation: planned.id,
+            customer: planned.customer,
+            to: planned.to,
+            request: sent.name(),
+            key: sent.key.clone(),
+            body: sent.body.clone(),
+            sent_at_us,
+            ended_at_us: world.now_us(),
+            answer: answer.clone(),
+        };
+        self.0.calls.lock().push(call);
+        answer
+    }
+
+    fn learn(&self, planned: &Planned, answer: &Answer) {
+        if let (Operation::PlaceOrder { .. }, 201, Some(id)) =
+            (&planned.operation, answer.status, answer.body["id"].as_str())
+        {
+            self.0.placed.lock().insert(planned.id, id.to_owned());
+        }
+    }
+}

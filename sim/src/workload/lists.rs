@@ -1,0 +1,124 @@
+//! What the clients do at the store themselves, as a service of one's own would: lists they append to
+//! and read. Every request is witnessed by the adapter they go through.
+
+use sagaline_storage::{
+    AllQuery, AppendError, AppendId, AppendRequest, CorrelationId, Direction, EventId, EventStore,
+    EventType, ExpectedVersion, GlobalPosition, NewEvent, NodeId, StorageError, StreamId,
+    StreamVersion, StreamWrite,
+};
+use uuid::Uuid;
+
+use crate::plan::{Expect, Planned};
+use crate::seed::{Random, Seed};
+use crate::services::remote::RemoteEvents;
+
+use super::patience::Patience;
+
+const PAGE_EVENTS: usize = 500;
+/// How long an answer is waited for.
+const ANSWER_US: u64 = 15_000_000;
+
+/// The stream of a list.
+pub(super) fn stream_of(list: u32) -> StreamId {
+    StreamId::new(format!("list-{list}")).expect("a word and a number are a name")
+}
+
+/// Appends so many events; asks again with the same id while nobody knows what came of it.
+pub(super) async fn append(
+    store: &RemoteEvents,
+    planned: &Planned,
+    seed: Seed,
+    (list, expect, events): (u32, Expect, u32),
+    mut patience: Patience,
+) {
+    let stream = stream_of(list);
+    let mut random = seed.stream(&format!("list/{}", planned.id));
+    let Some(Ok(version)) = patience.wait(ANSWER_US, version(store, &stream)).await else { return };
+    let expected = match expect {
+        Expect::Any => ExpectedVersion::Any,
+        Expect::JustRead if version == StreamVersion::NONE => ExpectedVersion::NoStream,
+        Expect::JustRead => ExpectedVersion::Exact(version),
+        Expect::Stale if version == StreamVersion::NONE => ExpectedVersion::StreamExists,
+        Expect::Stale => ExpectedVersion::Exact(StreamVersion(version.0 - 1)),
+    };
+    let events = (0..events).map(|_| event(&mut random, planned.id)).collect();
+    let request = AppendRequest {
+        append_id: AppendId(uuid(&mut random)),
+        node_id: NodeId::new("clients").expect("a plain word is a name"),
+        fence: None,
+        writes: vec![StreamWrite { stream, expected, events }],
+        claims: Vec::new(),
+    };
+    loop {
+        match patience.wait(ANSWER_US, store.append(request.clone())).await {
+            Some(Err(AppendError::OutcomeUnknown(_) | AppendError::Unavailable(_))) | None => {}
+            Some(Ok(_) | Err(_)) => return,
+        }
+        if !patience.pause(0).await {
+            return;
+        }
+    }
+}
+
+fn uuid(random: &mut Random) -> Uuid {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}
+
+fn event(random: &mut Random, operation: u32) -> NewEvent {
+    NewEvent {
+        id: EventId(uuid(random)),
+        event_type: EventType::new("Listed").expect("a plain word is a name"),
+        schema_version: 1,
+        correlation_id: CorrelationId::new(format!("list-{operation}"))
+            .expect("a word and a number are a name"),
+        causation_id: None,
+        payload: format!("{{\"operation\":{operation}}}").into(),
+    }
+}
+
+async fn version(store: &RemoteEvents, stream: &StreamId) -> Result<StreamVersion, StorageError> {
+    let last = store.read_stream(stream, StreamVersion(u64::MAX), Direction::Backward, 1).await?;
+    Ok(last.first().map_or(StreamVersion::NONE, |event| event.version))
+}
+
+/// Reads a stream from its beginning, until it is answered.
+pub(super) async fn read(store: &RemoteEvents, stream: &StreamId, mut patience: Patience) {
+    loop {
+        let reading = store.read_stream(stream, StreamVersion(1), Direction::Forward, PAGE_EVENTS);
+        if patience.wait(ANSWER_US, reading).await.is_some_and(|read| read.is_ok()) {
+            return;
+        }
+        if !patience.pause(0).await {
+            return;
+        }
+    }
+}
+
+/// Reads the log from so many hundredths of it to its head.
+pub(super) async fn read_all(store: &RemoteEvents, from_percent: u32, mut patience: Patience) {
+    let mut from: Option<GlobalPosition> = None;
+    loop {
+        let page = patience.wait(ANSWER_US, next_page(store, from, from_percent)).await;
+        match page {
+            Some(Ok((_, true))) => return,
+            Some(Ok((next, false))) => from = Some(next),
+            Some(Err(_)) | None if !patience.pause(0).await => return,
+            Some(Err(_)) | None => {}
+        }
+    }
+}
+
+async fn next_page(
+    store: &RemoteEvents,
+    from: Option<GlobalPosition>,
+    from_percent: u32,
+) -> Result<(GlobalPosition, bool), StorageError> {
+    let after = match from {
+        Some(after) => after,
+        None => GlobalPosition(store.head().await?.0 * u64::from(from_percent) / 100),
+    };
+    let page = store.read_all(AllQuery::after(after, PAGE_EVENTS)).await?;
+    Ok((page.next, page.end))
+}

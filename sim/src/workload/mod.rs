@@ -1,0 +1,23 @@
+//! What the clients do: drawn into the plan before a run ([`alphabet`], [`body`]), done during the run
+//! by clients on a machine of their own, over HTTP like anybody's, and at the store like a service that
+//! keeps lists there.
+
+pub mod alphabet;
+pub mod body;
+
+#[cfg(madsim)]
+pub mod clients;
+#[cfg(madsim)]
+pub mod consumers;
+#[cfg(madsim)]
+pub mod http;
+#[cfg(madsim)]
+mod lists;
+#[cfg(madsim)]
+mod patience;
+#[cfg(madsim)]
+pub mod people;
+#[cfg(madsim)]
+mod request;
+#[cfg(madsim)]
+pub mod subscribers;

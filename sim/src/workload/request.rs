@@ -1,0 +1,121 @@
+//! What operations are on the wire.
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::plan::{Operation, Planned};
+use crate::seed::Seed;
+
+use super::body;
+
+/// A request as a client sends it, each time the same.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) body: Value,
+    pub(super) key: Option<String>,
+    pub(super) wait_s: Option<u32>,
+    /// Whether it may be sent again when nobody knows what became of it.
+    pub(super) repeatable: bool,
+}
+
+impl Sent {
+    fn new(method: Method, path: String, body: Value) -> Self {
+        Self { method, path, body, key: None, wait_s: None, repeatable: true }
+    }
+
+    /// A look at something.
+    pub(super) fn get(path: String) -> Self {
+        Self::new(Method::GET, path, Value::Null)
+    }
+
+    /// A request with a body.
+    pub(super) fn post(path: String, body: Value) -> Self {
+        Self::new(Method::POST, path, body)
+    }
+
+    /// `POST /orders`.
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// With an access token, and a deadline for the server to answer by.
+    pub(super) fn into_http(self, token: &str, key: Option<&str>) -> Request<Full<Bytes>> {
+        let bytes = if self.body.is_null() { Bytes::new() } else { self.body.to_string().into() };
+        let mut request = Request::builder()
+            .method(self.method)
+            .uri(self.path)
+            .header(header::HOST, "sagaline")
+            .header(header::CONTENT_TYPE, "application/json");
+        if !token.is_empty() {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some(seconds) = self.wait_s {
+            request = request.header("prefer", format!("wait={seconds}"));
+        }
+        request.body(Full::new(bytes)).expect("paths and headers are made of plain letters")
+    }
+}
+
+/// What an operation sends over HTTP. None: it is not of that kind, or its order is not known.
+pub(super) fn of(
+    planned: &Planned,
+    seed: Seed,
+    id_of: impl Fn(u32) -> Option<String>,
+) -> Option<Sent> {
+    let get = |path: &str, order: u32| Some(Sent::get(format!("{path}/{}", id_of(order)?)));
+    match &planned.operation {
+        Operation::PlaceOrder { key, products, token, shape, wait_s } => {
+            let mut sent = Sent::post("/orders".to_owned(), body::order(products, token, *shape));
+            sent.key = (*key > 0).then(|| format!("key-{key}"));
+            sent.wait_s = *wait_s;
+            sent.repeatable = sent.key.is_some();
+            Some(sent)
+        }
+        Operation::CancelOrder { order } => {
+            let path = format!("/orders/{}", id_of(*order)?);
+            Some(Sent::new(Method::DELETE, path, json!({ "reason": "does not want it any more" })))
+        }
+        Operation::ConfirmOrder { order } => {
+            let path = format!("/orders/{}/confirm", id_of(*order)?);
+            let body = json!({ "paymentId": payment_id(seed, *order) });
+            Some(Sent::new(Method::PUT, path, body))
+        }
+        Operation::ReadOrder { order } => get("/orders", *order),
+        Operation::ReadSaga { order } => get("/sagas", *order),
+        Operation::TraceOrder { order } => get("/trace/order", *order),
+        Operation::ListOrders => Some(Sent::get("/orders?limit=50".to_owned())),
+        Operation::Operate { order, verb } => Some(verb_of(verb, &id_of(*order)?)),
+        Operation::ReadStream { .. }
+        | Operation::AppendList { .. }
+        | Operation::ReadList { .. }
+        | Operation::ReadAll { .. } => None,
+    }
+}
+
+/// An operator's verb. Sent once: the second might find, and change, another state.
+pub(super) fn verb_of(verb: &str, saga: &str) -> Sent {
+    let (path, outcome) = match verb.split_once('-') {
+        Some((path, outcome)) => (path, Some(outcome)),
+        None => (verb, None),
+    };
+    let mut body = json!({ "reason": "an operator of the simulation" });
+    if let Some(outcome) = outcome {
+        body["outcome"] = json!(outcome);
+    }
+    let sent = Sent::post(format!("/saga/{path}/{saga}"), body);
+    Sent { repeatable: false, ..sent }
+}
+
+/// The payment with which a merchant confirms an order: the same each time it is tried.
+fn payment_id(seed: Seed, order: u32) -> String {
+    let mut bytes = [0; 16];
+    seed.stream(&format!("payment/{order}")).fill(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}

@@ -1,0 +1,81 @@
+//! Readers that follow the log: from its beginning, from the middle, and from its head, each of which is
+//! another way to miss something at the seam between what is past and what is new.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use sagaline_storage::{AllQuery, EventStore, GlobalPosition};
+
+use crate::evidence::Subscriber;
+use crate::services::remote::RemoteEvents;
+use crate::world::World;
+
+const PAGE_EVENTS: usize = 200;
+const RETRY_US: u64 = 200_000;
+/// A look at the log at least so often, whether anybody woke the reader or not: the wait itself is
+/// judged by the engine's own readers.
+const LOOK_US: u64 = 1_000_000;
+
+/// What all of them have seen.
+#[derive(Clone, Default)]
+pub struct Subscribers(Arc<Mutex<Vec<Subscriber>>>);
+
+impl Subscribers {
+    /// Starts one reader at each place; `after_us` later, when there is a middle.
+    pub fn start(&self, world: &World, store: &RemoteEvents, after_us: u64) {
+        for (name, percent) in [("from-zero", 0), ("from-middle", 50), ("from-head", 100)] {
+            let (seen, world, store) = (self.clone(), world.clone(), store.clone());
+            let wait_us = if percent == 0 { 0 } else { after_us };
+            tokio::spawn(async move {
+                world.timeline().after(wait_us).await;
+                seen.follow(&world, &store, name, percent).await;
+            });
+        }
+    }
+
+    /// What they have seen so far.
+    pub fn seen(&self) -> Vec<Subscriber> {
+        self.0.lock().clone()
+    }
+
+    /// How far the last of them has come; none: there is none yet.
+    pub fn slowest(&self) -> Option<u64> {
+        let seen = self.0.lock();
+        let at = |reader: &Subscriber| reader.seen.last().map_or(reader.after, |(last, _)| *last);
+        seen.iter().map(at).min()
+    }
+
+    async fn follow(&self, world: &World, store: &RemoteEvents, name: &str, percent: u64) {
+        let head = loop {
+            match store.head().await {
+                Ok(head) => break head,
+                Err(_) => world.timeline().after(RETRY_US).await,
+            }
+        };
+        let mut after = GlobalPosition(head.0 * percent / 100);
+        let begun = Subscriber { name: name.to_owned(), after: after.0, seen: Vec::new() };
+        let mine = {
+            let mut all = self.0.lock();
+            all.push(begun);
+            all.len() - 1
+        };
+        loop {
+            match store.read_all(AllQuery::after(after, PAGE_EVENTS)).await {
+                Ok(page) => {
+                    let events =
+                        page.events.iter().map(|event| (event.position.0, event.id.0.to_string()));
+                    self.0.lock()[mine].seen.extend(events);
+                    after = page.next;
+                    if page.end {
+                        tokio::select! {
+                            biased;
+                            () = store.await_after(after) => {}
+                            () = world.timeline().after(LOOK_US) => {}
+                        }
+                    }
+                }
+                Err(_) => world.timeline().after(RETRY_US).await,
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The newest pages of the log, read once for all who follow it: projections and outbox walk over the
+//! same events at nearly the same time. Asked by [`super::subscription`] for what is near the head; what
+//! is far behind is read by each for itself, by the log's indexes. It never waits for events to come.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use sagaline_storage::{AllQuery, EventStore, Filter, GlobalPosition, RecordedEvent, StorageError};
+use tokio::sync::Mutex;
+
+/// Pages kept: the followers are not further apart than the slowest takes for one. A page has a
+/// thousand events, whose payloads the log keeps in memory anyhow.
+const KEPT_MAX: usize = 4;
+
+/// Pages that were read lately.
+#[derive(Default)]
+pub(crate) struct Pages {
+    /// Held while a page is read, so that those who want the same one wait for it. Newest last.
+    kept: Mutex<VecDeque<Page>>,
+}
+
+/// Every event behind one position up to another. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Page {
+    from: GlobalPosition,
+    next: GlobalPosition,
+    events: Arc<[RecordedEvent]>,
+}
+
+impl Pages {
+    /// The events behind `from`, up to `limit` or as many as the log gives at once; none: there are none.
+    pub(crate) async fn behind<E: EventStore>(
+        &self,
+        log: &E,
+        from: GlobalPosition,
+        limit: usize,
+    ) -> Result<Page, StorageError> {
+        let mut kept = self.kept.lock().await;
+        if let Some(page) = kept.iter().rev().find(|page| page.holds_behind(from)) {
+            return Ok(page.clone());
+        }
+        let read = log.read_all(AllQuery::after(from, limit)).await?;
+        let page = Page { from, next: read.next, events: read.events.into() };
+        if page.next > from {
+            if kept.len() == KEPT_MAX {
+                kept.pop_front();
+            }
+            kept.push_back(page.clone());
+        }
+        Ok(page)
+    }
+}
+
+impl Page {
+    /// A page that was read for one follower alone.
+    pub(crate) fn of(
+        from: GlobalPosition,
+        next: GlobalPosition,
+        events: Vec<RecordedEvent>,
+    ) -> Self {
+        Self { from, next, events: events.into() }
+    }
+
+    /// Where the next page begins.
+    pub(crate) fn next(&self) -> GlobalPosition {
+        self.next
+    }
+
+    /// The events behind `from` that `filter` wants.
+    pub(crate) fn wanted(self, from: GlobalPosition, filter: Arc<Filter>) -> Wanted {
+        let first = self.events.partition_point(|event| event.position <= from);
+        Wanted { events: self.events, first, filter }
+    }
+
+    fn holds_behind(&self, from: GlobalPosition) -> bool {
+        self.from <= from && from < self.next
+    }
+}
+
+/// Events that one follower wants, oldest first.
+pub(crate) struct Wanted {
+    events: Arc<[RecordedEvent]>,
+    first: usize,
+    filter: Arc<Filter>,
+}
+
+impl Wanted {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &RecordedEvent> {
+        self.events[self.first..].iter().filter(|event| self.filter.admits(event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sagaline_storage::clock::SystemEntropy;
+    use sagaline_storage::memory::{ManualClock, MemoryKv};
+    use sagaline_storage::{
+        AppendId, AppendRequest, CorrelationId, EventId, EventType, ExpectedVersion, Log,
+        LogSettings, NewEvent, NodeId, StreamId, StreamWrite,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    type Memory = Log<MemoryKv, ManualClock>;
+
+    async fn log() -> Memory {
+        let (kv, clock) = (MemoryKv::new(), ManualClock::default());
+        Log::open(kv, clock, &SystemEntropy, LogSettings::default()).await.unwrap()
+    }
+
+    async fn append(log: &Memory, stream: &str, id: u128) {
+        let event = NewEvent {
+            id: EventId(Uuid::from_u128(id)),
+            event_type: EventType::new("Happened").unwrap(),
+            schema_version: 1,
+            correlation_id: CorrelationId::new("c").unwrap(),
+            causation_id: None,
+            payload: b"{}".as_slice().into(),
+        };
+        let write = StreamWrite {
+            stream: StreamId::new(stream).unwrap(),
+            expected: ExpectedVersion::Any,
+            events: vec![event],
+        };
+        let request = AppendRequest {
+            append_id: AppendId(Uuid::from_u128(1_000 + id)),
+            node_id: NodeId::new("n1").unwrap(),
+            fence: None,
+            writes: vec![write],
+            claims: Vec::new(),
+        };
+        log.append(request).await.unwrap();
+    }
+
+    async fn positions(pages: &Pages, log: &Memory, from: u64, category: &str) -> (Vec<u64>, u64) {
+        let from = GlobalPosition(from);
+        let page = pages.behind(log, from, 100).await.unwrap();
+        let next = page.next().0;
+        let filter = Filter { categories: vec![category.into()], ..Filter::ALL };
+        let wanted = page.wanted(from, Arc::new(filter));
+        (wanted.iter().map(|event| event.position.0).collect(), next)
+    }
+
+    #[tokio::test]
+    async fn followers_at_different_places_share_a_page_and_miss_nothing() {
+        let (pages, log) = (Pages::default(), log().await);
+        for id in 1..=6 {
+            append(&log, if id % 2 == 0 { "even-1" } else { "odd-1" }, id).await;
+        }
+        assert_eq!(positions(&pages, &log, 0, "odd").await, (vec![1, 3, 5], 6));
+        append(&log, "even-1", 7).await;
+        // The kept page ends at 6, as read then; who is inside of it gets the rest of it.
+        assert_eq!(positions(&pages, &log, 3, "even").await, (vec![4, 6], 6));
+        assert_eq!(positions(&pages, &log, 6, "even").await, (vec![7], 7));
+        assert_eq!(positions(&pages, &log, 7, "even").await, (vec![], 7));
+    }
+
+    #[tokio::test]
+    async fn an_old_page_is_read_again() {
+        let (pages, log) = (Pages::default(), log().await);
+        for id in 1..=10 {
+            append(&log, "odd-1", id).await;
+            let (seen, _) = positions(&pages, &log, u64::try_from(id).unwrap() - 1, "odd").await;
+            assert_eq!(seen.len(), 1);
+        }
+        assert_eq!(positions(&pages, &log, 0, "odd").await.0.len(), 10);
+        assert_eq!(pages.kept.lock().await.len(), KEPT_MAX);
+    }
+}
