@@ -48,6 +48,7 @@ impl Shop {
         let events = Log::open(kv.clone(), clock.clone(), &entropy, settings).await.unwrap();
         let backend = Parts {
             name: "memory",
+            shared: false,
             events,
             views: Views::new(kv, ViewSettings::default()),
             locks: LocalLocks::new(clock.clone()),

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sagaline_storage::{AppendError, Backend, Clock};
+use sagaline_storage::{AppendError, Backend, Clock, Epoch, ErrorKind, StreamVersion};
 use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
 
@@ -20,12 +20,15 @@ use crate::saga::{
 };
 
 use super::core::Core;
-use super::directory::{Mailbox, Message, RequestError};
+use super::directory::{Mailbox, Message, RequestError, Undone};
 use super::invoke::{self, Returned};
 use super::run::{self, RunError, SagaRun};
 use super::stage::Stage;
 use super::turn::{Turn, TurnError};
 use super::under_way::UnderWay;
+
+const LOAD_PAUSE_MIN: Duration = Duration::from_millis(100);
+const LOAD_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// The task of one saga.
 pub(crate) struct Actor<B: Backend> {
@@ -72,12 +75,29 @@ pub(crate) fn spawn_from_log<B: Backend>(core: Arc<Core<B>>, id: Uuid, mailbox: 
     tokio::spawn(from_log(core, id, mailbox, None));
 }
 
+/// The saga's stream has come to `version` by another hand: its task looks at the log. When it has none,
+/// and the saga is this node's, one begins.
+pub(crate) fn wake<B: Backend>(core: &Arc<Core<B>>, id: Uuid, version: StreamVersion) {
+    if !core.ownership.owns(core.shard(id)) {
+        return;
+    }
+    if let Some(mailbox) = core.directory.send_or_enter(id, Message::Overtaken { version }) {
+        spawn_from_log(core.clone(), id, mailbox);
+    }
+}
+
+/// The same, but no task begins.
+pub(crate) fn wake_if_under_way<B: Backend>(core: &Core<B>, id: Uuid, version: StreamVersion) {
+    // Not under way: there is nobody to be told.
+    drop(core.directory.send(id, Message::Overtaken { version }));
+}
+
 /// The whole life of a saga taken up from the log; `loads` bounds how many are read at the same time.
 /// Returns when it has ended or owes nothing.
 pub(crate) async fn from_log<B: Backend>(
     core: Arc<Core<B>>,
     id: Uuid,
-    mailbox: Mailbox,
+    mut mailbox: Mailbox,
     loads: Option<Arc<Semaphore>>,
 ) {
     let Some(epoch) = core.epoch(core.shard(id)) else {
@@ -87,9 +107,10 @@ pub(crate) async fn from_log<B: Backend>(
         Some(loads) => loads.acquire().await.ok(),
         None => None,
     };
-    let loaded = run::load(&core, id).await;
+    let loaded = load(&core, id, &mut mailbox).await;
     drop(place);
     match loaded {
+        Ok(run) if is_overtaken(&core, &run, epoch) => refuse_all(&core, id, mailbox, &unowned()),
         Ok(run) => {
             let owed = pending_effects(&run.registered.definition, &run.state);
             let mut actor = Actor::new(core, run, epoch, mailbox);
@@ -106,6 +127,40 @@ pub(crate) async fn from_log<B: Backend>(
             refuse_all(&core, id, mailbox, &error);
         }
     }
+}
+
+/// Reads the saga, and while the store cannot be reached goes on trying for as long as the saga is this
+/// node's: nobody else would take it up.
+async fn load<B: Backend>(
+    core: &Core<B>,
+    id: Uuid,
+    mailbox: &mut Mailbox,
+) -> Result<SagaRun, RunError> {
+    let mut pause = LOAD_PAUSE_MIN;
+    loop {
+        match run::load(core, id).await {
+            Err(RunError::Storage(error))
+                if error.kind == ErrorKind::Unavailable && !mailbox.is_closed() =>
+            {
+                tracing::warn!(saga_id = %id, %error, "saga not loaded, again");
+                let error = RequestError::Unavailable(error.to_string());
+                refuse_waiting(core, id, mailbox, &error);
+                core.backend.clock().sleep(pause).await;
+                pause = (pause * 2).min(LOAD_PAUSE_MAX);
+            }
+            loaded => return loaded,
+        }
+    }
+}
+
+/// Whether the saga's log has a newer epoch than its task: the shard has a newer owner, which does what is
+/// owed. Found here it costs no call that the participants would have to refuse.
+fn is_overtaken<B: Backend>(core: &Core<B>, run: &SagaRun, epoch: u64) -> bool {
+    let overtaken = run.state.epoch > epoch;
+    if overtaken {
+        core.lose(core.shard(run.id), Epoch(run.state.epoch));
+    }
+    overtaken
 }
 
 fn unowned() -> RequestError {
@@ -128,11 +183,22 @@ fn report<B: Backend>(core: &Core<B>, id: Uuid, error: &RunError) {
 }
 
 fn refuse_all<B: Backend>(core: &Core<B>, id: Uuid, mut mailbox: Mailbox, error: &RequestError) {
-    core.directory.abandon(id);
-    while let Ok(message) = mailbox.try_recv() {
+    core.directory.abandon(id, mailbox.entry());
+    refuse_waiting(core, id, &mut mailbox, error);
+}
+
+fn refuse_waiting<B: Backend>(
+    core: &Core<B>,
+    id: Uuid,
+    mailbox: &mut Mailbox,
+    error: &RequestError,
+) {
+    let owned = core.ownership.owns(core.shard(id));
+    while let Some(message) = mailbox.try_recv() {
         if let Message::Request { reply, .. } = message {
+            let undone = if owned { Undone::Because(error.clone()) } else { Undone::Elsewhere };
             // Whoever asked may have gone away; there is nobody else to tell.
-            drop(reply.send(Err(error.clone())));
+            drop(reply.send(Err(undone)));
         }
     }
 }
@@ -167,6 +233,10 @@ impl<B: Backend> Actor<B> {
                 Heard::Mail(Message::Request { stimulus, reply }) => {
                     self.request(stimulus, reply).await
                 }
+                Heard::Mail(Message::Overtaken { version }) => match version > self.run.version {
+                    true => self.reload().await,
+                    false => Flow::GoOn,
+                },
                 Heard::Call(returned) => self.returned(returned).await,
                 Heard::Due(timer, due_at_us) => self.due(timer, due_at_us).await,
                 Heard::Closed => Flow::Stop,
@@ -211,19 +281,41 @@ impl<B: Backend> Actor<B> {
     async fn request(
         &mut self,
         stimulus: Stimulus,
-        reply: oneshot::Sender<Result<(), RequestError>>,
+        reply: oneshot::Sender<Result<(), Undone>>,
     ) -> Flow {
-        let (answer, flow) = match self.turn(stimulus, Stage::default()).await {
+        let (answer, flow) = match self.requested(stimulus).await {
             Ok(()) => (Ok(()), Flow::GoOn),
-            Err(TurnError::Refused(refusal)) => (Err(RequestError::Refused(refusal)), Flow::GoOn),
+            Err(TurnError::Refused(refusal)) => {
+                (Err(Undone::Because(RequestError::Refused(refusal))), Flow::GoOn)
+            }
+            Err(error @ TurnError::Append(AppendError::Fenced { .. })) => {
+                (Err(Undone::Elsewhere), self.failed(&error).await)
+            }
             Err(error) => {
                 let answer = RequestError::Unavailable(error.to_string());
-                (Err(answer), self.failed(&error).await)
+                (Err(Undone::Because(answer)), self.failed(&error).await)
             }
         };
         // Whoever asked may have gone away; the log has the answer.
         drop(reply.send(answer));
         flow
+    }
+
+    /// A person's request that lost a race for the saga is decided again on what the winner wrote.
+    async fn requested(&mut self, stimulus: Stimulus) -> Result<(), TurnError> {
+        let mut tries_left = self.core.settings.conflict_retries;
+        loop {
+            match self.turn(stimulus.clone(), Stage::default()).await {
+                Err(TurnError::Append(error)) if tries_left > 0 && is_about(&error, &self.run) => {
+                    tries_left -= 1;
+                    self.core.metrics.append_conflicts.add(1);
+                    if self.reload().await == Flow::Stop {
+                        return Err(TurnError::Append(error));
+                    }
+                }
+                done => return done,
+            }
+        }
     }
 
     async fn returned(&mut self, returned: Returned) -> Flow {
@@ -304,8 +396,9 @@ impl<B: Backend> Actor<B> {
                 self.core.lose_store(error);
                 Flow::Stop
             }
-            TurnError::Append(AppendError::Fenced { .. }) => {
-                tracing::warn!(%saga_id, %error, "the saga has a new owner");
+            TurnError::Append(fenced @ AppendError::Fenced { .. }) => {
+                tracing::debug!(%saga_id, %error, "the saga has a new owner");
+                self.core.heed(fenced);
                 Flow::Stop
             }
             TurnError::Append(append) if is_about(append, &self.run) => self.reload().await,
@@ -321,7 +414,8 @@ impl<B: Backend> Actor<B> {
 
     /// Somebody else wrote to the saga's stream: what it owes is read from there.
     async fn reload(&mut self) -> Flow {
-        match run::load(&self.core, self.run.id).await {
+        match load(&self.core, self.run.id, &mut self.mailbox).await {
+            Ok(run) if is_overtaken(&self.core, &run, self.epoch) => Flow::Stop,
             Ok(run) => {
                 self.run = run;
                 self.calls.clear();

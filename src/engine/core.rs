@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use sagaline_storage::views::{ViewBatch, ViewChange, ViewStore};
 use sagaline_storage::{
-    Backend, Clock, Direction, Entropy, EventId, EventStore, NodeId, RecordedEvent, Shard,
-    StorageError, StreamId, StreamVersion,
+    AppendError, Backend, Clock, Direction, Entropy, Epoch, EventId, EventStore, NodeId,
+    RecordedEvent, Shard, StorageError, StreamId, StreamVersion,
 };
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::saga::Moment;
@@ -20,6 +21,8 @@ use super::directory::Directory;
 use super::http_client::HttpClient;
 use super::keys;
 use super::metrics::Metrics;
+use super::ownership::Ownership;
+use super::ownership::watched::Watched;
 use super::participants::Participants;
 use super::settings::EngineSettings;
 use super::stage::ReadStreams;
@@ -36,8 +39,11 @@ pub(crate) struct Core<B: Backend> {
     pub(crate) http: HttpClient,
     pub(crate) streams: Arc<dyn ReadStreams>,
     pub(crate) metrics: Arc<Metrics>,
-    /// The epoch under which this node owns each shard; 0: it does not.
-    pub(crate) epochs: RwLock<Vec<u64>>,
+    pub(crate) ownership: Ownership,
+    /// Sagas of other nodes that somebody at this one waits for.
+    pub(crate) watched: Watched,
+    /// True: everything in the background ends.
+    pub(crate) stop: watch::Sender<bool>,
     pub(crate) draining: AtomicBool,
     pub(crate) store_lost: AtomicBool,
     /// Sagas whose definition this node does not know: left to one that does.
@@ -81,8 +87,50 @@ impl<B: Backend> Core<B> {
 
     /// The epoch under which this node owns a shard, if it does.
     pub(crate) fn epoch(&self, shard: Shard) -> Option<u64> {
-        let epoch = self.epochs.read().get(shard.0 as usize).copied();
-        epoch.filter(|epoch| *epoch > 0)
+        self.ownership.epoch(shard)
+    }
+
+    /// Owns shards from now on.
+    pub(crate) fn take(&self, taken: impl IntoIterator<Item = (Shard, Epoch)>) {
+        let taken = taken.into_iter().inspect(|_| self.metrics.shards_taken.add(1));
+        self.ownership.take(taken);
+        self.metrics.shards_owned.set(self.ownership.count());
+    }
+
+    /// Works on the sagas of these shards no more. Their tasks stop at the next opportunity.
+    pub(crate) fn give_up(&self, shards: &[Shard]) {
+        // First the epochs: who enters a saga behind that sees that it is not this node's.
+        self.ownership.give_up(shards);
+        self.dismiss(|shard| shards.contains(&shard));
+    }
+
+    /// Another node has the shard under `current`. False: it is not owned, or was taken again since.
+    pub(crate) fn lose(&self, shard: Shard, current: Epoch) -> bool {
+        let lost = self.ownership.lose(shard, current);
+        if lost {
+            tracing::warn!(shard = shard.0, epoch = current.0, "another node took the shard");
+            self.dismiss(|gone| gone == shard);
+        }
+        lost
+    }
+
+    /// What a refused append says about who owns the shard.
+    pub(crate) fn heed(&self, error: &AppendError) {
+        if let AppendError::Fenced { shard, current, .. } = error {
+            self.lose(*shard, *current);
+        }
+    }
+
+    fn dismiss(&self, goes: impl Fn(Shard) -> bool) {
+        self.directory.close_those(|saga| goes(self.shard(saga)));
+        self.metrics.shards_owned.set(self.ownership.count());
+    }
+
+    /// Returns when everything in the background ends.
+    pub(crate) async fn stopped(&self) {
+        let mut stop = self.stop.subscribe();
+        // The sender lives as long as this does.
+        let _stopped = stop.wait_for(|stop| *stop).await.is_ok();
     }
 
     pub(crate) fn moment(&self, epoch: u64) -> Moment {

@@ -49,6 +49,11 @@ pub(crate) fn live_claim(shard: Shard, saga: Uuid) -> Claim {
     Claim::new(LIVE_CLAIM, format!("{:05}/{saga}", shard.0))
 }
 
+/// A place before the live claims of a shard and behind those of the shards before it.
+pub(crate) fn before_live_claims(shard: Shard) -> String {
+    format!("{:05}/", shard.0)
+}
+
 pub(crate) fn parked_claim(shard: Shard, saga: Uuid) -> Claim {
     Claim::new(PARKED_CLAIM, format!("{:05}/{saga}", shard.0))
 }
@@ -59,7 +64,16 @@ pub(crate) fn start_claim(saga_type: &str, key: &str) -> Claim {
 
 /// The shard a saga belongs to: FNV-1a over the id's bytes, so that every node and every version agrees.
 pub(crate) fn shard_of(saga: Uuid, shards: u32) -> Shard {
-    let hash = saga.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    shard_of_bytes(saga.as_bytes(), shards)
+}
+
+/// The shard whose owner does a duty of this name.
+pub(crate) fn shard_of_name(name: &str, shards: u32) -> Shard {
+    shard_of_bytes(name.as_bytes(), shards)
+}
+
+fn shard_of_bytes(bytes: &[u8], shards: u32) -> Shard {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     // FNV's low bits mix poorly; the high ones are folded in.

@@ -68,6 +68,10 @@ pub struct Metrics {
     pub step_panics: Counter,
     /// Appends whose outcome was not known at first.
     pub append_outcome_unknown: Counter,
+    /// Shards that this node owns.
+    pub shards_owned: Gauge,
+    /// Shards it has taken, at its start or from another node.
+    pub shards_taken: Counter,
     /// Appends refused because the shard had a newer owner.
     pub fenced_appends: Counter,
     /// Decisions made again because another writer was first.

@@ -5,6 +5,7 @@
 //! aggregates ─ execute ─> append                       │
 //! subscription <── log: projector, outbox              └─ participants: breaker, limit, budget
 //! recovery: claims of live sagas ──> actor
+//! ownership: which shards, and so which sagas and followers, are this node's
 //! ```
 //!
 //! Architecture invariant: names no adapter; what a saga *decides* is in [`crate::saga`], never here.
@@ -32,6 +33,7 @@ pub mod barrier;
 mod append;
 mod core;
 mod directory;
+mod ownership;
 mod run;
 
 mod actor;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use sagaline_storage::views::ViewStore;
-use sagaline_storage::{Backend, Clock, EventStore, GlobalPosition, NodeId, StorageError};
+use sagaline_storage::{Backend, Clock, EventStore, GlobalPosition, NodeId, Shard, StorageError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -21,6 +21,11 @@ use super::directory::Directory;
 use super::http_client::{Connect, HttpClient, TcpConnect};
 use super::metrics::Metrics;
 use super::outbox;
+use super::ownership::Ownership;
+use super::ownership::duty;
+use super::ownership::group::Group;
+use super::ownership::tail;
+use super::ownership::watched::Watched;
 use super::pages::Pages;
 use super::participants::{ParticipantHealth, Participants};
 use super::projection::Projection;
@@ -67,7 +72,6 @@ impl<B: Backend> Clone for Node<B> {
 
 struct Inner<B: Backend> {
     core: Arc<Core<B>>,
-    stop: watch::Sender<bool>,
     progress: HashMap<&'static str, Followed>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     recovered: u64,
@@ -114,16 +118,47 @@ impl<B: Backend> NodeBuilder<B> {
         self
     }
 
-    /// Takes the shards, takes up every saga that owes something, and follows the log. When it returns,
-    /// requests reach every saga under way.
+    /// Embedded: takes the shards, takes up every saga that owes something, and follows the log; when it
+    /// returns, requests reach every saga under way. Over a log that other nodes share: joins them. Then
+    /// shards come to it and go behind its return.
     pub async fn start(self) -> Result<Node<B>, NodeError> {
+        let (core, projections) = self.core()?;
+        recovery::pin_shards(&core).await?;
+        let (recovered, mut tasks) = if core.backend.shared() {
+            (0, share(&core).await?)
+        } else {
+            let shards: Vec<Shard> = (0..core.settings.shards).map(Shard).collect();
+            recovery::take_shards(&core, &shards).await?;
+            (recovery::recover(&core, &shards).await?, Vec::new())
+        };
+        let (pages, mut progress) = (Arc::new(Pages::default()), HashMap::new());
+        for projection in projections {
+            let (sender, receiver) = following(&pages);
+            let name = projection.name();
+            progress.insert(name, receiver);
+            let follower = core.clone();
+            let run = move |stop| projection.clone().run(follower.clone(), stop, sender.clone());
+            tasks.push(tokio::spawn(duty::keep(core.clone(), name, core.stop.subscribe(), run)));
+        }
+        let (sender, receiver) = following(&pages);
+        progress.insert(OUTBOX, receiver);
+        let follower = core.clone();
+        let relay = move |stop| outbox::relay(follower.clone(), stop, sender.clone());
+        tasks.push(tokio::spawn(duty::keep(core.clone(), OUTBOX, core.stop.subscribe(), relay)));
+        let tasks = Mutex::new(tasks);
+        Ok(Node { inner: Arc::new(Inner { core, progress, tasks, recovered }) })
+    }
+
+    /// What the parts of the node share, and its projections.
+    #[allow(clippy::type_complexity, reason = "a pair that is taken apart at once")]
+    fn core(self) -> Result<(Arc<Core<B>>, Vec<Arc<dyn AnyProjection<B>>>), NodeError> {
         let node_id = NodeId::new(self.settings.node_id.as_str())?;
         if self.settings.shards == 0 {
             return Err(NodeError::Setting("shards 0: wants at least 1".to_owned()));
         }
         let streams = Arc::new(StoreStreams(self.backend.clone()));
         let participants = Participants::new(self.backend.clock().clone(), &self.settings);
-        let core = Arc::new(Core {
+        let core = Core {
             node_id,
             definitions: self.definitions,
             directory: Directory::default(),
@@ -131,30 +166,26 @@ impl<B: Backend> NodeBuilder<B> {
             http: HttpClient::new(self.connect),
             streams,
             metrics: Arc::default(),
-            epochs: RwLock::default(),
+            ownership: Ownership::of_none(self.settings.shards),
+            watched: Watched::default(),
+            stop: watch::Sender::new(false),
             draining: AtomicBool::new(false),
             store_lost: AtomicBool::new(false),
             orphans: Mutex::default(),
             settings: self.settings,
             backend: self.backend,
-        });
-        recovery::pin_shards(&core).await?;
-        recovery::take_shards(&core).await?;
-        let recovered = recovery::recover(&core).await?;
-        let (stop, stopped) = watch::channel(false);
-        let (pages, mut progress) = (Arc::new(Pages::default()), HashMap::new());
-        let mut tasks = Vec::new();
-        for projection in self.projections {
-            let (sender, receiver) = following(&pages);
-            progress.insert(projection.name(), receiver);
-            tasks.push(tokio::spawn(projection.run(core.clone(), stopped.clone(), sender)));
-        }
-        let (sender, receiver) = following(&pages);
-        progress.insert(OUTBOX, receiver);
-        tasks.push(tokio::spawn(outbox::relay(core.clone(), stopped, sender)));
-        let tasks = Mutex::new(tasks);
-        Ok(Node { inner: Arc::new(Inner { core, stop, progress, tasks, recovered }) })
+        };
+        Ok((Arc::new(core), self.projections))
     }
+}
+
+/// Joins the other nodes over the same log.
+async fn share<B: Backend>(core: &Arc<Core<B>>) -> Result<Vec<JoinHandle<()>>, NodeError> {
+    // Before the first shard: what other nodes write behind it is told.
+    let head = core.backend.events().head().await?;
+    let following = tail::follow(core.clone(), head, core.stop.subscribe());
+    let membership = Group::new(core.clone(), core.stop.subscribe()).run();
+    Ok(vec![tokio::spawn(following), tokio::spawn(membership)])
 }
 
 const OUTBOX: &str = "outbox";
@@ -201,7 +232,12 @@ impl<B: Backend> Node<B> {
         self.inner.core.definitions.names()
     }
 
-    /// How many sagas were taken up when it started.
+    /// How many shards it owns: embedded all of them, beside other nodes its share.
+    pub fn shards_owned(&self) -> u64 {
+        self.inner.core.ownership.count()
+    }
+
+    /// How many sagas were taken up before its start returned.
     pub fn recovered(&self) -> u64 {
         self.inner.recovered
     }
@@ -229,7 +265,8 @@ impl<B: Backend> Node<B> {
     }
 
     /// Stops in good order: no new sagas, those under way get some time to end, then the followers stop and
-    /// the views are flushed. What is left is taken up at the next start.
+    /// the views are flushed. What is left is taken up at the next start, or at once by other nodes over the
+    /// same log.
     pub async fn drain(&self) -> Result<(), StorageError> {
         const LOOK: Duration = Duration::from_millis(20);
         let core = &self.inner.core;
@@ -241,7 +278,7 @@ impl<B: Backend> Node<B> {
             clock.sleep(LOOK).await;
         }
         core.directory.close();
-        self.inner.stop.send_replace(true);
+        core.stop.send_replace(true);
         let tasks = std::mem::take(&mut *self.inner.tasks.lock());
         for task in tasks {
             if let Err(error) = task.await {
@@ -255,6 +292,6 @@ impl<B: Backend> Node<B> {
 impl<B: Backend> Drop for Inner<B> {
     fn drop(&mut self) {
         self.core.directory.close();
-        self.stop.send_replace(true);
+        self.core.stop.send_replace(true);
     }
 }

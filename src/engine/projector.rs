@@ -272,11 +272,43 @@ impl<B: Backend, P: Projection> Views<B, P> {
 
     /// Waits until the view has come to `position`, at most `bound`. False: it has not.
     pub async fn caught_up(&self, position: GlobalPosition, bound: Duration) -> bool {
-        let mut progress = self.progress.clone();
         let clock = self.core.backend.clock();
-        within(clock, bound, progress.caught_up(position)).await.unwrap_or(false)
+        let here = async {
+            let mut progress = self.progress.clone();
+            progress.caught_up(position).await
+        };
+        if !self.core.backend.shared() {
+            return within(clock, bound, here).await.unwrap_or(false);
+        }
+        let anywhere = async {
+            tokio::select! {
+                biased;
+                reached = here => reached,
+                () = self.stored_checkpoint_reaches(position) => true,
+            }
+        };
+        within(clock, bound, anywhere).await.unwrap_or(false)
+    }
+
+    /// Watches how far another node has brought the view.
+    async fn stored_checkpoint_reaches(&self, position: GlobalPosition) {
+        let subscription = subscription_name::<P>(P::VERSION);
+        let mut pause = LOOK_MIN;
+        loop {
+            match self.core.backend.views().checkpoint(&subscription).await {
+                Ok(reached) if reached.is_some_and(|reached| reached >= position) => return,
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%subscription, %error, "checkpoint not read, again"),
+            }
+            self.core.backend.clock().sleep(pause).await;
+            pause = (pause * 2).min(LOOK_MAX);
+        }
     }
 }
+
+/// Between looks at a checkpoint that another node moves.
+const LOOK_MIN: Duration = Duration::from_millis(5);
+const LOOK_MAX: Duration = Duration::from_millis(50);
 
 async fn within<C: Clock, T>(
     clock: &C,

@@ -15,8 +15,9 @@ use crate::saga::{Json, SagaState, Stimulus, Verb, begin};
 use super::actor::{self, Actor};
 use super::core::Core;
 use super::definition::{Definition, Registered};
-use super::directory::{Message, RequestError};
+use super::directory::{EntryId, Message, RequestError, Undone};
 use super::keys;
+use super::ownership::elsewhere;
 use super::run::{self, RunError, SagaHistory};
 use super::stage::Stage;
 use super::turn::{Turn, TurnError};
@@ -212,6 +213,10 @@ impl<B: Backend> Sagas<B> {
                     tries_left -= 1;
                     core.metrics.append_conflicts.add(1);
                 }
+                Err(TurnError::Append(error @ AppendError::Fenced { .. })) if tries_left > 0 => {
+                    tries_left -= 1;
+                    core.heed(&error);
+                }
                 Err(error) => return Err(self.refusal(error)),
             }
         }
@@ -271,11 +276,15 @@ impl<B: Backend> Sagas<B> {
         let Some(mailbox) = core.directory.enter(id) else {
             return Err(TurnError::Broken("this node works on no sagas any more".to_owned()));
         };
-        let entered = Entered { core, id, done: false };
+        let entered = Entered { core, id, entry: mailbox.entry(), done: false };
         let (run, effects) = turn.append().await?;
         let run = run.ok_or_else(|| TurnError::Broken("a start without events".to_owned()))?;
         let state = run.state.clone();
         entered.keep();
+        // Lost while it was not entered yet: its new owner finds it in the log, and this task ends.
+        if core.epoch(core.shard(id)) != Some(epoch) {
+            core.directory.abandon(id, mailbox.entry());
+        }
         actor::count_end(core, &state);
         Ok((state, actor::begin(core.clone(), run, epoch, mailbox, effects)))
     }
@@ -325,13 +334,19 @@ impl<B: Backend> Sagas<B> {
         })
     }
 
-    /// Returns when the saga has ended, or is parked or paused with nothing under way.
+    /// Returns when the saga has ended, or is parked or paused with nothing under way, whichever node
+    /// works on it. An error when nobody does, and when this node stops.
     pub async fn wait(&self, id: Uuid) -> Result<SagaState, RequestError> {
         let (reply, answer) = oneshot::channel();
-        if self.core.directory.send(id, Message::Wait { reply }).is_ok()
-            && let Ok(state) = answer.await
-        {
-            return Ok(state);
+        if self.core.directory.send(id, Message::Wait { reply }).is_ok() {
+            tokio::select! {
+                biased;
+                state = answer => if let Ok(state) = state { return Ok(state) },
+                () = self.core.stopped() => {}
+            }
+        }
+        if self.core.backend.shared() {
+            return elsewhere::wait(&self.core, id).await;
         }
         let state = self.history(id).await?.state;
         if state.has_ended() || state.parked.is_some() || state.paused {
@@ -363,6 +378,24 @@ impl<B: Backend> Sagas<B> {
         if core.store_lost.load(Ordering::Acquire) {
             return Err(RequestError::Unavailable("the store does not serve".to_owned()));
         }
+        if core.backend.shared() && !core.ownership.owns(core.shard(id)) {
+            return elsewhere::request(core, id, stimulus).await;
+        }
+        match self.ask_task(id, stimulus.clone()).await {
+            Ok(()) => Ok(()),
+            Err(Undone::Because(error)) => Err(error),
+            Err(Undone::Elsewhere) if core.backend.shared() => {
+                elsewhere::request(core, id, stimulus).await
+            }
+            Err(Undone::Elsewhere) => Err(RequestError::Unavailable(
+                "another process works on this node's sagas".to_owned(),
+            )),
+        }
+    }
+
+    /// Lets the saga's own task decide, which is begun when there is none.
+    async fn ask_task(&self, id: Uuid, stimulus: Stimulus) -> Result<(), Undone> {
+        let core = &self.core;
         let (reply, answer) = oneshot::channel();
         if let Some(mailbox) =
             core.directory.send_or_enter(id, Message::Request { stimulus, reply })
@@ -370,7 +403,7 @@ impl<B: Backend> Sagas<B> {
             actor::spawn_from_log(core.clone(), id, mailbox);
         }
         let gone = || RequestError::Unavailable("the node stopped working on the saga".to_owned());
-        answer.await.map_err(|_| gone())?
+        answer.await.unwrap_or_else(|_| Err(Undone::Because(gone())))
     }
 
     /// How many sagas are under way on this node.
@@ -394,6 +427,7 @@ impl<B: Backend> Sagas<B> {
 struct Entered<'a, B: Backend> {
     core: &'a Core<B>,
     id: Uuid,
+    entry: EntryId,
     done: bool,
 }
 
@@ -406,7 +440,7 @@ impl<B: Backend> Entered<'_, B> {
 impl<B: Backend> Drop for Entered<'_, B> {
     fn drop(&mut self) {
         if !self.done {
-            self.core.directory.abandon(self.id);
+            self.core.directory.abandon(self.id, self.entry);
         }
     }
 }

@@ -36,7 +36,8 @@ pub(crate) struct Subscription<B: Backend> {
     pub(crate) progress: Progress,
 }
 
-/// A follower's own end: it tells how far it has come, and hears that somebody waits.
+/// A follower's own end: it tells how far it has come, and hears that somebody waits. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Progress {
     reached: watch::Sender<GlobalPosition>,
     awaited: Arc<Notify>,

@@ -23,6 +23,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// A short name for people: `embedded`, `memory`, `cluster`.
     fn name(&self) -> &'static str;
+    /// Other nodes may work on the same log at the same time. False: this process is the only one.
+    fn shared(&self) -> bool;
     /// The log.
     fn events(&self) -> &Self::Events;
     /// The read models.
@@ -42,6 +44,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
 pub struct Parts<E, V, L, M, C, R> {
     /// A short name for people.
     pub name: &'static str,
+    /// Other nodes may work on the same log at the same time.
+    pub shared: bool,
     /// The log.
     pub events: E,
     /// The read models.
@@ -74,6 +78,10 @@ where
 
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn shared(&self) -> bool {
+        self.shared
     }
 
     fn events(&self) -> &E {

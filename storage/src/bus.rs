@@ -60,6 +60,10 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
         messages: Vec<Message>,
     ) -> impl Future<Output = Result<(), StorageError>> + Send;
 
+    /// How many partitions `topic` has: they are numbered from 0. A topic that is not there is made, with
+    /// as many as this bus is set up to give. The same for every member of a group at a time.
+    fn partitions(&self, topic: &str) -> impl Future<Output = Result<u32, StorageError>> + Send;
+
     /// Joins `group` on `topic`. A group starts at the oldest message the bus still has.
     fn subscribe(
         &self,
@@ -72,6 +76,9 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
 pub trait Consumer: Send + 'static {
     /// Waits for the next assignment, revocation or message. A wait that is dropped takes nothing with
     /// it: what it would have returned comes next.
+    ///
+    /// After an `Unavailable` error ask again: the consumer is a member still, or tells first what it has
+    /// lost and becomes one again by itself. After any other error it is of no use: subscribe anew.
     fn next(&mut self) -> impl Future<Output = Result<ConsumerEvent, StorageError>> + Send;
 
     /// This delivery and all before it in its partition are done. False: the partition was revoked in

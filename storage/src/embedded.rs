@@ -74,5 +74,5 @@ async fn open<K: crate::kv::Kv, C: Clock, R: Entropy>(
     let events = Log::open(kv.clone(), clock.clone(), &entropy, settings.log).await?;
     let views = Views::new(kv, settings.views);
     let (locks, bus) = (LocalLocks::new(clock.clone()), LocalBus::new(settings.bus));
-    Ok(Parts { name, events, views, locks, bus, clock, entropy })
+    Ok(Parts { name, shared: false, events, views, locks, bus, clock, entropy })
 }

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod barrier;
+mod duties;
+mod elsewhere;
 mod health;
+mod nodes;
+mod ownership;
 mod recovery;
 mod sagas;
 mod trip;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use sagaline::domain::Aggregate;
@@ -9,7 +10,7 @@ use sagaline::engine::{
     Call, Compensable, Definition, EngineSettings, Failure, Node, NodeBuilder, Outcome, Probe, Step,
 };
 use sagaline::saga::Policy;
-use sagaline_storage::clock::{SystemClock, SystemEntropy};
+use sagaline_storage::clock::{Clock, SystemClock, SystemEntropy};
 use sagaline_storage::embedded::{InMemory, LocalSettings, open_in_memory};
 use sagaline_storage::memory::MemoryKv;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub(crate) enum Does {
     Fail,
     Panic,
     Hang,
+    /// It succeeds once the plan says something else.
+    Hold,
 }
 
 /// The world outside: what was told to happen, and what took effect.
@@ -83,7 +86,18 @@ impl World {
             Does::Fail => Err(Failure::unknown("connection refused")),
             Does::Panic => panic!("{what} panics"),
             Does::Hang => std::future::pending().await,
+            Does::Hold => {
+                while self.is_held(what) {
+                    SystemClock::default().sleep(Duration::from_millis(1)).await;
+                }
+                apply(&mut self.0.lock().effective);
+                Ok(())
+            }
         }
+    }
+
+    fn is_held(&self, what: &str) -> bool {
+        self.0.lock().plan.get(what).is_some_and(|plan| plan.first() == Some(&Does::Hold))
     }
 }
 
@@ -257,6 +271,10 @@ impl Step for Settle {
 }
 
 pub(crate) fn definition(world: &World) -> Definition<Trip> {
+    with_attempt_timeout(world, 200)
+}
+
+pub(crate) fn with_attempt_timeout(world: &World, attempt_timeout_ms: u64) -> Definition<Trip> {
     Definition::new("trip")
         .compensable(Book)
         .compensable(Hotel(world.clone()))
@@ -273,7 +291,7 @@ pub(crate) fn definition(world: &World) -> Definition<Trip> {
             compensation_attempts: 3,
             backoff_min_ms: 5,
             backoff_max_ms: 20,
-            attempt_timeout_ms: 200,
+            attempt_timeout_ms,
             ..Policy::default()
         })
         .build()

@@ -203,6 +203,10 @@ impl<M: MessageBus> MessageBus for RecordedBus<M> {
         Ok(())
     }
 
+    async fn partitions(&self, topic: &str) -> Result<u32, StorageError> {
+        self.0.partitions(topic).await
+    }
+
     async fn subscribe(&self, topic: &str, group: &str) -> Result<M::Consumer, StorageError> {
         self.0.subscribe(topic, group).await
     }

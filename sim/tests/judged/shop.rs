@@ -65,6 +65,7 @@ impl Shop {
         let local = LocalSettings::default();
         let plain = open_in_memory(MemoryKv::new(), clock, entropy, &local).await.unwrap();
         let backend = Parts {
+            shared: false,
             name: plain.name,
             events: RecordedLog(plain.events, recorder.clone()),
             views: plain.views,

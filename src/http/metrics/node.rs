@@ -35,6 +35,7 @@ pub(in crate::http) fn register(
     let gauges = [
         ("http_requests_in_progress", "Requests that are being answered", in_progress),
         ("sagas_live", "Sagas that this node works on", sagas.live),
+        ("shards_owned", "Shards of which this node works on the sagas", engine.shards_owned.get()),
         ("sagas_orphaned", "Sagas whose definition this node does not know", sagas.orphans),
         ("timer_lag_microseconds", "How late the latest timer fired", engine.timer_lag_us.get()),
         ("outbox_lag_events", "Events that wait to be published", engine.outbox_lag.get()),
@@ -66,6 +67,7 @@ fn register_counters(registry: &mut Registry, engine: &Metrics) {
         ("unknown_outcomes", "Calls whose outcome was unknown", &engine.calls_outcome_unknown),
         ("step_panics", "Steps that panicked", &engine.step_panics),
         ("append_unknown_outcomes", "Appends in doubt at first", &engine.append_outcome_unknown),
+        ("shards_taken", "Shards taken at the start or from another node", &engine.shards_taken),
         ("fenced_appends", "Appends refused by a newer owner", &engine.fenced_appends),
         ("append_conflicts", "Decisions made again after a lost race", &engine.append_conflicts),
         ("timers_stale", "Timers overtaken when they fired", &engine.timers_stale),

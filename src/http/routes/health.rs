@@ -31,7 +31,10 @@ async fn alive<B: Backend>(State(app): State<App<B>>) -> Json<Value> {
 async fn ready<B: Backend>(State(app): State<App<B>>) -> Result<Json<Value>, Error> {
     app.node().ready().await.map_err(Error::Unavailable)?;
     let backend = app.backend().name();
-    Ok(Json(json!({"status": "ready", "nodeId": app.node().id(), "backend": backend})))
+    let (node_id, shards) = (app.node().id(), app.node().shards_owned());
+    let body =
+        json!({"status": "ready", "nodeId": node_id, "backend": backend, "shardsOwned": shards});
+    Ok(Json(body))
 }
 
 async fn measures<B: Backend>(State(app): State<App<B>>) -> Result<impl IntoResponse, Error> {

@@ -33,6 +33,8 @@ pub async fn run_all<F: BusFactory>(factory: &F) {
     waiting_consumer_is_woken(factory).await;
     dropped_wait_loses_nothing(factory).await;
     members_share_the_partitions(factory).await;
+    members_know_how_many_partitions_there_are(factory).await;
+    whoever_stays_gets_the_partitions_of_who_leaves(factory).await;
     unacknowledged_messages_come_again(factory).await;
     acknowledged_messages_do_not_come_again(factory).await;
     ack_of_a_revoked_partition_is_refused(factory).await;
@@ -106,6 +108,14 @@ impl<C: Consumer> Member<C> {
                 assert!(self.owned.contains(&delivery.partition), "{delivery:?} is not its own");
                 Some(delivery)
             }
+        }
+    }
+
+    /// Waits until all partitions are its own.
+    async fn owns_all_of(&mut self, count: u32) {
+        while !self.owned.iter().copied().eq(0..count) {
+            let event = self.consumer.next().await.expect("the bus answers");
+            self.note(event);
         }
     }
 
@@ -236,6 +246,35 @@ pub async fn members_share_the_partitions<F: BusFactory>(factory: &F) {
     assert!(members[0].owned.is_disjoint(&members[1].owned));
 }
 
+/// Every partition that there is has an owner, also while nothing was ever published.
+pub async fn members_know_how_many_partitions_there_are<F: BusFactory>(factory: &F) {
+    let bus = factory.create().await;
+    let count = bus.partitions(TOPIC).await.expect("the bus answers");
+    assert!(count >= 2, "{count} partitions");
+    let mut member = Member::join(&bus, "g").await;
+    member.owns_all_of(count).await;
+    assert_eq!(bus.partitions(TOPIC).await.expect("the bus answers"), count);
+}
+
+/// Without anything being published: assignment alone wakes a member.
+pub async fn whoever_stays_gets_the_partitions_of_who_leaves<F: BusFactory>(factory: &F) {
+    let bus = factory.create().await;
+    let count = bus.partitions(TOPIC).await.expect("the bus answers");
+    let mut first = Member::join(&bus, "g").await;
+    first.owns_all_of(count).await;
+    let mut second = Member::join(&bus, "g").await;
+    // Each learns of its share while the other does: a bus may wait for both before it moves anything.
+    while second.owned.is_empty() || first.owned.len() + second.owned.len() != count as usize {
+        let mut both = [&mut first, &mut second];
+        let nexts = both.iter_mut().map(|member| Box::pin(member.consumer.next()));
+        let (event, index, _) = futures_util::future::select_all(nexts).await;
+        both[index].note(event.expect("the bus answers"));
+    }
+    assert!(first.owned.is_disjoint(&second.owned));
+    drop(second);
+    first.owns_all_of(count).await;
+}
+
 /// To another member, from the first one that was not acknowledged, in order.
 pub async fn unacknowledged_messages_come_again<F: BusFactory>(factory: &F) {
     let bus = factory.create().await;
@@ -334,6 +373,8 @@ pub async fn senseless_names_are_refused<F: BusFactory>(factory: &F) {
     for name in ["", "a b", "a/b"] {
         let published = bus.publish(name, vec![message("k", 1)]).await;
         assert_eq!(published.map_err(|error| error.kind), Err(ErrorKind::Invalid));
+        let counted = bus.partitions(name).await;
+        assert_eq!(counted.map_err(|error| error.kind), Err(ErrorKind::Invalid));
         for (topic, group) in [(name, "g"), (TOPIC, name)] {
             let subscribed = bus.subscribe(topic, group).await;
             assert_eq!(subscribed.err().map(|error| error.kind), Some(ErrorKind::Invalid));

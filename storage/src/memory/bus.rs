@@ -92,6 +92,12 @@ impl MessageBus for LocalBus {
         self.with_topic(topic, |found| found.publish(topic, messages, self.settings))
     }
 
+    async fn partitions(&self, topic: &str) -> Result<u32, StorageError> {
+        check_name("topic", topic, NAME_BYTES_MAX)?;
+        // A topic is made with this many, and never has others.
+        Ok(self.settings.partitions)
+    }
+
     async fn subscribe(&self, topic: &str, group: &str) -> Result<LocalConsumer, StorageError> {
         check_name("topic", topic, NAME_BYTES_MAX)?;
         check_name("group", group, NAME_BYTES_MAX)?;

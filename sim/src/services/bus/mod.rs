@@ -146,6 +146,13 @@ impl Bus {
         places
     }
 
+    /// Every topic has as many from its beginning.
+    fn partitions(&self, topic: &str) -> Result<u32, StorageError> {
+        check_name("topic", topic)?;
+        self.check_leader()?;
+        Ok(core::PARTITIONS)
+    }
+
     fn join(&self, topic: &str, group: &str, lease: Duration) -> Result<MemberId, StorageError> {
         check_name("topic", topic)?;
         check_name("group", group)?;
@@ -225,6 +232,7 @@ impl Service for Bus {
             BusRequest::Publish { topic, messages } => {
                 Answer::of(&self.publish(&topic, messages, by).await)
             }
+            BusRequest::Partitions { topic } => Answer::of(&self.partitions(&topic)),
             BusRequest::Join { topic, group, lease } => {
                 Answer::of(&self.join(&topic, &group, lease))
             }

@@ -22,6 +22,8 @@ pub(crate) struct Session {
 pub(crate) enum BusRequest {
     /// `()`: everything is kept.
     Publish { topic: String, messages: Vec<Message> },
+    /// How many partitions the topic has.
+    Partitions { topic: String },
     /// [`MemberId`]. Who is silent for longer than `lease` is no member any more.
     Join { topic: String, group: String, lease: Duration },
     /// [`Told`]. `seq` counts what the member was told: the same number is answered with the same.

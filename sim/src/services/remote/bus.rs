@@ -54,6 +54,10 @@ impl MessageBus for RemoteBus {
         self.link.ask(&BusRequest::Publish { topic, messages }).await
     }
 
+    async fn partitions(&self, topic: &str) -> Result<u32, StorageError> {
+        self.link.ask(&BusRequest::Partitions { topic: topic.to_owned() }).await
+    }
+
     async fn subscribe(&self, topic: &str, group: &str) -> Result<RemoteConsumer, StorageError> {
         let (topic, group, lease) = (topic.to_owned(), group.to_owned(), self.lease);
         let request = BusRequest::Join { topic: topic.clone(), group: group.clone(), lease };

@@ -31,6 +31,7 @@ pub fn backend(world: &World, witness: &Witness, machine: Machine, lease: Durati
     let store = RpcClient::new(world, machine, Machine::Store);
     Parts {
         name: "simulation",
+        shared: true,
         events: RemoteEvents::new(world, witness, machine, store.clone()),
         views: RemoteViews::new(store),
         locks: RemoteLocks::new(RpcClient::new(world, machine, Machine::Locks)),
