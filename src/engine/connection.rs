@@ -19,11 +19,13 @@ use super::http_client::Stream;
 /// No answer of a participant is read further than this.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
+type Driver = http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
+
 /// A connection: one exchange at a time.
 pub(super) struct Connection {
     requests: SendRequest<Full<Bytes>>,
     /// Reads and writes when it is polled; none: it has ended.
-    driver: Option<http1::Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>>,
+    driver: Option<Driver>,
 }
 
 /// An exchange without an answer.

@@ -2,7 +2,7 @@
 
 use std::future::Ready;
 
-use sagaline_sim::fault::{CrashPoint, Fault};
+use sagaline_sim::fault::{CrashPoint, Fault, Link};
 use sagaline_sim::machine::Machine;
 use sagaline_sim::seed::Seed;
 use sagaline_sim::transcript::Transcript;
@@ -10,18 +10,18 @@ use sagaline_sim::{fresh, once};
 
 use crate::scene::{Scene, play};
 
-const ONE: &[Machine] = &[Machine::Node1];
+const THREE: &[Machine] = &Machine::NODES;
 /// Seeds of trouble that every test run tries.
 const SEEDS: u64 = 20;
 /// Faults of one run in trouble.
 const FAULTS: u32 = 12;
 
 fn quiet(seed: u64) -> Transcript {
-    once::run(seed, move || play(seed, ONE, None::<fn(Scene) -> Ready<()>>))
+    once::run(seed, move || play(seed, THREE, None::<fn(Scene) -> Ready<()>>))
 }
 
 fn troubled(seed: u64) -> Transcript {
-    once::run(seed, move || play(seed, ONE, Some(move |scene| trouble(scene, seed))))
+    once::run(seed, move || play(seed, THREE, Some(move |scene| trouble(scene, seed))))
 }
 
 /// One fault after the other, as the seed says, while the orders are placed and worked on.
@@ -35,11 +35,17 @@ async fn trouble(scene: Scene, seed: u64) {
 }
 
 fn faults() -> Vec<Fault> {
-    let node = Machine::Node1;
+    let (node, other) = (Machine::Node1, Machine::Node2);
     let crash = |machine, loses_unsynced| Fault::Crash { machine, loses_unsynced };
     let at = |machine, point| Fault::CrashAt { machine, point };
     vec![
         crash(node, true),
+        crash(other, false),
+        Fault::Pause { machine: other },
+        Fault::Partition { one: vec![node], other: vec![Machine::Bus], one_way: false },
+        Fault::Partition { one: vec![other], other: vec![Machine::Store], one_way: false },
+        Fault::BusRebalance,
+        Fault::Duplicate { link: Link { from: Machine::Balancer, to: node }, percent: 50 },
         crash(Machine::Store, true),
         crash(Machine::Bank, true),
         crash(Machine::Bus, true),

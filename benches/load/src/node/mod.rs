@@ -95,6 +95,7 @@ async fn embedded(data_dir: &Path) -> Result<(Counted, Arc<Counts>), Failure> {
     let events = Log::open(kv.clone(), clock, &entropy, LogSettings::default()).await;
     let backend = Local {
         name: "embedded",
+        shared: false,
         events: events.context("opening the log")?,
         views: Views::new(kv, ViewSettings::default()),
         locks: LocalLocks::new(clock),
