@@ -5,7 +5,6 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::evidence::Evidence;
 
@@ -55,10 +54,7 @@ pub fn write(evidence: &Evidence, to: &mut impl Write) -> io::Result<()> {
             Kind::Call => line(to, at_us, kind, &evidence.calls[index])?,
         }
     }
-    for part in ending(evidence) {
-        writeln!(to, "{part}")?;
-    }
-    Ok(())
+    ending(evidence, to)
 }
 
 fn line<T: Serialize>(to: &mut impl Write, at_us: u64, kind: Kind, entry: &T) -> io::Result<()> {
@@ -67,28 +63,24 @@ fn line<T: Serialize>(to: &mut impl Write, at_us: u64, kind: Kind, entry: &T) ->
 }
 
 /// The log, the claims, the documents and all that the run's end says.
-fn ending(evidence: &Evidence) -> Vec<Value> {
-    let mut parts: Vec<Value> = Vec::new();
-    let mut add = |name: &str, part: serde_json::Result<Value>| {
-        // Evidence is plain data with text for keys.
-        let part = part.expect("evidence is plain data");
-        match part {
-            Value::Array(entries) => {
-                parts.extend(entries.into_iter().map(|entry| serde_json::json!({ name: entry })));
-            }
-            other => parts.push(serde_json::json!({ name: other })),
-        }
-    };
-    add("log", serde_json::to_value(&evidence.log));
-    add("claims", serde_json::to_value(&evidence.claims));
-    add("documents", serde_json::to_value(&evidence.documents));
-    add("subscribers", serde_json::to_value(&evidence.subscribers));
-    add("leaks", serde_json::to_value(&evidence.leaks));
-    add("bites", serde_json::to_value(&evidence.bites));
-    add("phases", serde_json::to_value(evidence.phases));
-    add("undone", serde_json::to_value(&evidence.undone));
-    add("crashes", serde_json::to_value(&evidence.crashes));
-    parts
+fn ending(evidence: &Evidence, to: &mut impl Write) -> io::Result<()> {
+    each(to, "log", &evidence.log)?;
+    each(to, "claim", &evidence.claims)?;
+    each(to, "document", &evidence.documents)?;
+    each(to, "subscriber", &evidence.subscribers)?;
+    each(to, "leak", &evidence.leaks)?;
+    each(to, "bites", &[&evidence.bites])?;
+    each(to, "phases", &[evidence.phases])?;
+    each(to, "undone", &evidence.undone)?;
+    each(to, "crash", &evidence.crashes)
+}
+
+fn each<T: Serialize>(to: &mut impl Write, name: &str, entries: &[T]) -> io::Result<()> {
+    for entry in entries {
+        serde_json::to_writer(&mut *to, &(name, entry))?;
+        to.write_all(b"\n")?;
+    }
+    Ok(())
 }
 
 /// The hash over the whole trace, hexadecimal.
@@ -118,6 +110,8 @@ pub fn first_difference(one: &str, other: &str) -> Option<(usize, String, String
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::machine::Machine;
     use crate::testing::evidence;

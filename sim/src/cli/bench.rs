@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::wall::Stopwatch;
+use super::wall::{self, Stopwatch};
 use super::{Done, SwarmArgs, pool, swarm};
 
 /// What the simulation is built to reach, in a release build.
@@ -13,7 +13,9 @@ pub(super) fn run(args: &SwarmArgs) -> Done {
     let jobs = pool::jobs(args.jobs);
     let watch = Stopwatch::start();
     let batch = swarm::batch(args)?;
-    let core_s = watch.elapsed().as_secs_f64() * jobs as f64;
+    // What the runs themselves took, also on a machine that does other things meanwhile.
+    let wall = watch.elapsed() * u32::try_from(jobs).unwrap_or(1);
+    let core_s = wall::children_took().unwrap_or(wall).as_secs_f64();
     let runs = batch.runs as f64;
     let simulated_s = batch.simulated_us as f64 / 1e6;
     println!("scenario {}: {} runs with {jobs} at once", args.scenario, batch.runs);
