@@ -136,8 +136,8 @@ impl Run {
         self.world.timeline().after(CLOSE_US).await;
         for node in Machine::NODES.into_iter().filter(|node| self.world.is_on(*node)) {
             let open = self.world.network.open_ends(node);
-            if open > 0 {
-                leaks.push(format!("{node} has stopped and holds {open} connections"));
+            if !open.is_empty() {
+                leaks.push(format!("{node} has stopped and holds connections to {open:?}"));
             }
             match stopped.get(&node) {
                 Some(node::Stopped::Clean) => {}

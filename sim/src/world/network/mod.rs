@@ -88,10 +88,10 @@ impl Network {
         Ok(SimListener::new(self.clone(), door, id))
     }
 
-    /// How many ends of connections the processes of a machine hold: what is left of them when everything
-    /// was closed in good order is a leak.
-    pub fn open_ends(&self, machine: Machine) -> usize {
-        self.fabric().ends_of(machine).len()
+    /// Who is at the other ends of the connections that the processes of a machine hold: what is left of
+    /// them when everything was closed in good order is a leak.
+    pub fn open_ends(&self, machine: Machine) -> Vec<Machine> {
+        self.fabric().peers_of(machine)
     }
 
     pub(super) fn begin(&self, episode: &Episode) {

@@ -106,6 +106,12 @@ impl Fabric {
         self.connections.iter().flat_map(of).collect()
     }
 
+    /// The machines at the other ends of these.
+    pub(super) fn peers_of(&self, machine: Machine) -> Vec<Machine> {
+        let peer = |(id, side)| self.connections.get(&id).map(|c| c.ends[other(side)].machine);
+        self.ends_of(machine).into_iter().filter_map(peer).collect()
+    }
+
     fn busy(&self, ends: &[(u64, usize)]) -> usize {
         let busy =
             |(id, _): &&(u64, usize)| self.connections.get(id).is_some_and(Connection::is_busy);
