@@ -57,3 +57,17 @@ pub(crate) async fn append_certainly<B: Backend>(
         }
     }
 }
+
+/// Whether another writer was first, so that deciding again may help.
+pub(crate) fn is_race(error: &AppendError) -> bool {
+    match error {
+        AppendError::WrongExpectedVersion { .. }
+        | AppendError::ClaimTaken { .. }
+        | AppendError::ClaimNotHeld { .. } => true,
+        AppendError::Fenced { .. }
+        | AppendError::AppendIdReused { .. }
+        | AppendError::Invalid(_)
+        | AppendError::OutcomeUnknown(_)
+        | AppendError::Unavailable(_) => false,
+    }
+}

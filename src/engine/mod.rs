@@ -24,6 +24,7 @@ mod stage;
 pub mod node;
 pub mod settings;
 
+mod asks;
 pub mod sagas;
 
 pub mod aggregates;
@@ -40,6 +41,7 @@ mod actor;
 mod invoke;
 mod participants;
 mod recovery;
+mod taken_up;
 mod turn;
 mod under_way;
 

@@ -143,7 +143,14 @@ impl<B: Backend> NodeBuilder<B> {
         let (sender, receiver) = following(&pages);
         progress.insert(OUTBOX, receiver);
         let follower = core.clone();
-        let relay = move |stop| outbox::relay(follower.clone(), stop, sender.clone());
+        let relay = move |stop| {
+            let (core, progress) = (follower.clone(), sender.clone());
+            async move {
+                outbox::relay(core.clone(), stop, progress).await;
+                // Whoever relays next says how far behind it is.
+                core.metrics.outbox_lag.set(0);
+            }
+        };
         tasks.push(tokio::spawn(duty::keep(core.clone(), OUTBOX, core.stop.subscribe(), relay)));
         let tasks = Mutex::new(tasks);
         Ok(Node { inner: Arc::new(Inner { core, progress, tasks, recovered }) })

@@ -10,12 +10,12 @@ use sagaline_storage::{
 };
 use tokio::sync::Semaphore;
 
-use super::actor;
 use super::append::append_certainly;
 use super::core::Core;
 use super::keys;
 use super::node::NodeError;
 use super::ownership::partitions::runs;
+use super::taken_up;
 
 /// Sagas read from the log at the same time: reads are quick, and the first ones must not wait for all.
 const LOADS_MAX: usize = 32;
@@ -115,6 +115,6 @@ async fn recover_run<B: Backend>(
 fn take_up<B: Backend>(core: &Arc<Core<B>>, id: uuid::Uuid, loads: &Arc<Semaphore>) -> bool {
     let Some(mailbox) = core.directory.enter(id) else { return false };
     core.metrics.sagas_recovered.add(1);
-    tokio::spawn(actor::from_log(core.clone(), id, mailbox, Some(loads.clone())));
+    tokio::spawn(taken_up::from_log(core.clone(), id, mailbox, Some(loads.clone())));
     true
 }

@@ -10,10 +10,12 @@ use uuid::Uuid;
 use crate::saga::{Effect, SagaState, Stimulus, pending_effects};
 
 use super::super::actor;
+use super::super::append::is_race;
 use super::super::core::Core;
 use super::super::directory::RequestError;
 use super::super::run::{self, RunError, SagaRun};
 use super::super::stage::Stage;
+use super::super::taken_up;
 use super::super::turn::{Turn, TurnError};
 
 /// Decides a request and makes it durable, in a task of its own: whoever asked may go away. No effect is
@@ -28,7 +30,7 @@ pub(crate) async fn request<B: Backend>(
         let version = decide(&core, id, stimulus).await?;
         // The shard may have come to this node in the meantime, and of its own events the log tells it
         // nothing.
-        actor::wake(&core, id, version);
+        taken_up::wake(&core, id, version);
         Ok(())
     });
     deciding.await.map_err(|error| RequestError::Unavailable(error.to_string()))?
@@ -85,16 +87,7 @@ async fn turn<B: Backend>(
 
 /// Whether the decision may come to something when it is made again on what is in the log now.
 fn may_pass(error: &AppendError) -> bool {
-    match error {
-        AppendError::WrongExpectedVersion { .. }
-        | AppendError::ClaimTaken { .. }
-        | AppendError::ClaimNotHeld { .. }
-        | AppendError::Fenced { .. } => true,
-        AppendError::AppendIdReused { .. }
-        | AppendError::Invalid(_)
-        | AppendError::OutcomeUnknown(_)
-        | AppendError::Unavailable(_) => false,
-    }
+    is_race(error) || matches!(error, AppendError::Fenced { .. })
 }
 
 fn refused_load(error: RunError) -> RequestError {

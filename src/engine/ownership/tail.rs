@@ -10,7 +10,7 @@ use sagaline_storage::{
 use tokio::sync::watch;
 
 use super::super::core::Core;
-use super::super::{actor, keys};
+use super::super::{keys, taken_up};
 
 const PAGE: usize = 1_000;
 /// Events that come close together are read together; nobody waits long for that.
@@ -68,8 +68,8 @@ fn notice<B: Backend>(core: &Arc<Core<B>>, event: &RecordedEvent) {
         return;
     }
     if ENDS.contains(&event.event_type.as_str()) {
-        actor::wake_if_under_way(core, saga, event.version);
+        taken_up::wake_if_under_way(core, saga, event.version);
     } else {
-        actor::wake(core, saga, event.version);
+        taken_up::wake(core, saga, event.version);
     }
 }
