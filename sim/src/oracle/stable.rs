@@ -5,7 +5,7 @@ const CHARS_MAX: usize = 120;
 
 /// The first line of a text, every word with a digit in it replaced.
 pub(super) fn stable(text: &str) -> String {
-    let line = text.lines().next().unwrap_or("");
+    let line = without_uuids(text.lines().next().unwrap_or(""));
     let mut words = String::with_capacity(line.len());
     let mut word = String::new();
     for c in line.chars().chain(std::iter::once(' ')) {
@@ -25,6 +25,25 @@ pub(super) fn stable(text: &str) -> String {
     words.trim().chars().take(CHARS_MAX).collect()
 }
 
+/// A UUID may have a group without any digit: its groups are no words.
+fn without_uuids(line: &str) -> String {
+    const CHARS: usize = 36;
+    let is_uuid = |text: &str| {
+        text.char_indices().all(|(at, c)| match at {
+            8 | 13 | 18 | 23 => c == '-',
+            _ => c.is_ascii_hexdigit(),
+        })
+    };
+    let (mut left, mut words) = (line, String::with_capacity(line.len()));
+    while let Some(c) = left.chars().next() {
+        let uuid = left.get(..CHARS).filter(|text| is_uuid(text));
+        let taken = uuid.map_or(c.len_utf8(), str::len);
+        words.push_str(if uuid.is_some() { "0" } else { &left[..taken] });
+        left = &left[taken..];
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +52,8 @@ mod tests {
     fn ids_numbers_and_places_are_taken_out() {
         let id = "01930000-0000-7000-8000-00000000a001";
         assert_eq!(stable(&format!("saga {id} is started\nsince 7 s")), "saga # is started");
+        let wordy = "saga-01a29f31-1018-7d40-baec-2b3d86850775";
+        assert_eq!(stable(&format!("{wordy} is started")), "saga-# is started");
         assert_eq!(
             stable("node-1 panicked at src/engine/actor.rs:120:9: no epoch"),
             "node-# panicked at src/engine/actor.rs:#:#: no epoch"

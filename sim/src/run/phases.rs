@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::bites::Bites;
 use crate::evidence::{Evidence, Phases};
+use crate::fault::{Episode, Fault};
 use crate::machine::Machine;
 use crate::node::{self, Nodes};
 use crate::plan::Plan;
@@ -60,7 +61,7 @@ pub async fn run(plan: Plan) -> Evidence {
     let mut phases = Phases { chaos_at_us: run.world.now_us(), ..Phases::default() };
     run.chaos(&clients).await;
     phases.healed_at_us = run.world.now_us();
-    run.world.heal(&run.plan.left_broken);
+    run.heal();
     let undone = run.come_to_rest(&clients, &mut phases).await;
     let leaks = run.switch_off().await;
     run.evidence(clients.calls(), phases, undone, leaks).await
@@ -113,6 +114,23 @@ impl Run {
         nemesis::run(&self.world, &self.plan).await;
         // Patient clients go on through the healing.
         drop(operating);
+    }
+
+    /// Heals everything for good but the machines that the plan leaves out: these are cut off from
+    /// everybody, or lose their power.
+    fn heal(&self) {
+        self.world.heal(&[]);
+        let mut random = self.plan.seed.stream("run/left-broken");
+        let ids = self.plan.episodes.iter().map(|episode| episode.id).max().unwrap_or(0) + 1..;
+        for (id, machine) in ids.zip(self.plan.left_broken.iter().copied()) {
+            let fault = if random.percent(50) {
+                Fault::Crash { machine, loses_unsynced: true }
+            } else {
+                let other = Machine::ALL.into_iter().filter(|other| *other != machine).collect();
+                Fault::Partition { one: vec![machine], other, one_way: false }
+            };
+            self.world.begin(&Episode { id, at_ms: self.plan.chaos_ms, for_ms: u64::MAX, fault });
+        }
     }
 
     /// What is left undone when the bound has passed; empty: everything has come to rest.

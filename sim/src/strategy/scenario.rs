@@ -115,7 +115,7 @@ impl Knobs {
     }
 }
 
-/// In half of the seeds a machine stays as the chaos left it: a node, never more than one, since two
+/// In half of the seeds a machine stays out when the rest heals: a node, never more than one, since two
 /// nodes are the core that has to finish the work.
 fn left_broken(seed: Seed, scenario: Scenario) -> Vec<Machine> {
     let mut random = seed.stream("plan/left-broken");
