@@ -61,7 +61,7 @@ impl MachineClock {
 
     /// The machine stands still from now. What is late afterwards was late because of it.
     pub(super) fn pause(&self) {
-        self.state.lock().paused_since_us.get_or_insert(self.timeline.now_us());
+        self.state.lock().paused_since_us.get_or_insert_with(|| self.timeline.now_us());
     }
 
     /// What the wall clock would say if it were right.

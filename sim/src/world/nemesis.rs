@@ -64,16 +64,12 @@ impl World {
         let Some(episode) = self.inner.episodes.remove(episode.id) else { return };
         self.network.end(&episode);
         match &episode.fault {
-            Fault::Crash { machine, .. } | Fault::CrashAt { machine, .. } => {
-                if !self.is_held_off(*machine) {
-                    self.restart(*machine);
-                }
+            Fault::Crash { machine, .. } | Fault::CrashAt { machine, .. }
+                if !self.is_held_off(*machine) =>
+            {
+                self.restart(*machine);
             }
-            Fault::Pause { machine } => {
-                if !self.is_held_paused(*machine) {
-                    self.resume(*machine);
-                }
-            }
+            Fault::Pause { machine } if !self.is_held_paused(*machine) => self.resume(*machine),
             Fault::ClockOffset { machine, .. }
             | Fault::ClockDrift { machine, .. }
             | Fault::ClockStep { machine, .. } => self.inner.clocks[machine].end(&episode),

@@ -209,7 +209,8 @@ async fn assert_not_served(world: &World, acknowledged: &Acknowledged) {
     let opened = Log::open(world.disk(Store), clock, &entropy, LogSettings::default()).await;
     let Ok(log) = opened else { return };
     let mut refused = 0;
-    for (number, position) in acknowledged.lock().iter() {
+    let acknowledged = acknowledged.lock().clone();
+    for (number, position) in &acknowledged {
         match log.read_all(AllQuery::after(GlobalPosition(position.0 - 1), 1)).await {
             Ok(page) => {
                 let expected = &request(*number).writes[0].events[0];

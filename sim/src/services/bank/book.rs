@@ -1,8 +1,11 @@
 //! What the bank knows: the fold of its ledger, and the rules. Pure.
 //!
-//! 1. A key that was answered gets that answer again. 2. An older epoch than the payment has seen of the
-//! same saga is refused. 3. Letting go what was never set aside leaves a tombstone. 4. Money moves once and comes back
-//! once. An answer is durable before it is given; that is [`super::desk`]'s part.
+//! 1. A key that was answered gets that answer again.
+//! 2. An older epoch than the payment has seen of the same saga is refused.
+//! 3. Letting go what was never set aside leaves a tombstone.
+//! 4. Money moves once and comes back once.
+//!
+//! An answer is durable before it is given; that is [`super::desk`]'s part.
 
 use std::collections::BTreeMap;
 

@@ -32,10 +32,13 @@ const OPEN_PAUSE: Duration = Duration::from_millis(200);
 /// What a participant says to an action: the JSON of its yes, or the code and the reason of its no.
 pub type Verdict = Result<String, (String, String)>;
 
+/// Says yes or no to the body of an action.
+type Judge = Arc<dyn Fn(&str) -> Verdict + Send + Sync>;
+
 /// Participants beside the payments, by the name they are called under. The bank keeps the barrier for
 /// them; they only say yes or no to what is asked for.
 #[derive(Clone, Default)]
-pub struct Participants(BTreeMap<String, Arc<dyn Fn(&str) -> Verdict + Send + Sync>>);
+pub struct Participants(BTreeMap<String, Judge>);
 
 impl fmt::Debug for Participants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
