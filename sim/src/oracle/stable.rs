@@ -37,7 +37,7 @@ fn without_uuids(line: &str) -> String {
     let (mut left, mut words) = (line, String::with_capacity(line.len()));
     while let Some(c) = left.chars().next() {
         let uuid = left.get(..CHARS).filter(|text| is_uuid(text));
-        let taken = uuid.map_or(c.len_utf8(), str::len);
+        let taken = uuid.map_or_else(|| c.len_utf8(), str::len);
         words.push_str(if uuid.is_some() { "0" } else { &left[..taken] });
         left = &left[taken..];
     }

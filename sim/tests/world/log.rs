@@ -148,7 +148,8 @@ async fn assert_kept(world: &World, acknowledged: &Acknowledged) {
     let verified = verify(&disk, GlobalPosition::START, |_, _| {}).await.unwrap();
     assert!(verified.is_sound(), "{:?}", verified.damage);
     let log = open(disk, world.clock(Store), &world.entropy(Store)).await;
-    for (number, position) in acknowledged.lock().iter() {
+    let acknowledged = acknowledged.lock().clone();
+    for (number, position) in &acknowledged {
         let before = GlobalPosition(position.0 - 1);
         let page = log.read_all(AllQuery::after(before, 1)).await.unwrap();
         assert_eq!(page.events[0].id, EventId(uuid::Uuid::from_u128((*number).into())));
