@@ -31,8 +31,8 @@ fn a_quiet_world_keeps_every_promise() {
 
 #[test]
 fn fixed_seeds_keep_every_promise() {
-    let said = sim(&["swarm", "--seeds", "0..6", "--jobs", "2"]);
-    assert!(said.contains("6 runs"), "{said}");
+    let said = sim(&["swarm", "--seeds", "1..4", "--jobs", "2"]);
+    assert!(said.contains("3 runs"), "{said}");
 }
 
 #[test]
