@@ -29,6 +29,7 @@ pub mod oracle;
 
 pub mod verdict;
 
+pub mod canary;
 pub mod cli;
 pub mod repro;
 pub mod run;

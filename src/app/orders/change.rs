@@ -2,6 +2,7 @@
 
 use sagaline_storage::Backend;
 
+use crate::canary::planted;
 use crate::domain::{
     Order, OrderCommand, OrderId, OrderRefusal, OrderStatus, PaymentId, PaymentKind, PaymentTerms,
     Placed,
@@ -109,6 +110,9 @@ impl<B: Backend> Orders<B> {
         metadata: &CommandMetadata,
     ) -> Result<Cancelled, ChangeError> {
         let unavailable = |error: RequestError| ChangeError::Unavailable(error.to_string());
+        if planted("acknowledged-cancel-lost") {
+            return Ok(Cancelled::Compensating);
+        }
         let sagas = self.node.sagas();
         if sagas.history(id.uuid()).await.map_err(unavailable)?.state.aborted.is_some() {
             return Ok(Cancelled::Compensating);

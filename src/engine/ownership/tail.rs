@@ -9,6 +9,8 @@ use sagaline_storage::{
 };
 use tokio::sync::watch;
 
+use crate::canary::planted;
+
 use super::super::core::Core;
 use super::super::{keys, taken_up};
 
@@ -67,7 +69,8 @@ fn notice<B: Backend>(core: &Arc<Core<B>>, event: &RecordedEvent) {
     if !by_other {
         return;
     }
-    if ENDS.contains(&event.event_type.as_str()) {
+    let wakes_none = planted("lost-wake-up-without-poll");
+    if ENDS.contains(&event.event_type.as_str()) || wakes_none {
         taken_up::wake_if_under_way(core, saga, event.version);
     } else {
         taken_up::wake(core, saga, event.version);
