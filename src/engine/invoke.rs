@@ -115,7 +115,10 @@ pub(crate) async fn remote<B: Backend>(
     core.metrics.step_panics.add(u64::from(panicked));
     let stimulus = match outcome {
         Outcome::Unknown { cause, retry_after_ms } => {
-            leave.failed();
+            match planted("poison-blocks-the-shard") {
+                true => std::mem::forget(leave),
+                false => leave.failed(),
+            }
             core.metrics.calls_outcome_unknown.add(1);
             match direction {
                 StepDirection::Action => {

@@ -86,8 +86,7 @@ pub(crate) async fn recover<B: Backend>(
     core: &Arc<Core<B>>,
     shards: &[Shard],
 ) -> Result<u64, StorageError> {
-    let one_by_one = planted("poison-blocks-the-shard");
-    let loads = Arc::new(Semaphore::new(if one_by_one { 1 } else { LOADS_MAX }));
+    let loads = Arc::new(Semaphore::new(LOADS_MAX));
     let mut entered = 0;
     for run in runs(shards) {
         entered += recover_run(core, run, &loads).await?;

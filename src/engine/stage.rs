@@ -174,7 +174,7 @@ pub(crate) async fn load<A: Aggregate>(
     reader: &dyn ReadStreams,
     stream: &StreamId,
 ) -> Result<Loaded<A>, LoadError> {
-    let view = format!("snapshot/{}.v{}", A::CATEGORY, A::SNAPSHOT_VERSION);
+    let view = format!("snapshot:{}.v{}", A::CATEGORY, A::SNAPSHOT_VERSION);
     let page_events = reader.snapshot_events();
     let first = reader.read(stream, StreamVersion(1), page_events).await?;
     if first.len() < page_events {

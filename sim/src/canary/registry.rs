@@ -114,7 +114,7 @@ const CANARIES: &[Canary] = &[
     canary(
         "key-per-attempt",
         "Each attempt at a step has an idempotency key of its own.",
-        &["money", "retries", "saga-life"],
+        &["money", "retries", "saga-life", "saga-ends", "liveness"],
         BROWN_OUT,
     ),
     canary(
@@ -131,27 +131,27 @@ const CANARIES: &[Canary] = &[
     ),
     canary(
         "lost-wake-up-without-poll",
-        "The owner of a saga without a task does not hear what another node appended to it.",
+        "What another node appended to a saga is not told to the saga's owner.",
         &["saga-ends", "liveness"],
         STANDARD,
     ),
     canary(
         "recovery-forgets",
-        "When taking up the sagas of a shard fails in the middle, the rest of them is forgotten.",
+        "A saga that cannot be read when it is taken up is left alone.",
         &["saga-ends", "liveness"],
         STANDARD,
     ),
     canary(
         "epoch-not-raised",
         "A node takes a shard under the epoch that the owner before it has.",
-        &["shards", "fencing", "saga-life"],
+        &["shards", "fencing", "saga-life", "retries"],
         STANDARD,
     ),
     canary(
         "poison-blocks-the-shard",
-        "Sagas that are taken up after a restart wait for each other, and so for one that waits for a person.",
+        "A call that was never answered keeps its place among those that may be under way, until there is no other.",
         &["saga-ends", "liveness"],
-        RESTARTS,
+        BROWN_OUT,
     ),
     canary(
         "timer-outside-the-batch",

@@ -12,8 +12,6 @@ use sagaline_storage::bus::{Consumer, ConsumerEvent, MessageBus};
 use sagaline_storage::{Backend, Clock, Entropy, ErrorKind, EventStore, Shard, StorageError};
 use tokio::sync::watch;
 
-use crate::canary::planted;
-
 use super::super::core::Core;
 use super::super::recovery;
 use super::partitions::shards_of;
@@ -195,9 +193,6 @@ impl<B: Backend> Group<B> {
     async fn recover(&mut self) -> Result<(), StorageError> {
         let owned = |shard: &Shard| self.core.ownership.owns(*shard);
         let shards: Vec<_> = self.to_recover.iter().copied().filter(owned).collect();
-        if planted("recovery-forgets") {
-            self.to_recover.clear();
-        }
         recovery::recover(&self.core, &shards).await?;
         self.to_recover.clear();
         Ok(())

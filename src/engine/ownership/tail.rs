@@ -66,11 +66,10 @@ fn notice<B: Backend>(core: &Arc<Core<B>>, event: &RecordedEvent) {
     }
     let Some(saga) = keys::saga_of(&event.stream) else { return };
     core.watched.tell(saga);
-    if !by_other {
+    if !by_other || planted("lost-wake-up-without-poll") {
         return;
     }
-    let wakes_none = planted("lost-wake-up-without-poll");
-    if ENDS.contains(&event.event_type.as_str()) || wakes_none {
+    if ENDS.contains(&event.event_type.as_str()) {
         taken_up::wake_if_under_way(core, saga, event.version);
     } else {
         taken_up::wake(core, saga, event.version);
