@@ -70,7 +70,8 @@ pub(crate) async fn take_shards<B: Backend>(
     if planted("epoch-not-raised") {
         for shard in shards {
             let current = events.epoch(*shard).await?;
-            let epochs = if current.0 > 0 { vec![current] } else { events.raise_epochs(&[*shard]).await? };
+            let epochs =
+                if current.0 > 0 { vec![current] } else { events.raise_epochs(&[*shard]).await? };
             core.take(std::iter::once(*shard).zip(epochs));
         }
         return Ok(());

@@ -218,14 +218,9 @@ const CANARIES: &[Canary] = &[
         "cancel-honoured-after-the-pivot",
         "A wish to cancel that waits for the pivot is carried out although the pivot has succeeded.",
         &["saga-life", "money"],
-        STANDARD,
-    ),
-    canary(
-        "attempts-not-bounded",
-        "A step is tried for ever.",
-        &["retries"],
         BROWN_OUT,
     ),
+    canary("attempts-not-bounded", "A step is tried for ever.", &["retries"], BROWN_OUT),
     canary(
         "retry-without-backoff",
         "A failed attempt is repeated at once.",
@@ -264,18 +259,24 @@ const CANARIES: &[Canary] = &[
         STANDARD,
     ),
     // Harmless.
-    Canary { budget: 30, ..canary(
-        "harmless-topics-in-another-order",
-        "Events of different topics, between which no order is promised, are published the other way round.",
-        &[],
-        STANDARD,
-    ) },
-    Canary { budget: 30, ..canary(
-        "harmless-appends-wait",
-        "Every append is made a little later than it could be.",
-        &[],
-        STANDARD,
-    ) },
+    Canary {
+        budget: 30,
+        ..canary(
+            "harmless-topics-in-another-order",
+            "Events of different topics, between which no order is promised, are published the other way round.",
+            &[],
+            STANDARD,
+        )
+    },
+    Canary {
+        budget: 30,
+        ..canary(
+            "harmless-appends-wait",
+            "Every append is made a little later than it could be.",
+            &[],
+            STANDARD,
+        )
+    },
 ];
 
 /// Findings that are open, by their oracle and what they begin with: see `FOUND.md`. A canary's run that
@@ -352,7 +353,8 @@ mod tests {
             }
             let text = fs::read_to_string(&path).expect("a source is text");
             let calls = text.split("planted(\"").skip(1).filter_map(|rest| rest.split_once('"'));
-            planted.extend(calls.map(|(name, _)| name.to_owned()).filter(|name| name != "its-name"));
+            planted
+                .extend(calls.map(|(name, _)| name.to_owned()).filter(|name| name != "its-name"));
         }
     }
 }

@@ -60,11 +60,11 @@ fn range(args: &CanaryArgs, canary: &Canary) -> Range {
     let quick = if canary.is_harmless() { QUICK_SILENCE } else { QUICK_SEEDS };
     let (from, budget) =
         if args.quick { (canary.known, quick) } else { (args.from, canary.budget) };
-    Range { from, budget: args.budget.unwrap_or(budget) }
+    Range { from, budget: args.budget.unwrap_or(budget), is_quick: args.quick }
 }
 
 fn line(args: &CanaryArgs, canary: &'static Canary) -> Result<Line, String> {
-    let found = search(range(args, canary), |seed, planted| {
+    let found = search(canary, range(args, canary), |seed, planted| {
         let child = Child::new(What::Drawn(seed, canary.scenario));
         child.planted(planted.then_some(canary.name)).run()
     })?;
