@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 
 use crate::canary::planted;
 use crate::saga::{
-    Effect, Outcome, Phase, SagaState, StepDirection, StepIndex, Stimulus, Timer, pending_effects,
+    Effect, Outcome, Phase, SagaState, StepDirection, StepIndex, Stimulus, Timer, longest_wait_us,
+    pending_effects,
 };
 
 use super::append::is_race;
@@ -323,6 +324,8 @@ impl<B: Backend> Actor<B> {
                 Effect::SetTimer { timer, due_at_us } => {
                     let clock = self.core.backend.clock().clone();
                     let wait_us = due_at_us.saturating_sub(clock.now().0);
+                    let longest_us = longest_wait_us(&self.run.state, timer).unwrap_or(u64::MAX);
+                    let wait_us = wait_us.min(longest_us);
                     // What comes early is to be set again.
                     let early = planted("stale-timer-accepted");
                     let wait_us = if early { wait_us.min(100_000) } else { wait_us };

@@ -21,7 +21,7 @@ use super::directory::Directory;
 use super::http_client::{Connect, HttpClient, TcpConnect};
 use super::metrics::Metrics;
 use super::outbox;
-use super::ownership::Ownership;
+use super::ownership::{Ownership, ShardWatch};
 use super::ownership::duty;
 use super::ownership::group::Group;
 use super::ownership::tail;
@@ -245,6 +245,11 @@ impl<B: Backend> Node<B> {
     /// How many shards it owns: embedded all of them, beside other nodes its share.
     pub fn shards_owned(&self) -> u64 {
         self.inner.core.ownership.count()
+    }
+
+    /// The shards it owns, as they come and go: for whoever wants to see who owns what.
+    pub fn shards(&self) -> ShardWatch {
+        self.inner.core.ownership.watch()
     }
 
     /// How many sagas were taken up before its start returned.

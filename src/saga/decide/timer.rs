@@ -14,8 +14,11 @@ pub(super) fn fired(draft: &mut Draft<'_>, timer: Timer) {
     let Some(due_at_us) = owed.or(unlogged.then_some(0)) else {
         return;
     };
-    // The clock was set back, or nodes disagree: the timer is spent, so it is set again.
-    if draft.now_us() < due_at_us && !planted("stale-timer-accepted") {
+    let now_us = draft.now_us();
+    let is_early = now_us < due_at_us && !planted("stale-timer-accepted");
+    // The clock was set back, or nodes disagree: the timer is spent, so it is set again. When the clock
+    // stands before its beginning, the pause has been waited for by another measure.
+    if is_early && !resume::is_set_in_the_future(draft.state(), timer, now_us) {
         draft.again(Effect::SetTimer { timer, due_at_us });
         return;
     }
