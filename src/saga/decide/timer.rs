@@ -11,7 +11,7 @@ use crate::saga::resume;
 pub(super) fn fired(draft: &mut Draft<'_>, timer: Timer) {
     let unlogged = matches!(timer, Timer::Retry { .. }) && planted("timer-outside-the-batch");
     let owed = resume::owed_timer(draft.definition, draft.state(), timer);
-    let Some(due_at_us) = owed.or(unlogged.then_some(0)) else {
+    let Some(due_at_us) = owed.or_else(|| unlogged.then_some(0)) else {
         return;
     };
     let now_us = draft.now_us();
