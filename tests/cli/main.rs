@@ -173,6 +173,74 @@ fn account_made_on_a_stopped_node_can_log_in() {
     node.stop();
 }
 
+/// What a command prints that ends well.
+#[track_caller]
+fn printed(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments, "");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn log_of_a_stopped_node_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    assert!(node.log_in().starts_with("HTTP/1.1 200"));
+    refused(&run(folder.path(), &["log", "cat"], ""), 3, &["in use"]);
+    node.stop();
+    let events = printed(folder.path(), &["log", "cat", "--json"]);
+    let events: Vec<serde_json::Value> =
+        events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let positions: Vec<_> = events.iter().map(|event| event["position"].as_u64()).collect();
+    assert_eq!(positions, (1..=events.len() as u64).map(Some).collect::<Vec<_>>());
+    let last = printed(folder.path(), &["log", "tail", "-n", "1", "--json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&last).unwrap(), events[events.len() - 1]);
+
+    let category = ["log", "cat", "--category", "user", "--limit", "1"];
+    let line = printed(folder.path(), &category);
+    assert_eq!(line.lines().count(), 1);
+    assert!(line.contains("  user-") && line.contains("UserRegistered"), "{line}");
+    let stats = printed(folder.path(), &["log", "stats", "--json"]);
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    assert_eq!(stats["events"], events.len());
+    assert_eq!(stats["byNode"]["node-1"], events.len());
+    let since = run(folder.path(), &["log", "cat", "--since", "yesterday"], "");
+    refused(&since, 2, &["--since", "yesterday"]);
+}
+
+#[test]
+fn exported_log_is_imported_into_a_folder_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    Node::start(folder.path()).stop();
+    let file = folder.path().join("log.jsonl");
+    let file = file.to_str().unwrap();
+    printed(folder.path(), &["export", file]);
+    refused(&run(folder.path(), &["export", file], ""), 1, &["log.jsonl", "exists"]);
+    refused(&run(folder.path(), &["import", file], ""), 1, &["not empty"]);
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let imported = printed(elsewhere.path(), &["import", file]);
+    assert!(imported.starts_with("imported "), "{imported}");
+    assert!(printed(elsewhere.path(), &["log", "verify"]).contains("is sound"));
+    let exported = printed(elsewhere.path(), &["export"]);
+    assert_eq!(exported, std::fs::read_to_string(file).unwrap());
+    // The administrator came along.
+    let node = Node::start(elsewhere.path());
+    assert!(node.log_in().contains(r#""role":"admin""#));
+    node.stop();
+}
+
+#[test]
+fn definitions_and_completions_need_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let steps = printed(folder.path(), &["definition", "show", "order-processing"]);
+    assert!(steps.contains("capture_payment"), "{steps}");
+    let show = ["definition", "show", "travel"];
+    refused(&run(folder.path(), &show, ""), 2, &["travel", "order-processing"]);
+    assert!(printed(folder.path(), &["completions", "bash"]).contains("definition"));
+    assert!(!folder.path().join("data").exists());
+}
+
 #[test]
 fn damaged_log_is_refused_with_4_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
