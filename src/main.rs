@@ -6,13 +6,17 @@ use std::io::{BufWriter, Write, stdin};
 use std::process::ExitCode;
 
 use clap::Parser;
+use sagaline::cli::remote::{self, Remote};
 use sagaline::cli::transfer::{self, Export, Import};
-use sagaline::cli::{self, Arguments, Command, Exit, Failure, LogCommand, UserCommand, say};
+use sagaline::cli::{
+    self, Arguments, Command, Exit, Failure, LogCommand, SagaArguments, UserCommand, say,
+};
 use sagaline::http::metrics::store_measures;
 use sagaline::settings::{Environment, Settings};
 use sagaline::telemetry;
 use sagaline::worlds::{open_existing, open_existing_log, open_folder, open_log_at};
 use sagaline_storage::NodeId;
+use sagaline_storage::clock::SystemClock;
 use sagaline_storage::memory::ManualClock;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -47,6 +51,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             log.close().await;
             say(&made?)
         }),
+        Command::Saga(arguments) => block_on(settings, sagas(settings, &arguments)),
         Command::Definition(command) => say(&cli::definition::text(&command)?),
         Command::Export(command) => block_on(settings, export(settings, &command)),
         Command::Import(command) => block_on(settings, import(settings, &command)),
@@ -72,6 +77,14 @@ async fn look(settings: &Settings, command: LogCommand) -> Result<(), Failure> {
     };
     log.close().await;
     done
+}
+
+/// The sagas of a running node.
+async fn sagas(settings: &Settings, arguments: &SagaArguments) -> Result<(), Failure> {
+    let (port, token) = (settings.http.port, std::env::var(remote::TOKEN).ok());
+    let node = Remote::reach(&arguments.reach, port, token, stdin().lock()).await?;
+    let (clock, bar) = (SystemClock::default(), cli::progress::bar("sagas"));
+    say(&remote::run(&node, &arguments.command, &clock, stop_signal()?, bar).await?)
 }
 
 async fn export(settings: &Settings, command: &Export) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ pub mod definition;
 mod event_line;
 pub mod log;
 pub mod progress;
+pub mod remote;
 pub mod serve;
 pub mod settings;
 pub mod transfer;
@@ -63,6 +64,8 @@ pub enum Command {
     /// Look after the accounts of a stopped node.
     #[command(subcommand)]
     User(UserCommand),
+    /// Look after the sagas of a running node, over its HTTP API.
+    Saga(SagaArguments),
     /// Show the sagas that this node runs.
     #[command(subcommand)]
     Definition(definition::DefinitionCommand),
@@ -72,6 +75,17 @@ pub enum Command {
     Import(transfer::Import),
     /// Print what a shell needs to complete commands and flags.
     Completions(completions::Completions),
+}
+
+/// `sagaline saga …`
+#[derive(Debug, clap::Args)]
+pub struct SagaArguments {
+    /// Which node, and as whom.
+    #[command(flatten)]
+    pub reach: remote::Reach,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: remote::SagaCommand,
 }
 
 /// `sagaline log …`

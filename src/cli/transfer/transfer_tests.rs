@@ -1,3 +1,5 @@
+//! Logs over and back, and files that are not whole.
+
 use std::cell::RefCell;
 
 use bytes::Bytes;
