@@ -6,6 +6,7 @@ use std::io::{BufWriter, Write, stdin};
 use std::process::ExitCode;
 
 use clap::Parser;
+use sagaline::cli::backup::{Backup, Restore, copy_folder, empty_folder};
 use sagaline::cli::remote::{self, Remote};
 use sagaline::cli::transfer::{self, Export, Import};
 use sagaline::cli::{
@@ -14,7 +15,9 @@ use sagaline::cli::{
 use sagaline::http::metrics::store_measures;
 use sagaline::settings::{Environment, Settings};
 use sagaline::telemetry;
-use sagaline::worlds::{open_existing, open_existing_log, open_folder, open_log_at};
+use sagaline::worlds::{
+    open_existing, open_existing_log, open_folder, open_log_at, open_new, open_read_only,
+};
 use sagaline_storage::NodeId;
 use sagaline_storage::clock::SystemClock;
 use sagaline_storage::memory::ManualClock;
@@ -53,6 +56,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         }),
         Command::Saga(arguments) => block_on(settings, sagas(settings, &arguments)),
         Command::Definition(command) => say(&cli::definition::text(&command)?),
+        Command::Backup(command) => block_on(settings, backup(settings, &command)),
+        Command::Restore(command) => block_on(settings, restore(settings, &command)),
         Command::Export(command) => block_on(settings, export(settings, &command)),
         Command::Import(command) => block_on(settings, import(settings, &command)),
         Command::Completions(command) => cli::completions::write(command, &mut stdout()),
@@ -85,6 +90,23 @@ async fn sagas(settings: &Settings, arguments: &SagaArguments) -> Result<(), Fai
     let node = Remote::reach(&arguments.reach, port, token, stdin().lock()).await?;
     let (clock, bar) = (SystemClock::default(), cli::progress::bar("sagas"));
     say(&remote::run(&node, &arguments.command, &clock, stop_signal()?, bar).await?)
+}
+
+async fn backup(settings: &Settings, command: &Backup) -> Result<(), Failure> {
+    let (from, to) = (&*settings.node.data_dir, &*command.to);
+    let source = open_read_only(settings, from)?;
+    empty_folder(to)?;
+    let made = open_new(settings, to)?;
+    say(&copy_folder((&source, from), (&made, to), cli::progress::bar("backup")).await?)
+}
+
+async fn restore(settings: &Settings, command: &Restore) -> Result<(), Failure> {
+    let (from, to) = (&*command.from, &*settings.node.data_dir);
+    let source = open_read_only(settings, from)?;
+    empty_folder(to)?;
+    let made = open_new(settings, to)?;
+    say(&copy_folder((&source, from), (&made, to), cli::progress::bar("restore")).await?)?;
+    say(&cli::log::check(&made, |damage| _ = say(damage)).await?)
 }
 
 async fn export(settings: &Settings, command: &Export) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 
 pub mod failure;
 
+pub mod backup;
 pub mod completions;
 pub mod definition;
 mod event_line;
@@ -69,6 +70,10 @@ pub enum Command {
     /// Show the sagas that this node runs.
     #[command(subcommand)]
     Definition(definition::DefinitionCommand),
+    /// Copy the data folder into another one; the node may serve meanwhile.
+    Backup(backup::Backup),
+    /// Make a data folder of what `backup` wrote, and check it.
+    Restore(backup::Restore),
     /// Write the whole log of a stopped node as lines of JSON.
     Export(transfer::Export),
     /// Read what `export` wrote into an empty data folder.

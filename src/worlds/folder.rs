@@ -19,10 +19,18 @@ pub async fn open_folder(settings: &Settings) -> Result<Embedded, StorageError> 
 /// Opens the store of a data folder that must exist, without a log on top: to look at it.
 pub fn open_existing(settings: &Settings) -> Result<RocksKv, StorageError> {
     let folder: &Path = &settings.node.data_dir;
-    if !folder.is_dir() {
-        let folder = folder.display();
-        return Err(StorageError::unavailable(format!("data folder {folder} does not exist")));
-    }
+    exists(folder)?;
+    RocksKv::open(folder, &rocks(settings))
+}
+
+/// The store in a folder as it is at this moment, to be read, also while a node has it open.
+pub fn open_read_only(settings: &Settings, folder: &Path) -> Result<RocksKv, StorageError> {
+    exists(folder)?;
+    RocksKv::open_read_only(folder, &rocks(settings))
+}
+
+/// A store of its own in a folder.
+pub fn open_new(settings: &Settings, folder: &Path) -> Result<RocksKv, StorageError> {
     RocksKv::open(folder, &rocks(settings))
 }
 
@@ -42,6 +50,13 @@ pub async fn open_log_at(
 ) -> Result<Log<RocksKv, ManualClock>, StorageError> {
     let kv = RocksKv::open(&settings.node.data_dir, &rocks(settings))?;
     Log::open(kv, clock, &SystemEntropy, LogSettings::default()).await
+}
+
+fn exists(folder: &Path) -> Result<(), StorageError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(StorageError::unavailable(format!("data folder {} does not exist", folder.display())))
 }
 
 fn rocks(settings: &Settings) -> RocksSettings {

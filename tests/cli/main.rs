@@ -12,6 +12,8 @@ use std::process::{Child, Command, Output, Stdio};
 const ADMIN: [(&str, &str); 2] =
     [("ADMIN_EMAIL", "admin@example.org"), ("ADMIN_PASSWORD", "correct horse")];
 
+const LOGIN: &str = r#"{"email":"admin@example.org","password":"correct horse"}"#;
+
 /// The program on a data folder, without the settings of whoever runs the tests.
 fn sagaline(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sagaline"));
@@ -60,24 +62,35 @@ impl Node {
     }
 
     fn log_in(&self) -> String {
-        self.ask("/auth/login", "", r#"{"email":"admin@example.org","password":"correct horse"}"#)
+        self.answer("POST", "/auth/login", "", LOGIN)
     }
 
-    /// The body of the answer to the administrator's POST.
-    fn post(&self, path: &str, body: &str) -> String {
-        let answer = self.log_in();
-        let (_, logged_in) = answer.split_once("\r\n\r\n").unwrap();
-        let logged_in: serde_json::Value = serde_json::from_str(logged_in).unwrap();
-        let token = logged_in["accessToken"].as_str().unwrap();
-        let answer = self.ask(path, &format!("authorization: Bearer {token}\r\n"), body);
+    /// An access token of the administrator.
+    fn token(&self) -> String {
+        let logged_in: serde_json::Value =
+            serde_json::from_str(&self.ask("POST", "/auth/login", "", LOGIN)).unwrap();
+        logged_in["accessToken"].as_str().unwrap().to_owned()
+    }
+
+    /// The body of the answer to a request.
+    fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> String {
+        let answer = self.answer(method, path, token, body);
         answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
-    fn ask(&self, path: &str, headers: &str, body: &str) -> String {
+    /// A number in the answer to a GET.
+    fn gauge(&self, path: &str, token: &str, field: &str) -> u64 {
+        let answer = self.ask("GET", path, token, "");
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        answer[field].as_u64().unwrap_or_else(|| panic!("no {field} in {answer}"))
+    }
+
+    fn answer(&self, method: &str, path: &str, token: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(
             stream,
-            "POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{headers}\
+            "{method} {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\
+             authorization: Bearer {token}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )
@@ -243,6 +256,64 @@ fn exported_log_is_imported_into_a_folder_of_its_own() {
     node.stop();
 }
 
+const ORDERS: usize = 60;
+
+fn order(product: usize, token: &str) -> String {
+    format!(
+        r#"{{"items":[{{"productId":"p-{product}","productName":"Lamp","quantity":1,"price":9.5}}],
+        "shippingAddress":{{"street":"1 Main St","city":"Springfield","zipCode":"12345","country":"US"}},
+        "paymentMethod":{{"type":"card","token":"{token}"}}}}"#
+    )
+}
+
+#[test]
+fn backup_of_a_serving_node_is_restored_and_repeats_no_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    let copy = folder.path().join("backup");
+    let copy = copy.to_str().unwrap();
+    let token = node.token();
+    std::thread::scope(|scope| {
+        let placing = scope.spawn(|| {
+            for product in 0..ORDERS {
+                let token_of_card = ["tok_ok", "tok_slow", "tok_decline"][product % 3];
+                node.ask("POST", "/orders", &token, &order(product, token_of_card));
+            }
+        });
+        while node.gauge("/orders?limit=1", &token, "total") < ORDERS as u64 / 3 {
+            std::thread::yield_now();
+        }
+        printed(folder.path(), &["backup", copy]);
+        placing.join().unwrap();
+    });
+    refused(&run(folder.path(), &["backup", copy], ""), 1, &["backup", "not empty"]);
+    drop(node);
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let restored = printed(elsewhere.path(), &["restore", copy]);
+    assert!(restored.contains("copied ") && restored.contains("is sound"), "{restored}");
+    let node = Node::start(elsewhere.path());
+    let token = node.token();
+    let orders = node.gauge("/orders?limit=1", &token, "total");
+    assert!((ORDERS as u64 / 3..=ORDERS as u64).contains(&orders), "{orders}");
+    while node.gauge("/sagas/status/started?limit=1", &token, "total") > 0 {
+        std::thread::yield_now();
+    }
+    let ledger = node.ask("GET", "/gateway/ledger?limit=1000", &token, "");
+    let ledger: serde_json::Value = serde_json::from_str(&ledger).unwrap();
+    let mut captured = std::collections::BTreeMap::new();
+    for entry in ledger["entries"].as_array().unwrap() {
+        if entry["kind"] == "capture" {
+            *captured.entry(entry["orderId"].to_string()).or_insert(0) += 1;
+        }
+    }
+    let paid = node.gauge("/orders?limit=1&status=paid", &token, "total");
+    assert!(paid > 0);
+    assert!(captured.values().all(|times| *times == 1), "{captured:?}");
+    assert!(captured.len() as u64 >= paid, "{} captures, {paid} paid", captured.len());
+    node.stop();
+}
+
 #[test]
 fn sagas_of_a_running_node_are_looked_at_and_operated_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -252,10 +323,8 @@ fn sagas_of_a_running_node_are_looked_at_and_operated_on() {
         let who = ["saga", "--url", &url, "--email", ADMIN[0].1];
         run(folder.path(), &[&who[..], arguments].concat(), "correct horse\n")
     };
-    let body = r#"{"items":[{"productId":"p-1","productName":"Lamp","quantity":1,"price":9.5}],
-        "shippingAddress":{"street":"1 Main St","city":"Springfield","zipCode":"12345","country":"US"},
-        "paymentMethod":{"type":"card","token":"tok_slow"}}"#;
-    let order: serde_json::Value = serde_json::from_str(&node.post("/orders", body)).unwrap();
+    let placed = node.ask("POST", "/orders", &node.token(), &order(1, "tok_slow"));
+    let order: serde_json::Value = serde_json::from_str(&placed).unwrap();
     let id = order["id"].as_str().unwrap();
     let paused = saga(&["pause", id, "--reason", "a look"]);
     assert!(paused.status.success(), "{paused:?}");

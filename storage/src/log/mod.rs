@@ -12,6 +12,7 @@ mod appender;
 mod arena;
 mod cache;
 mod claims;
+mod copy;
 mod counters;
 mod draft;
 pub(crate) mod envelope;
@@ -37,6 +38,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+pub use copy::{Copied, copy};
 pub use counters::{BATCH_SIZE_BOUNDS, LogCounters};
 pub use keys::meta::StoreIdentity;
 pub use settings::LogSettings;
