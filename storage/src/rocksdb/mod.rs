@@ -28,8 +28,9 @@ use errors::failed;
 use options::{EVENTS, INDEX};
 use scan::Reading;
 
-/// A writer replaces its files some times a minute at the most, and opening takes milliseconds.
-const READ_ONLY_TRIES: u32 = 10;
+/// A file may go away between being named and being opened. A writer replaces its files some times a second
+/// at the most, and opening takes milliseconds.
+const READ_ONLY_TRIES: u32 = 100;
 
 /// An ordered store in a data folder; clones are the same store. The folder is free again when the last
 /// clone is dropped.
@@ -78,6 +79,12 @@ impl RocksKv {
         settings: &RocksSettings,
     ) -> Result<Self, StorageError> {
         let path = path.as_ref();
+        if !path.join("log").is_dir() || !path.join("views").is_dir() {
+            let path = path.display();
+            return Err(StorageError::unavailable(format!(
+                "data folder {path}: no store is in it"
+            )));
+        }
         let cache = settings.block_cache();
         let mut tries_left = READ_ONLY_TRIES;
         loop {
@@ -89,7 +96,6 @@ impl RocksKv {
                 });
             match opened {
                 Ok((log, views)) => return Ok(Self::of(path, log, views)),
-                // A file went away between being named and being opened: the writer was done with it.
                 Err(_) if tries_left > 0 => tries_left -= 1,
                 Err(error) => return Err(errors::open_failed(path, &error)),
             }
