@@ -144,7 +144,7 @@ const CANARIES: &[Canary] = &[
     canary(
         "epoch-not-raised",
         "A node takes a shard under the epoch that the owner before it has.",
-        &["shards", "fencing", "saga-life", "retries"],
+        &["shards", "fencing", "saga-life", "retries", "liveness"],
         STANDARD,
     ),
     canary(
