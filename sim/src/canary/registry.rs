@@ -20,9 +20,18 @@ pub struct Canary {
 }
 
 impl Canary {
+    const fn known_at(self, known: u64) -> Self {
+        Self { known, ..self }
+    }
+
     /// Whether it is a change that breaks no promise.
     pub const fn is_harmless(&self) -> bool {
         self.own.is_empty()
+    }
+
+    /// Whether it is known that nobody sees it yet.
+    pub fn is_unseen(&self) -> bool {
+        UNSEEN.contains(&self.name)
     }
 }
 
@@ -239,7 +248,8 @@ const CANARIES: &[Canary] = &[
         "A cancel is acknowledged while the money may still move, and forgotten when it does.",
         &["answers"],
         STANDARD,
-    ),
+    )
+    .known_at(8),
     canary(
         "lock-without-claim",
         "The lock service decides alone who may order a product.",
@@ -279,9 +289,15 @@ const CANARIES: &[Canary] = &[
     },
 ];
 
-/// Findings that are open, by their oracle and what they begin with: see `FOUND.md`. A canary's run that
-/// fails in such a way tells nothing of the canary.
-pub(super) const OPEN: &[(&str, &str)] = &[];
+/// Canaries that no oracle sees yet: what the workload, the faults or the oracles are short of. They are
+/// looked for by name only, and a round says that it has left them out.
+const UNSEEN: &[&str] = &[
+    "snapshot-off-by-one",
+    "lost-wake-up-without-poll",
+    "recovery-forgets",
+    "saga-written-at-any-version",
+    "publish-before-commit",
+];
 
 /// All of them, the harmless ones last.
 pub const fn all() -> &'static [Canary] {
@@ -310,9 +326,10 @@ mod tests {
     fn there_are_enough_and_each_has_a_name_of_its_own() {
         let names: BTreeSet<_> = all().iter().map(|canary| canary.name).collect();
         assert_eq!(names.len(), all().len());
-        let harmful = all().iter().filter(|canary| !canary.is_harmless()).count();
-        assert!(harmful >= 24, "{harmful}");
-        assert!(all().len() - harmful >= 2);
+        let harmless = all().iter().filter(|canary| canary.is_harmless()).count();
+        let seen = all().iter().filter(|canary| !canary.is_unseen()).count() - harmless;
+        assert!(seen >= 24 && harmless >= 2, "{seen} and {harmless}");
+        assert!(UNSEEN.iter().all(|name| named(name).is_ok()), "{UNSEEN:?}");
     }
 
     #[test]
