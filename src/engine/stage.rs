@@ -183,11 +183,11 @@ pub(crate) async fn load<A: Aggregate>(
     }
     let kept = reader.snapshot(&view, stream).await?;
     let kept = kept.and_then(|bytes| serde_json::from_slice::<Snapshot<A>>(&bytes).ok());
-    let kept_at = kept.as_ref().map_or(0, |kept| kept.version);
     let mut loaded = match kept {
         Some(kept) => Loaded { state: kept.state, version: StreamVersion(kept.version) },
         None => fold(Loaded { state: A::default(), version: StreamVersion::NONE }, &first)?,
     };
+    let from = loaded.version.0;
     loop {
         let page = reader.read(stream, StreamVersion(loaded.version.0 + 1), page_events).await?;
         let full = page.len() == page_events;
@@ -196,7 +196,7 @@ pub(crate) async fn load<A: Aggregate>(
             break;
         }
     }
-    if loaded.version.0.saturating_sub(kept_at) > page_events as u64 / 5 {
+    if loaded.version.0 - from > page_events as u64 / 5 {
         keep(reader, &view, stream, &loaded).await?;
     }
     Ok(loaded)

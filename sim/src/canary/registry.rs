@@ -295,7 +295,6 @@ const UNSEEN: &[&str] = &[
     "snapshot-off-by-one",
     "lost-wake-up-without-poll",
     "recovery-forgets",
-    "saga-written-at-any-version",
     "publish-before-commit",
 ];
 

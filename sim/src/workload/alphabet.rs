@@ -12,7 +12,7 @@ pub const CUSTOMERS: u32 = 12;
 pub const HOT_PRODUCTS: u32 = 5;
 /// Lists that the clients keep at the store.
 pub const LISTS: u32 = 6;
-/// How soon after its order a cancel can come, or an operator.
+/// How soon after its order a cancel can come.
 const CHASE_MS: u64 = 12;
 /// The token that stands for a payment outside, which a merchant confirms.
 pub const EXTERNAL: &str = "external";
@@ -159,14 +159,14 @@ impl Drawing {
         let impatient = self.random.percent(15);
         let gives_up_after_ms = impatient.then(|| self.random.heavy_tailed(400).max(20));
         let at_ms = match (kind, &about) {
-            (Kind::Cancel | Kind::Operate, Some(placed)) => self.chase(id, placed).unwrap_or(at_ms),
+            (Kind::Cancel, Some(placed)) => self.chase(id, placed).unwrap_or(at_ms),
             _ => at_ms,
         };
         Planned { id, at_ms, customer, to, gives_up_after_ms, operation }
     }
 
-    /// Half of the cancels, and of what operators do, come as soon as there is something to do it to, while
-    /// its money moves: an order takes some milliseconds. Drawn apart, so that nothing else depends on it.
+    /// Half of the cancels come as soon as there is something to cancel, while its money moves: an order
+    /// takes some milliseconds. Drawn apart, so that nothing else depends on it.
     fn chase(&self, id: u32, placed: &Placed) -> Option<u64> {
         let mut random = self.seed.stream(&format!("plan/chase/{id}"));
         random.percent(50).then(|| placed.at_ms + random.between(2, CHASE_MS))
