@@ -106,8 +106,8 @@ impl fmt::Display for RequestDigest {
     "paymentMethod": {"type": "card", "token": "tok_ok"},
 }))]
 pub struct OrderDraft {
-    /// What is ordered: 1 to [`super::ITEMS_MAX`] lines, each product once.
-    #[schema(min_items = 1)]
+    /// What is ordered.
+    #[schema(min_items = 1, max_items = 100)]
     pub items: Vec<ItemDraft>,
     /// Where it goes.
     pub shipping_address: AddressDraft,

@@ -27,9 +27,11 @@ pub(super) fn document<B: Backend>() -> Result<Value, Error> {
     }});
     api["components"]["headers"] = headers();
     api["components"]["schemas"]["Problem"] = problems::schema();
+    let examples = problems::examples();
+    api["components"]["examples"] = problems::components(&examples);
     for (path, item) in members(&mut api["paths"]) {
         for (_, operation) in members(item) {
-            complete(path, operation);
+            complete(path, operation, &examples);
         }
     }
     Ok(api)
@@ -74,13 +76,16 @@ fn headers() -> Value {
 }
 
 /// Adds to an operation what follows from what it is.
-fn complete(path: &str, operation: &mut Value) {
+fn complete(path: &str, operation: &mut Value, examples: &problems::Examples) {
+    if let Some(body) = operation.pointer_mut("/requestBody/content/application~1json/schema") {
+        without_null(body);
+    }
     let mut codes = problems::following_from(operation);
     if !UNGATED.contains(&path) {
         codes.extend(["OVERLOADED", "TIMEOUT", "UNAVAILABLE"]);
     }
     let responses = &mut operation["responses"];
-    problems::add(responses, &codes);
+    problems::add(responses, &codes, examples);
     for (status, response) in members(responses) {
         let shown = response["headers"].as_object_mut();
         let mut headers = shown.map(std::mem::take).unwrap_or_else(Map::new);
@@ -95,6 +100,15 @@ fn complete(path: &str, operation: &mut Value) {
                 .insert(name.to_owned(), json!({"$ref": format!("#/components/headers/{name}")}));
         }
         response["headers"] = Value::Object(headers);
+    }
+}
+
+/// A body that may be left out is no `null`.
+fn without_null(schema: &mut Value) {
+    let body =
+        schema["oneOf"].as_array().and_then(|of| of.iter().find(|of| of.get("$ref").is_some()));
+    if let Some(body) = body.cloned() {
+        *schema = body;
     }
 }
 

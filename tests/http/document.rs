@@ -95,7 +95,8 @@ async fn every_operation_is_described_and_refuses_who_may_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_of_the_document_is_a_known_problem_with_an_example() {
     let app = TestApp::start().await;
-    for (method, path, operation) in operations(&app.document().await) {
+    let document = app.document().await;
+    for (method, path, operation) in operations(&document) {
         for (status, response) in operation["responses"].as_object().unwrap() {
             assert!(
                 response["headers"]["X-Correlation-Id"].is_object(),
@@ -109,7 +110,8 @@ async fn every_refusal_of_the_document_is_a_known_problem_with_an_example() {
             let examples = problem["examples"].as_object().unwrap();
             assert!(!examples.is_empty());
             for (code, example) in examples {
-                let example = &example["value"];
+                let reference = example["$ref"].as_str().unwrap().trim_start_matches('#');
+                let example = &document.pointer(reference).unwrap()["value"];
                 assert_eq!(example["error"], **code, "{method} {path} {status}: {code}");
                 assert_eq!(example["status"].to_string(), *status, "{method} {path}: {code}");
             }

@@ -4,6 +4,7 @@
 
 mod app;
 mod client;
+mod clock;
 mod endpoints;
 
 mod auth;
@@ -11,6 +12,7 @@ mod bad_input;
 mod document;
 mod edge;
 mod flows;
+mod generated;
 mod maintenance;
 mod merchants;
 mod operator;

@@ -1,5 +1,7 @@
 //! Stuck work, the sagas' health, and the broom.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::app::{TestApp, id_of, order_for};
@@ -47,6 +49,58 @@ async fn broom_leaves_what_is_young_and_says_what_it_would_do() {
     let blank = json!({"reason": " ", "olderThanS": 60});
     app.clean_up(&app.admin, &blank).await.expect_problem(400, "VALIDATION_FAILED");
     app.clean_up(&customer, &body(60)).await.expect_problem(403, "FORBIDDEN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broom_gives_up_what_nobody_paid_and_leaves_the_rest() {
+    let (app, clock) = TestApp::with_clock().await;
+    let customer = app.customer().await;
+    let mut unpaid = Vec::new();
+    for product in ["sku-1", "sku-2", "sku-3"] {
+        unpaid.push(id_of(&app.place(&customer, &external(product)).await.expect(201)));
+    }
+    let paid = unpaid.pop().unwrap();
+    app.confirm(&app.admin, &paid, "bank-17").await.expect(200);
+    clock.advance(Duration::from_secs(3_600));
+    let young = id_of(&app.place(&customer, &external("sku-4")).await.expect(201));
+    let pending = app.pending_orders(&app.admin, "?olderThan=1800").await.expect(200);
+    assert_eq!(pending["orders"].as_array().unwrap().len(), 2, "{pending}");
+    let mut body = json!({"reason": "nobody paid", "olderThanS": 1800, "dryRun": true});
+    let swept = app.clean_up(&app.admin, &body).await.expect(200);
+    assert_eq!(swept["givenUp"], json!(unpaid));
+    assert_eq!(app.order(&customer, &unpaid[0]).await.expect(200)["status"], "pending");
+    body["dryRun"] = json!(false);
+    let swept = app.clean_up(&app.admin, &body).await.expect(200);
+    assert_eq!((&swept["givenUp"], &swept["more"]), (&json!(unpaid), &json!(false)));
+    for id in &unpaid {
+        let order = app.order(&customer, id).await.expect(200);
+        assert_eq!((&order["status"], &order["reason"]), (&json!("failed"), &json!("nobody paid")));
+    }
+    assert_eq!(app.order(&customer, &paid).await.expect(200)["status"], "paid");
+    assert_eq!(app.order(&customer, &young).await.expect(200)["status"], "pending");
+    assert_eq!(app.clean_up(&app.admin, &body).await.expect(200)["givenUp"], json!([]));
+    // The products are free again.
+    app.place(&customer, &external("sku-1")).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flow_that_does_not_move_for_a_minute_is_stuck() {
+    let (app, clock) = TestApp::with_clock().await;
+    let customer = app.customer().await;
+    let order = app.place(&customer, &order_for("sku-1", "tok_slow")).await.expect(201);
+    app.operate(&app.admin, "pause", &id_of(&order)).await.expect(200);
+    let settled = app.ask("GET", &format!("/sagas/{}", id_of(&order))).bearer(&app.admin);
+    settled.header("prefer", "wait=5").send().await.expect(200);
+    assert_eq!(app.active_flows(&app.admin).await.expect(200)["stuck"], 0);
+    clock.advance(Duration::from_secs(61));
+    let flows = app.active_flows(&app.admin).await.expect(200);
+    assert_eq!(
+        (&flows["stuck"], &flows["flows"][0]["isStuck"]),
+        (&json!(1), &json!(true)),
+        "{flows}"
+    );
+    let pending = app.pending_orders(&app.admin, "").await.expect(200);
+    assert_eq!(pending["orders"][0]["isStuck"], true, "{pending}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

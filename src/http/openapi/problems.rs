@@ -63,8 +63,7 @@ pub(super) fn following_from(operation: &Value) -> Vec<&'static str> {
 }
 
 /// Adds the codes to an operation's responses, and makes problem documents of all of them.
-pub(super) fn add(responses: &mut Value, codes: &[&str]) {
-    let examples = examples();
+pub(super) fn add(responses: &mut Value, codes: &[&str], examples: &Examples) {
     let Some(responses) = responses.as_object_mut() else { return };
     let mut by_status = BTreeMap::<String, Vec<String>>::new();
     for (status, response) in responses.iter().filter(|(status, _)| is_refusal(status)) {
@@ -79,7 +78,7 @@ pub(super) fn add(responses: &mut Value, codes: &[&str]) {
         }
     }
     for (status, named) in by_status {
-        responses.insert(status, problem(&examples, &named));
+        responses.insert(status, problem(examples, &named));
     }
 }
 
@@ -88,7 +87,10 @@ fn is_refusal(status: &str) -> bool {
 }
 
 /// By code: its status, and a document.
-fn examples() -> BTreeMap<&'static str, (u16, Value)> {
+pub(super) type Examples = BTreeMap<&'static str, (u16, Value)>;
+
+/// All of them.
+pub(super) fn examples() -> Examples {
     let example = |error: &Error| {
         let meaning = error.meaning();
         let document = crate::http::problem::example(error);
@@ -97,11 +99,20 @@ fn examples() -> BTreeMap<&'static str, (u16, Value)> {
     every().iter().map(example).collect()
 }
 
-fn problem(examples: &BTreeMap<&'static str, (u16, Value)>, codes: &[String]) -> Value {
+/// An example of each, to be referred to.
+pub(super) fn components(examples: &Examples) -> Value {
+    let shown = |(code, (_, document)): (&&str, &(u16, Value))| {
+        ((*code).to_owned(), json!({"value": document}))
+    };
+    Value::Object(examples.iter().map(shown).collect())
+}
+
+fn problem(examples: &Examples, codes: &[String]) -> Value {
     let mut shown = serde_json::Map::new();
     for code in codes {
-        let document = examples.get(code.as_str()).map(|(_, document)| document);
-        shown.insert(code.clone(), json!({"value": document}));
+        if examples.contains_key(code.as_str()) {
+            shown.insert(code.clone(), json!({"$ref": format!("#/components/examples/{code}")}));
+        }
     }
     json!({
         "description": codes.join(", "),
