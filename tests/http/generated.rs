@@ -136,7 +136,7 @@ async fn whatever_is_sent_gets_an_answer_of_the_document() {
     let app = TestApp::start().await;
     let document = app.document().await;
     let mut dice = Dice(0x5a6a_11e5);
-    let mut asked = 0;
+    let (mut met, mut refused) = (0, 0);
     for _ in 0..40 {
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
@@ -150,10 +150,10 @@ async fn whatever_is_sent_gets_an_answer_of_the_document() {
                 let known = operation["responses"].get(answer.status.to_string());
                 assert!(known.is_some(), "not a status of the document: {shown}");
                 assert!(answer.status < 500, "{shown}");
-                asked += 1;
+                if answer.status < 400 { met += 1 } else { refused += 1 }
             }
         }
     }
-    assert!(asked > 2_000, "{asked}");
+    assert!(met > 300 && refused > 1_000, "{met} met, {refused} refused");
     app.get("", "/health/ready").await.expect(200);
 }

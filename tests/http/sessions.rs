@@ -79,11 +79,12 @@ async fn refresh_tokens_that_are_not_ours_are_refused_and_change_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refresh_token_expires() {
-    let mut setup = Setup::default();
-    setup.settings.auth.refresh_expires_in = Duration::from_millis(1);
-    let app = TestApp::start_with(setup).await;
-    let tokens = app.register("ada@example.org").await.expect(201);
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    let (app, clock) = TestApp::with_clock().await;
+    let first = app.register("ada@example.org").await.expect(201);
+    let month = Duration::from_secs(30 * 86_400);
+    clock.advance(month - Duration::from_secs(60));
+    let tokens = app.refresh(token(&first)).await.expect(200);
+    clock.advance(month);
     app.refresh(token(&tokens)).await.expect_problem(401, "REFRESH_TOKEN_EXPIRED");
 }
 
