@@ -12,7 +12,9 @@ pub mod seed;
 
 pub mod machine;
 
+pub mod fate;
 pub mod fault;
+pub mod shape;
 
 pub mod bites;
 
@@ -24,11 +26,13 @@ pub mod swarm;
 pub mod workload;
 
 pub mod evidence;
+pub mod remotes;
 
 pub mod oracle;
 
 pub mod verdict;
 
+pub mod check;
 pub mod cli;
 pub mod repro;
 pub mod run;
@@ -59,3 +63,5 @@ mod tap;
 pub mod transcript;
 #[cfg(madsim)]
 pub mod world;
+
+pub use check::{Check, Faults, check};

@@ -1,6 +1,8 @@
 //! Whether a healed world comes to rest: every saga at its end or parked with a reason, everything
 //! published, every view and every reader at the head of the log.
 
+use std::sync::Arc;
+
 use sagaline::engine::Projection;
 use sagaline::projections;
 use sagaline_storage::views::ViewStore;
@@ -27,6 +29,8 @@ pub(super) struct Liveness<'a> {
     world: &'a World,
     ports: &'a SimBackend,
     subscribers: &'a Subscribers,
+    /// Of those who follow the log beside the reference application's own.
+    checkpoints: &'a [Arc<str>],
 }
 
 impl<'a> Liveness<'a> {
@@ -34,8 +38,9 @@ impl<'a> Liveness<'a> {
         world: &'a World,
         ports: &'a SimBackend,
         subscribers: &'a Subscribers,
+        checkpoints: &'a [Arc<str>],
     ) -> Self {
-        Self { world, ports, subscribers }
+        Self { world, ports, subscribers, checkpoints }
     }
 
     /// Waits until nothing is left to do, or the bound has passed; then it says what.
@@ -67,7 +72,8 @@ impl<'a> Liveness<'a> {
             .map(|claim| format!("{} is neither at its end nor parked", claim.owner))
             .collect();
         let head = events.head().await?;
-        for name in subscriptions() {
+        let more = self.checkpoints.iter().map(ToString::to_string);
+        for name in subscriptions().into_iter().chain(more) {
             let at = views.checkpoint(&name).await?.unwrap_or_default();
             if at < head {
                 undone.push(format!("{name} is at {at} and the log at {head}"));

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod disk;
 pub mod entropy;
 pub mod episodes;
+mod lives;
 pub mod nemesis;
 pub mod network;
 mod panics;
@@ -68,6 +69,7 @@ struct Inner {
     power: Power,
     /// Episodes of [`Fault::CrashAt`] whose place has been reached.
     sprung: Mutex<BTreeSet<u32>>,
+    lives: lives::Lives,
 }
 
 impl World {
@@ -88,6 +90,7 @@ impl World {
             entropy: Mutex::default(),
             power: Power::default(),
             sprung: Mutex::default(),
+            lives: lives::Lives::default(),
             timeline: timeline.clone(),
             episodes,
         };

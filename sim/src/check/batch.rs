@@ -1,0 +1,170 @@
+//! All worlds of a check: the sweeps and the seeds, several at once, each in a process of its own; then
+//! what they proved, or the smallest plan of the first that failed.
+
+use std::env;
+use std::path::PathBuf;
+
+use super::outcome::{Outcome, Seen};
+use super::processes::{Processes, Trials};
+use super::starts::Start;
+use super::this_test::ThisTest;
+use super::{Check, chaos, sweep, words};
+use crate::cli::pool::{self, Until};
+use crate::fault::FaultKind;
+use crate::plan::Plan;
+use crate::seed::Seed;
+use crate::shrink::shrink;
+use crate::verdict::Verdict;
+
+/// Environment variables of whoever looks at a failure.
+const SEED: &str = "SAGALINE_SEED";
+const PLAN_FILE: &str = "SAGALINE_PLAN";
+
+/// Runs a check to its end. Panics with what failed.
+pub(super) fn run(check: &Check, test: &ThisTest) {
+    let mut batch = Batch::new(check, test);
+    let done = match asked() {
+        Ok(Asked::Everything) => batch.everything(),
+        Ok(Asked::Seed(seed)) => batch.worlds(vec![check.plan(seed)]),
+        Ok(Asked::Plan(plan)) => batch.worlds(vec![*plan]),
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(()) => print!("{}", batch.summary()),
+        Err(why) => panic!("{why}"),
+    }
+}
+
+/// What whoever runs the test wants.
+enum Asked {
+    Everything,
+    Seed(Seed),
+    Plan(Box<Plan>),
+}
+
+fn asked() -> Result<Asked, String> {
+    if let Some(file) = env::var_os(PLAN_FILE) {
+        return words::plan_in(&PathBuf::from(file)).map(|plan| Asked::Plan(Box::new(plan)));
+    }
+    match env::var(SEED) {
+        Ok(seed) => Ok(Asked::Seed(seed.parse()?)),
+        Err(_) => Ok(Asked::Everything),
+    }
+}
+
+impl Check {
+    fn plan(&self, seed: Seed) -> Plan {
+        chaos::plan(seed, &self.starts, &self.faults)
+    }
+}
+
+struct Batch<'a> {
+    check: &'a Check,
+    test: &'a ThisTest,
+    processes: Processes<'a>,
+    jobs: usize,
+    seen: Seen,
+    worlds: u64,
+    simulated_us: u64,
+    bitten: Vec<FaultKind>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(check: &'a Check, test: &'a ThisTest) -> Self {
+        Self {
+            check,
+            test,
+            processes: Processes::new(test),
+            jobs: pool::jobs(None),
+            seen: Seen::default(),
+            worlds: 0,
+            simulated_us: 0,
+            bitten: Vec::new(),
+        }
+    }
+
+    /// Sweeps and seeds. The error is what to tell.
+    fn everything(&mut self) -> Result<(), String> {
+        let starts = &self.check.starts;
+        let seeds = self.check.seeds.clone().map(|seed| self.check.plan(Seed(seed)));
+        let seeds: Vec<_> = seeds.collect();
+        if self.check.sweep {
+            self.sweeps(starts)?;
+        }
+        self.worlds(seeds)?;
+        let remotes = self.check.remotes.iter().map(|(name, _)| name.as_str());
+        let gaps = self.seen.gaps(remotes, starts.iter().map(|start| &start.shape));
+        if gaps.is_empty() {
+            return Ok(());
+        }
+        let test = &self.test.name;
+        Err(format!("VACUOUS {test} proves nothing where\n  {}\n{}", gaps.join("\n  "), self.summary()))
+    }
+
+    fn sweeps(&mut self, starts: &[Start]) -> Result<(), String> {
+        let counted = self.world(&sweep::clean(starts))?;
+        let mut plans = vec![sweep::steps(starts)];
+        plans.extend(sweep::deaths(starts, &counted.lives));
+        self.worlds(plans)
+    }
+
+    fn world(&mut self, plan: &Plan) -> Result<Outcome, String> {
+        let (outcome, page) = self.processes.run(plan)?;
+        self.add(plan, &outcome, page)?;
+        Ok(outcome)
+    }
+
+    /// Runs these, several at once, up to the first failure.
+    fn worlds(&mut self, plans: Vec<Plan>) -> Result<(), String> {
+        let (processes, mut came) = (&self.processes, Vec::new());
+        let work = |index: u64| {
+            let index = usize::try_from(index).unwrap_or(usize::MAX);
+            let plan = plans.get(index).ok_or("there are no more plans")?;
+            processes.run(plan).map(|(outcome, page)| (index, outcome, page))
+        };
+        let count = Until::Count(plans.len() as u64);
+        pool::each(self.jobs, count, work, |_, result, _| came.push(result))?;
+        came.sort_by_key(|(index, _, _)| *index);
+        for (index, outcome, page) in came {
+            self.add(&plans[index], &outcome, page)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a world. The error says all that is known of its failure.
+    fn add(&mut self, plan: &Plan, outcome: &Outcome, page: PathBuf) -> Result<(), String> {
+        self.worlds += 1;
+        self.seen.add(&outcome.seen);
+        self.simulated_us += outcome.report.simulated_us;
+        self.bitten.extend(outcome.report.bites.keys());
+        match &outcome.report.verdict {
+            Verdict::Pass | Verdict::Unrecoverable { .. } => Ok(()),
+            _ => Err(self.failure(plan, outcome.clone(), page)),
+        }
+    }
+
+    /// The failure, made as small as it gets.
+    fn failure(&self, plan: &Plan, outcome: Outcome, page: PathBuf) -> String {
+        let Some(signature) = outcome.report.verdict.signature().cloned() else {
+            return "a run failed without saying why".to_owned();
+        };
+        let (processes, jobs) = (&self.processes, self.jobs);
+        let mut trials = Trials { processes, signature, jobs, tried: 0, last: None };
+        let small = shrink(plan, &mut trials);
+        let (outcome, page, small) = match trials.last {
+            Some((outcome, page)) => (outcome, page, &small),
+            None => (outcome, page, plan),
+        };
+        let name = format!("{}-{}", plan.scenario, plan.seed);
+        match self.processes.keep(&name, small, &page) {
+            Ok(file) => words::of_failure(self.test, plan, small, &outcome, &file),
+            Err(error) => format!("{}\n{error}", outcome.report.verdict),
+        }
+    }
+
+    fn summary(&self) -> String {
+        let allowed = self.check.faults.kinds();
+        let toothless: Vec<_> = allowed.filter(|kind| !self.bitten.contains(kind)).collect();
+        words::of_success(&self.test.name, self.worlds, self.simulated_us, &self.seen, &toothless)
+    }
+}
