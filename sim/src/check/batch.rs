@@ -23,15 +23,28 @@ const PLAN_FILE: &str = "SAGALINE_PLAN";
 /// Runs a check to its end. Panics with what failed.
 pub(super) fn run(check: &Check, test: &ThisTest) {
     let mut batch = Batch::new(check, test);
-    let done = match asked() {
-        Ok(Asked::Everything) => batch.everything(),
-        Ok(Asked::Seed(seed)) => batch.worlds(vec![check.plan(seed)]),
-        Ok(Asked::Plan(plan)) => batch.worlds(vec![*plan]),
-        Err(error) => Err(error),
-    };
-    match done {
-        Ok(()) => print!("{}", batch.summary()),
-        Err(why) => panic!("{why}"),
+    match (batch.run(), &check.finds) {
+        (Ok(()), None) => print!("{}", batch.summary()),
+        (Err(failure), None) => panic!("{}", failure.text),
+        (Err(failure), Some(what)) if failure.signature == *what => {
+            println!("check {}: found {what}", test.name);
+        }
+        (Err(failure), Some(what)) => panic!("{}: found instead of {what}", failure.text),
+        (Ok(()), Some(what)) => panic!("{what}: not found\n{}", batch.summary()),
+    }
+}
+
+/// Why a check failed.
+struct Failure {
+    /// The oracle and what it found broken; empty: it is not about a promise.
+    signature: String,
+    /// All that is known of it.
+    text: String,
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self { signature: String::new(), text }
     }
 }
 
@@ -83,8 +96,17 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Sweeps and seeds. The error is what to tell.
-    fn everything(&mut self) -> Result<(), String> {
+    /// What whoever runs the test wants.
+    fn run(&mut self) -> Result<(), Failure> {
+        match asked()? {
+            Asked::Everything => self.everything(),
+            Asked::Seed(seed) => self.worlds(vec![self.check.plan(seed)]),
+            Asked::Plan(plan) => self.worlds(vec![*plan]),
+        }
+    }
+
+    /// Sweeps and seeds.
+    fn everything(&mut self) -> Result<(), Failure> {
         let starts = &self.check.starts;
         let seeds = self.check.seeds.clone().map(|seed| self.check.plan(Seed(seed)));
         let seeds: Vec<_> = seeds.collect();
@@ -98,24 +120,25 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let test = &self.test.name;
-        Err(format!("VACUOUS {test} proves nothing where\n  {}\n{}", gaps.join("\n  "), self.summary()))
+        let (gaps, summary) = (gaps.join("\n  "), self.summary());
+        Err(format!("VACUOUS {test} proves nothing where\n  {gaps}\n{summary}").into())
     }
 
-    fn sweeps(&mut self, starts: &[Start]) -> Result<(), String> {
+    fn sweeps(&mut self, starts: &[Start]) -> Result<(), Failure> {
         let counted = self.world(&sweep::clean(starts))?;
         let mut plans = vec![sweep::steps(starts)];
         plans.extend(sweep::deaths(starts, &counted.lives));
         self.worlds(plans)
     }
 
-    fn world(&mut self, plan: &Plan) -> Result<Outcome, String> {
+    fn world(&mut self, plan: &Plan) -> Result<Outcome, Failure> {
         let (outcome, page) = self.processes.run(plan)?;
         self.add(plan, &outcome, page)?;
         Ok(outcome)
     }
 
     /// Runs these, several at once, up to the first failure.
-    fn worlds(&mut self, plans: Vec<Plan>) -> Result<(), String> {
+    fn worlds(&mut self, plans: Vec<Plan>) -> Result<(), Failure> {
         let (processes, mut came) = (&self.processes, Vec::new());
         let work = |index: u64| {
             let index = usize::try_from(index).unwrap_or(usize::MAX);
@@ -132,7 +155,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Counts a world. The error says all that is known of its failure.
-    fn add(&mut self, plan: &Plan, outcome: &Outcome, page: PathBuf) -> Result<(), String> {
+    fn add(&mut self, plan: &Plan, outcome: &Outcome, page: PathBuf) -> Result<(), Failure> {
         self.worlds += 1;
         self.seen.add(&outcome.seen);
         self.simulated_us += outcome.report.simulated_us;
@@ -144,22 +167,27 @@ impl<'a> Batch<'a> {
     }
 
     /// The failure, made as small as it gets.
-    fn failure(&self, plan: &Plan, outcome: Outcome, page: PathBuf) -> String {
+    fn failure(&self, plan: &Plan, outcome: Outcome, page: PathBuf) -> Failure {
         let Some(signature) = outcome.report.verdict.signature().cloned() else {
-            return "a run failed without saying why".to_owned();
+            return "a run failed without saying why".to_owned().into();
         };
-        let (processes, jobs) = (&self.processes, self.jobs);
+        let (processes, jobs, name) = (&self.processes, self.jobs, signature.to_string());
         let mut trials = Trials { processes, signature, jobs, tried: 0, last: None };
-        let small = shrink(plan, &mut trials);
+        // What is found on purpose nobody looks at.
+        let small = match self.check.finds {
+            Some(_) => plan.clone(),
+            None => shrink(plan, &mut trials),
+        };
         let (outcome, page, small) = match trials.last {
             Some((outcome, page)) => (outcome, page, &small),
             None => (outcome, page, plan),
         };
-        let name = format!("{}-{}", plan.scenario, plan.seed);
-        match self.processes.keep(&name, small, &page) {
+        let of = format!("{}-{}", plan.scenario, plan.seed);
+        let text = match self.processes.keep(&of, small, &page) {
             Ok(file) => words::of_failure(self.test, plan, small, &outcome, &file),
             Err(error) => format!("{}\n{error}", outcome.report.verdict),
-        }
+        };
+        Failure { signature: name, text }
     }
 
     fn summary(&self) -> String {

@@ -30,7 +30,8 @@ impl Faults {
     /// These not.
     #[must_use]
     pub fn without(mut self, kinds: impl IntoIterator<Item = FaultKind>) -> Self {
-        kinds.into_iter().for_each(|kind| drop(self.0.remove(&kind)));
+        let without: BTreeSet<_> = kinds.into_iter().collect();
+        self.0.retain(|kind| !without.contains(kind));
         self
     }
 

@@ -34,7 +34,7 @@ use serde::Serialize;
 pub use faults::Faults;
 
 use crate::remotes::Model;
-use crate::seed::{Random, Seed};
+use crate::seed::Random;
 use crate::shape::SagaShape;
 use starts::Start;
 
@@ -59,6 +59,7 @@ pub struct Check {
     seeds: Range<u64>,
     faults: Faults,
     sweep: bool,
+    finds: Option<String>,
 }
 
 /// Proves a user's sagas in the simulated world.
@@ -137,6 +138,7 @@ pub fn check(
         seeds: 0..10,
         faults: Faults::all(),
         sweep: true,
+        finds: None,
     }
 }
 
@@ -179,6 +181,17 @@ impl Check {
     #[must_use]
     pub fn sweep(self, sweep: bool) -> Self {
         Self { sweep, ..self }
+    }
+
+    /// Does it, and wants it to fail with this: `effects: an action took effect twice`. For a saga with a
+    /// mistake in it: a check that cannot fail proves nothing.
+    ///
+    /// # Panics
+    ///
+    /// When it does not fail, or with something else first; and as [`Check::run`] does.
+    pub fn finds(mut self, what: &str) {
+        self.finds = Some(what.to_owned());
+        self.run();
     }
 
     /// Does it. Only from within a test: it finds that test by its name, to run it again.

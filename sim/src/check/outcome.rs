@@ -32,9 +32,9 @@ pub(super) struct Seen {
     pub(super) open: u64,
     /// Requests to each service.
     pub(super) calls: BTreeMap<String, u64>,
-    /// How often each step of each saga type was done, and undone.
-    pub(super) done: BTreeMap<(String, String), u64>,
-    pub(super) undone: BTreeMap<(String, String), u64>,
+    /// How often each step (`trip/hotel`) was done, and undone.
+    pub(super) done: BTreeMap<String, u64>,
+    pub(super) undone: BTreeMap<String, u64>,
     /// Nodes that were to die in a saga's life, and that did.
     pub(super) to_die: u64,
     pub(super) died: u64,
@@ -80,7 +80,7 @@ impl Seen {
             None => self.open += 1,
         }
         for (index, step) in shape.steps.iter().enumerate() {
-            let place = (shape.name.clone(), step.name.clone());
+            let place = format!("{}/{}", shape.name, step.name);
             let counts = [&mut self.done, &mut self.undone];
             for (direction, count) in counts.into_iter().enumerate() {
                 let is_done = saga.progress(index, direction).is_done();
@@ -113,18 +113,18 @@ impl Seen {
         remotes: impl Iterator<Item = &'a str>,
         shapes: impl Iterator<Item = &'a SagaShape>,
     ) -> Vec<String> {
-        let none = |counts: &BTreeMap<_, u64>, at| counts.get(&at).copied().unwrap_or(0) == 0;
-        let silent = remotes.filter(|name| self.calls.get(*name).copied().unwrap_or(0) == 0);
+        let none = |counts: &BTreeMap<String, u64>, at: &str| counts.get(at).copied().unwrap_or(0) == 0;
+        let silent = remotes.filter(|name| none(&self.calls, name));
         let mut gaps: Vec<_> =
             silent.map(|name| format!("the service {name} was never called")).collect();
         for shape in shapes {
             for step in &shape.steps {
-                let place = (shape.name.clone(), step.name.clone());
+                let place = format!("{}/{}", shape.name, step.name);
                 let (saga, name) = (&shape.name, &step.name);
-                if none(&self.done, place.clone()) {
+                if none(&self.done, &place) {
                     gaps.push(format!("step {name} of {saga} was never done"));
                 }
-                if step.kind == StepKind::Compensable && none(&self.undone, place) {
+                if step.kind == StepKind::Compensable && none(&self.undone, &place) {
                     gaps.push(format!("step {name} of {saga} was never undone"));
                 }
             }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_never_happened_is_named() {
-        let place = |step: &str| ("trip".to_owned(), step.to_owned());
+        let place = |step: &str| format!("trip/{step}");
         let mut seen = Seen { completed: 1, ..Seen::default() };
         seen.calls.insert("hotels".to_owned(), 3);
         for step in ["hotel", "flight", "charge"] {

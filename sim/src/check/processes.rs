@@ -17,6 +17,9 @@ use crate::verdict::Signature;
 /// Candidates that are tried to make a failing plan smaller.
 const TRIALS_MAX: u32 = 120;
 
+/// Lines that are shown of a run that ended badly.
+const LINES_MAX: usize = 12;
+
 /// Runs plans of one test.
 pub(super) struct Processes<'a> {
     test: &'a ThisTest,
@@ -52,8 +55,8 @@ impl<'a> Processes<'a> {
         let outcome = fs::read_to_string(&to).ok();
         let outcome = outcome.and_then(|text| serde_json::from_str(&text).ok());
         let outcome = outcome.unwrap_or_else(|| {
-            let tail: Vec<_> = said.lines().rev().take(12).collect();
-            tail.iter().rev().for_each(|line| eprintln!("{line}"));
+            let panic = said.lines().skip_while(|line| !line.contains("panicked at"));
+            panic.take(LINES_MAX).for_each(|line| eprintln!("{line}"));
             harness("the run ended without saying what it came to")
         });
         Ok((outcome, to.with_extension("html")))
