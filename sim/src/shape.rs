@@ -24,8 +24,10 @@ pub struct StepShape {
     pub kind: StepKind,
     /// The steps it comes directly after.
     pub after: Vec<String>,
-    /// How often it is tried to be done.
+    /// How often it is tried to be done, before a person is asked.
     pub attempts: u32,
+    /// How often it is tried to be undone, before a person is asked.
+    pub undo_attempts: u32,
 }
 
 /// What a step is in its saga.
@@ -52,6 +54,7 @@ impl SagaShape {
             },
             after: step.after.iter().map(ToString::to_string).collect(),
             attempts: step.policy.attempts,
+            undo_attempts: step.policy.compensation_attempts,
         };
         let steps = definition.steps().iter().map(step).collect();
         Self { name: definition.name().to_string(), steps }
@@ -108,6 +111,7 @@ pub(crate) mod tests {
             kind,
             after: after.iter().map(|name| (*name).to_owned()).collect(),
             attempts: 8,
+            undo_attempts: 12,
         };
         let steps = vec![
             step("hotel", StepKind::Compensable, &[]),

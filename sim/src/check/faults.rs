@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::fault::{Fault, FaultKind};
+#[cfg(madsim)]
+use crate::fault::Fault;
+use crate::fault::FaultKind;
 
 /// Kinds of faults.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,22 +38,25 @@ impl Faults {
     }
 
     /// Whether a fault may happen.
+    #[cfg(madsim)]
     pub(super) fn allow(&self, fault: &Fault) -> bool {
         self.0.contains(&fault.kind())
     }
 
     /// The kinds, in order.
+    #[cfg(madsim)]
     pub(super) fn kinds(&self) -> impl Iterator<Item = FaultKind> {
         self.0.iter().copied()
     }
 
     /// Whether nothing goes wrong.
+    #[cfg(madsim)]
     pub(super) fn is_none(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, madsim))]
 mod tests {
     use super::*;
 

@@ -7,19 +7,19 @@
 
 #[cfg(madsim)]
 mod batch;
-#[cfg(any(madsim, test))]
+#[cfg(madsim)]
 mod chaos;
 mod faults;
 #[cfg(madsim)]
 mod one;
+#[cfg(madsim)]
+mod outcome;
 #[cfg(not(madsim))]
 mod outer;
-#[cfg(any(madsim, test))]
-mod outcome;
 #[cfg(madsim)]
 mod processes;
 mod starts;
-#[cfg(any(madsim, test))]
+#[cfg(madsim)]
 mod sweep;
 mod this_test;
 #[cfg(madsim)]
@@ -30,6 +30,7 @@ use std::ops::Range;
 use sagaline::engine::{Definition, NodeBuilder};
 use sagaline::saga::DefinitionError;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub use faults::Faults;
 
@@ -44,8 +45,7 @@ pub type SimBackend = crate::services::SimBackend;
 /// What a user's function puts its sagas into. In this build a node in memory, which is never started: the
 /// simulated world is in the other build.
 #[cfg(not(madsim))]
-pub type SimBackend =
-    sagaline_storage::embedded::InMemory<sagaline_storage::clock::SystemClock>;
+pub type SimBackend = sagaline_storage::embedded::InMemory<sagaline_storage::clock::SystemClock>;
 
 /// A node to be, or why it cannot be.
 type Built = Result<NodeBuilder<SimBackend>, DefinitionError>;
@@ -128,9 +128,7 @@ pub struct Check {
 /// The first line says how to run it again: `SAGALINE_PLAN=<file>` for one world made as small as it gets,
 /// `SAGALINE_SEED=<seed>` for a whole seed; both before the test's own `cargo test`. Then come the oracle,
 /// what it found, what went wrong in that world, and an HTML file to look at it.
-pub fn check(
-    app: impl Fn(NodeBuilder<SimBackend>) -> Built + Send + Sync + 'static,
-) -> Check {
+pub fn check(app: impl Fn(NodeBuilder<SimBackend>) -> Built + Send + Sync + 'static) -> Check {
     Check {
         app: Box::new(app),
         remotes: Vec::new(),
@@ -152,13 +150,13 @@ impl Check {
 
     /// Starts sagas of this definition with inputs drawn from the seed.
     #[must_use]
-    pub fn saga<T: Serialize>(
+    pub fn saga<T>(
         mut self,
         definition: &Definition<T>,
         input: impl Fn(&mut Random) -> T + 'static,
     ) -> Self
     where
-        T: serde::de::DeserializeOwned + Send + Sync + 'static,
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         let shape = SagaShape::of(definition.as_value());
         self.starts.push(Start::new(shape, input));

@@ -33,11 +33,8 @@ fn one(check: Check, plan: &Path, to: &Path) {
         Some(evidence) => {
             let outcome = Outcome::of(&evidence);
             if outcome.report.verdict.signature().is_some() {
-                let page = crate::view::html(
-                    &evidence,
-                    &outcome.report.verdict,
-                    &outcome.report.findings,
-                );
+                let page =
+                    crate::view::html(&evidence, &outcome.report.verdict, &outcome.report.findings);
                 write(&to.with_extension("html"), &page);
             }
             outcome

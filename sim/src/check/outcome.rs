@@ -113,7 +113,8 @@ impl Seen {
         remotes: impl Iterator<Item = &'a str>,
         shapes: impl Iterator<Item = &'a SagaShape>,
     ) -> Vec<String> {
-        let none = |counts: &BTreeMap<String, u64>, at: &str| counts.get(at).copied().unwrap_or(0) == 0;
+        let none =
+            |counts: &BTreeMap<String, u64>, at: &str| counts.get(at).copied().unwrap_or(0) == 0;
         let silent = remotes.filter(|name| none(&self.calls, name));
         let mut gaps: Vec<_> =
             silent.map(|name| format!("the service {name} was never called")).collect();

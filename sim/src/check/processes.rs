@@ -32,8 +32,7 @@ impl<'a> Processes<'a> {
     pub(super) fn new(test: &'a ThisTest) -> Self {
         let name = test.name.replace("::", "-");
         let folder = test.out().join(format!("{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder)
-            .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         Self { test, folder, next: AtomicU32::new(1) }
     }
 

@@ -3,8 +3,11 @@
 use serde::Serialize;
 use serde_json::Value;
 
+#[cfg(madsim)]
 use crate::fate::Fate;
+#[cfg(madsim)]
 use crate::machine::Machine;
+#[cfg(madsim)]
 use crate::plan::{Operation, Planned};
 use crate::seed::Random;
 use crate::shape::SagaShape;
@@ -13,6 +16,7 @@ use crate::shape::SagaShape;
 type Draw = Box<dyn Fn(&mut Random) -> Value>;
 
 /// A saga that is started.
+#[cfg_attr(not(madsim), allow(dead_code, reason = "it is the other build that starts it"))]
 pub(super) struct Start {
     pub(super) shape: SagaShape,
     input: Draw,
@@ -32,6 +36,7 @@ impl Start {
     }
 
     /// A start at a moment.
+    #[cfg(madsim)]
     pub(super) fn planned(&self, id: u32, at_ms: u64, random: &mut Random, fate: Fate) -> Planned {
         let input = (self.input)(random);
         let saga_type = self.shape.name.clone();

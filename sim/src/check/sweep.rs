@@ -173,7 +173,10 @@ mod tests {
         let nos = fates.iter().filter(|fate| fate.no.is_some() && fate.twist.is_none()).count();
         assert_eq!(nos, 3, "each step before and at the pivot");
         let twisted = |undo: bool| {
-            fates.iter().filter(|fate| fate.twist.as_ref().is_some_and(|it| it.undo == undo)).count()
+            fates
+                .iter()
+                .filter(|fate| fate.twist.as_ref().is_some_and(|it| it.undo == undo))
+                .count()
         };
         assert_eq!((twisted(false), twisted(true)), (4 * 2 + 2 * 2, 2 * 2));
         assert!(plan.episodes.is_empty());
@@ -184,12 +187,8 @@ mod tests {
         let starts = start();
         let count = clean(&starts).operations.len();
         assert_eq!(count, 2, "forward, and back");
-        let life = |saga: &str, places| Life {
-            saga: saga.to_owned(),
-            places,
-            dies_at: None,
-            died: false,
-        };
+        let life =
+            |saga: &str, places| Life { saga: saga.to_owned(), places, dies_at: None, died: false };
         let counted = [life("check-1", 12), life("check-2", 100)];
         let worlds = deaths(&starts, &counted);
         let places: Vec<_> =

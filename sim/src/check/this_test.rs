@@ -25,7 +25,8 @@ impl ThisTest {
         let folder = folder.or_else(|| env::current_dir().ok()).unwrap_or_default();
         let package = env::var("CARGO_PKG_NAME").unwrap_or_default();
         let name = named_thread().or_else(named_argument);
-        let name = name.expect("only from within a test: a test has a name, by which it is run again");
+        let name =
+            name.expect("only from within a test: a test has a name, by which it is run again");
         let target = target_of(&binary);
         Self { name, package, folder, target, binary }
     }

@@ -46,10 +46,18 @@ pub(super) fn of_failure(
     line!(text, "{}", tables::of_run(&outcome.report).trim_end());
     let (faults, operations) = (small.episodes.len(), small.operations.len());
     let whole = (whole.episodes.len(), whole.operations.len());
-    line!(text, "the plan: {faults} faults and {operations} operations (of {} and {})", whole.0, whole.1);
+    line!(
+        text,
+        "the plan: {faults} faults and {operations} operations (of {} and {})",
+        whole.0,
+        whole.1
+    );
     for episode in small.episodes.iter().take(SHOWN) {
         let (at, long) = (episode.at_ms, episode.for_ms);
         line!(text, "  at {at} ms for {long} ms: {:?}", episode.fault);
+    }
+    if !small.left_broken.is_empty() {
+        line!(text, "  when the rest was healed {:?} stayed broken", small.left_broken);
     }
     for story in stories(small).take(SHOWN) {
         line!(text, "  {story}");

@@ -176,7 +176,11 @@ impl<'a> Ledger<'a> {
         let what = "a saga waits for a person in a world in which every service answers";
         self.finding.expect(!calm || saga.parked.is_empty(), what, || {
             let last = saga.entries.iter().rfind(|entry| entry.event_type == "SagaParked");
-            format!("saga {}: {}", saga.id, last.map_or_else(String::new, |it| it.payload.to_string()))
+            format!(
+                "saga {}: {}",
+                saga.id,
+                last.map_or_else(String::new, |it| it.payload.to_string())
+            )
         });
     }
 }
@@ -281,9 +285,10 @@ mod tests {
         }
 
         fn forget(&mut self, step: &str, of: impl Fn(&Effect) -> bool) {
-            self.0.evidence.remotes.retain(|call| {
-                call.remote != step || !call.effect.as_ref().is_some_and(&of)
-            });
+            self.0
+                .evidence
+                .remotes
+                .retain(|call| call.remote != step || !call.effect.as_ref().is_some_and(&of));
         }
 
         fn caught(&self, what: &str) {
@@ -365,7 +370,10 @@ mod tests {
         trip.caught("what never happened was taken back");
         trip.effect("hotel", Effect::Wrong { what: "no such address".into(), detail: "x".into() });
         trip.caught("no such address");
-        trip.say("SagaParked", json!({ "step": 0, "direction": "action", "reason": {}, "atUs": 1 }));
+        trip.say(
+            "SagaParked",
+            json!({ "step": 0, "direction": "action", "reason": {}, "atUs": 1 }),
+        );
         trip.caught("a saga waits for a person in a world in which every service answers");
     }
 }

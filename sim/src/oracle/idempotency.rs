@@ -31,7 +31,8 @@ impl Oracle for Idempotency {
         let mut by_key: BTreeMap<(u32, &str), Vec<&Call>> = BTreeMap::new();
         for call in &case.evidence.calls {
             if let (Asks::PlaceOrder | Asks::StartSaga, Some(key)) =
-                (Asks::of(call), call.key.as_deref()) {
+                (Asks::of(call), call.key.as_deref())
+            {
                 by_key.entry((call.customer, key)).or_default().push(call);
             }
         }

@@ -82,10 +82,7 @@ impl Ledger {
 
     /// What a yes says; `{"reference": "number-7"}` unless said otherwise. Asked once for each key.
     #[must_use]
-    pub fn answers(
-        mut self,
-        answers: impl FnMut(&Request, u64) -> Value + Send + 'static,
-    ) -> Self {
+    pub fn answers(mut self, answers: impl FnMut(&Request, u64) -> Value + Send + 'static) -> Self {
         self.answers = Box::new(answers);
         self
     }
@@ -145,7 +142,8 @@ impl Ledger {
 
     /// The no to a former owner of the saga: an older epoch than was seen of this step.
     fn stale(&mut self, request: &Request, key: &str) -> Option<Reply> {
-        let of = step_of(key).map_or(key.to_owned(), |(saga, step, _)| format!("{saga}/{step}"));
+        let step = step_of(key).map(|(saga, step, _)| format!("{saga}/{step}"));
+        let of = step.unwrap_or_else(|| key.to_owned());
         let seen = self.epochs.entry(of).or_default();
         let epoch = request.epoch.unwrap_or(*seen);
         if epoch < *seen {

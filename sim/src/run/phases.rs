@@ -80,8 +80,7 @@ impl Run {
             world.watch_lives(lives(&plan));
         }
         let (knobs, additions) = (&plan.knobs, guest.additions);
-        let nodes =
-            boot_nodes_with(&world, &witness, knobs, &Machine::NODES, additions.clone());
+        let nodes = boot_nodes_with(&world, &witness, knobs, &Machine::NODES, additions.clone());
         // On it runs what this module spawns: the machine is there to have an address.
         world.machine(Machine::Clients, |_| Box::pin(async {}));
         let lease = Duration::from_millis(plan.knobs.lease_ms);
@@ -150,12 +149,8 @@ impl Run {
     async fn come_to_rest(&self, clients: &Clients, phases: &mut Phases) -> Vec<String> {
         clients.settled().await;
         clients.resume_what_was_paused().await;
-        let liveness = Liveness::new(
-            &self.world,
-            &self.ports,
-            &self.subscribers,
-            &self.checkpoints,
-        );
+        let liveness =
+            Liveness::new(&self.world, &self.ports, &self.subscribers, &self.checkpoints);
         let undone = liveness.wait().await;
         if undone.is_empty() {
             phases.quiet_at_us = Some(self.world.now_us());

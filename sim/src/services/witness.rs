@@ -7,7 +7,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::evidence::{
-    AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, RemoteCall, ShardChange, StoreCall, StoreWhat,
+    AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, RemoteCall, ShardChange, StoreCall,
+    StoreWhat,
 };
 use crate::machine::Machine;
 

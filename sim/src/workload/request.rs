@@ -81,7 +81,8 @@ pub(super) fn of(
         }
         Operation::StartSaga { saga_type, key, input, fate: _ } => {
             let correlation = fate::correlation(*key);
-            let body = json!({ "sagaType": saga_type, "data": input, "correlationId": correlation });
+            let body =
+                json!({ "sagaType": saga_type, "data": input, "correlationId": correlation });
             let mut sent = Sent::post("/sagas".to_owned(), body);
             sent.key = Some(format!("start-{key}"));
             Some(sent)
