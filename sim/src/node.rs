@@ -9,17 +9,18 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use sagaline::app::gateway::HttpGateway;
 use sagaline::domain::Role;
-use sagaline::engine::NodeBuilder;
 use sagaline::engine::http_client::HttpClient;
+use sagaline::engine::{NodeBuilder, ShardWatch};
 use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::ready::{Ready, ReadyError};
 use sagaline::http::serve::{Drained, serve};
 use sagaline::http::{self, Error, router};
 use sagaline::saga::DefinitionError;
 use sagaline::settings::{ProductLockScope, Secret, Settings};
-use sagaline_storage::Clock;
+use sagaline_storage::{Clock, Epoch, Shard};
 use tokio::sync::watch;
 
+use crate::evidence::ShardChange;
 use crate::machine::Machine;
 use crate::plan::Knobs;
 use crate::services::{SimBackend, Witness, backend};
@@ -152,6 +153,8 @@ fn settings(machine: Machine, knobs: &Knobs) -> Settings {
 
 async fn run(world: World, witness: Witness, machine: Machine, settings: Settings, nodes: Nodes) {
     let app = started(&world, &witness, machine, &settings, &nodes.additions).await;
+    let losses = losses(world.clone(), witness, machine, app.node().shards());
+    tokio::spawn(losses);
     ensure_accounts(&app).await;
     let listener = world.network.listen(machine, machine.address().port());
     let listener = listener.expect("nothing else listens on this machine");
@@ -172,6 +175,23 @@ async fn run(world: World, witness: Witness, machine: Machine, settings: Setting
         (_, Err(error)) => Stopped::Not(error.to_string()),
     };
     nodes.stopped.lock().insert(machine, stopped);
+}
+
+/// Witnesses the shards that the node works on no more. What it takes the store's answer tells.
+async fn losses(world: World, witness: Witness, node: Machine, mut shards: ShardWatch) {
+    let mut before = BTreeMap::new();
+    loop {
+        let owned: BTreeMap<_, _> = shards.owned().into_iter().collect();
+        for (shard, epoch) in before.into_iter().filter(|(shard, _)| !owned.contains_key(shard)) {
+            let (at_us, shard, epoch): (_, Shard, Epoch) = (world.now_us(), shard, epoch);
+            let (shard, epoch) = (shard.0, epoch.0);
+            witness.shard(ShardChange { at_us, node, shard, epoch, taken: false });
+        }
+        before = owned;
+        if !shards.changed().await {
+            return;
+        }
+    }
 }
 
 /// The node, however often the store has to be asked.

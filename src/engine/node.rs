@@ -23,11 +23,11 @@ use super::directory::Directory;
 use super::http_client::{Connect, HttpClient, TcpConnect};
 use super::metrics::Metrics;
 use super::outbox;
-use super::ownership::Ownership;
 use super::ownership::duty;
 use super::ownership::group::Group;
 use super::ownership::tail;
 use super::ownership::watched::Watched;
+use super::ownership::{Ownership, ShardWatch};
 use super::pages::Pages;
 use super::participants::{ParticipantHealth, Participants};
 use super::projection::Projection;
@@ -258,6 +258,11 @@ impl<B: Backend> Node<B> {
     /// How many shards it owns: embedded all of them, beside other nodes its share.
     pub fn shards_owned(&self) -> u64 {
         self.inner.core.ownership.count()
+    }
+
+    /// The shards it owns, as they come and go: for whoever wants to see who owns what.
+    pub fn shards(&self) -> ShardWatch {
+        self.inner.core.ownership.watch()
     }
 
     /// How many sagas were taken up before its start returned.

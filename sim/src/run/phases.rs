@@ -149,8 +149,14 @@ impl Run {
     async fn come_to_rest(&self, clients: &Clients, phases: &mut Phases) -> Vec<String> {
         clients.settled().await;
         clients.resume_what_was_paused().await;
-        let liveness =
-            Liveness::new(&self.world, &self.ports, &self.subscribers, &self.checkpoints);
+        let liveness = Liveness::new(
+            &self.world,
+            &self.witness,
+            &self.plan,
+            &self.ports,
+            &self.subscribers,
+            &self.checkpoints,
+        );
         let undone = liveness.wait().await;
         if undone.is_empty() {
             phases.quiet_at_us = Some(self.world.now_us());
@@ -206,7 +212,7 @@ impl Run {
             documents,
             subscribers: self.subscribers.seen(),
             shards: seen.shards,
-            power: Vec::new(),
+            power: self.world.power_changes(),
             leaks,
             bites: self.world.bites.counts(),
             phases,

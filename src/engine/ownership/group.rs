@@ -121,7 +121,7 @@ impl<B: Backend> Group<B> {
     async fn hear(&mut self, consumer: &mut ConsumerOf<B>, pause: Duration) -> Heard {
         tokio::select! {
             biased;
-            _ = self.stop.changed() => Heard::Stop,
+            () = told(&mut self.stop) => Heard::Stop,
             event = consumer.next() => Heard::Event(event),
             () = self.core.ownership.lost() => Heard::Loss,
             () = self.core.backend.clock().sleep(pause) => Heard::Tick,
@@ -261,10 +261,16 @@ impl<B: Backend> Group<B> {
     async fn pause(&mut self, pause: Duration) {
         tokio::select! {
             biased;
-            _ = self.stop.changed() => {}
+            () = told(&mut self.stop) => {}
             () = self.core.backend.clock().sleep(pause) => {}
         }
     }
+}
+
+/// Returns when it is time to leave, however often that was heard before.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    // The sender lives as long as the node; without it there is no node to be a member.
+    let _told = stop.wait_for(|stop| *stop).await.is_ok();
 }
 
 /// Doubles with every time, from `min` at the first to `max`.
