@@ -3,10 +3,11 @@
 //!
 //! What is data (seeds, plans, faults, evidence, oracles) is built in every build; the world itself only
 //! with `--cfg madsim` (`cargo sim`). A plain `cargo test` of this package builds and runs the simulated
-//! tests itself. Nobody depends on this package.
+//! tests itself. The product does not depend on this package; users do, in their tests: [`check()`] proves
+//! sagas of their own.
 //!
 //! What is real: the router, the serve loop, the engine, the log's algorithm. What is simulated: time,
-//! network, randomness. What is not here yet: faults; see the design of the simulation.
+//! network, randomness, disks, machines, the services around the nodes, and what goes wrong with them.
 
 pub mod seed;
 

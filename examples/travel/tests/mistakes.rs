@@ -2,8 +2,9 @@
 //! promise it breaks: otherwise it proves nothing about the trip without.
 
 use sagaline::prelude::*;
-use sagaline_sim::remotes::Ledger;
+use sagaline_sim::remotes::{Effect, Ledger, Reply, Request};
 use sagaline_sim::{Check, check};
+use serde_json::json;
 use travel::{Booking, Charge, Flight, SendTickets, Trip};
 
 /// A way to book and cancel a room, and to send tickets.
@@ -176,5 +177,29 @@ impl Habits for Pessimism {
 fn an_undo_that_gives_up_is_found() -> Result<(), DefinitionError> {
     let what = "effects: a saga waits for a person in a world in which every service answers";
     checked(Pessimism)?.finds(what);
+    Ok(())
+}
+
+/// Nothing wrong with the trip.
+#[derive(Clone, Copy)]
+struct Care;
+
+impl Habits for Care {}
+
+/// Books whatever comes, as often as it comes.
+fn forgetful(request: &Request) -> Reply {
+    let yes = Reply::ok(json!({ "reference": "some room" }));
+    let key = request.key.clone().unwrap_or_default();
+    match (request.method.as_str(), request.body["of"].as_str()) {
+        ("GET", _) => Reply::no(404, "NOT_FOUND", "no room is remembered here"),
+        (_, Some(of)) => yes.having(Effect::Undone { of: of.to_owned() }),
+        (_, None) => yes.having(Effect::Done { key }),
+    }
+}
+
+#[test]
+fn a_service_that_forgets_its_keys_is_found() -> Result<(), DefinitionError> {
+    let checked = checked(Care)?.remote("hotels", forgetful);
+    checked.finds("effects: an action took effect twice");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! All worlds of a check: the sweeps and the seeds, several at once, each in a process of its own; then
 //! what they proved, or the smallest plan of the first that failed.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
 
@@ -15,6 +16,9 @@ use crate::plan::Plan;
 use crate::seed::Seed;
 use crate::shrink::shrink;
 use crate::verdict::Verdict;
+
+/// A fault of the remote services that was planned so often and never mattered has been proved nothing about.
+const PLANNED_FOR_BITES: u64 = 4;
 
 /// Environment variables of whoever looks at a failure.
 const SEED: &str = "SAGALINE_SEED";
@@ -79,7 +83,8 @@ struct Batch<'a> {
     seen: Seen,
     worlds: u64,
     simulated_us: u64,
-    bitten: Vec<FaultKind>,
+    /// How often each kind of fault was planned, and how often it mattered.
+    faults: BTreeMap<FaultKind, (u64, u64)>,
 }
 
 impl<'a> Batch<'a> {
@@ -92,7 +97,7 @@ impl<'a> Batch<'a> {
             seen: Seen::default(),
             worlds: 0,
             simulated_us: 0,
-            bitten: Vec::new(),
+            faults: BTreeMap::new(),
         }
     }
 
@@ -115,7 +120,8 @@ impl<'a> Batch<'a> {
         }
         self.worlds(seeds)?;
         let remotes = self.check.remotes.iter().map(|(name, _)| name.as_str());
-        let gaps = self.seen.gaps(remotes, starts.iter().map(|start| &start.shape));
+        let mut gaps = self.seen.gaps(remotes, starts.iter().map(|start| &start.shape));
+        gaps.extend(self.toothless());
         if gaps.is_empty() {
             return Ok(());
         }
@@ -159,7 +165,12 @@ impl<'a> Batch<'a> {
         self.worlds += 1;
         self.seen.add(&outcome.seen);
         self.simulated_us += outcome.report.simulated_us;
-        self.bitten.extend(outcome.report.bites.keys());
+        for (kind, planned) in &outcome.report.planned {
+            self.faults.entry(*kind).or_default().0 += planned;
+        }
+        for (kind, bites) in &outcome.report.bites {
+            self.faults.entry(*kind).or_default().1 += bites;
+        }
         match &outcome.report.verdict {
             Verdict::Pass | Verdict::Unrecoverable { .. } => Ok(()),
             _ => Err(self.failure(plan, outcome.clone(), page)),
@@ -190,9 +201,16 @@ impl<'a> Batch<'a> {
         Failure { signature: name, text }
     }
 
+    /// Faults of the remote services that were planned often enough and never mattered.
+    fn toothless(&self) -> Vec<String> {
+        let toothless = |kind: &FaultKind| matches!(self.faults.get(kind), Some((planned, 0)) if *planned >= PLANNED_FOR_BITES);
+        let kinds = chaos::REMOTE.into_iter().filter(toothless);
+        kinds.map(|kind| format!("{kind:?} was planned and never mattered")).collect()
+    }
+
     fn summary(&self) -> String {
-        let allowed = self.check.faults.kinds();
-        let toothless: Vec<_> = allowed.filter(|kind| !self.bitten.contains(kind)).collect();
+        let bit = |kind: &FaultKind| self.faults.get(kind).is_some_and(|(_, bites)| *bites > 0);
+        let toothless: Vec<_> = self.check.faults.kinds().filter(|kind| !bit(kind)).collect();
         words::of_success(&self.test.name, self.worlds, self.simulated_us, &self.seen, &toothless)
     }
 }

@@ -23,7 +23,7 @@ const OTHERS_PERCENT: u64 = 60;
 const VERBS: [&str; 4] = ["compensate", "compensate", "retry", "pause"];
 
 /// The faults of the remote services: each seed has two of these at least, so that a small batch has all.
-const REMOTE: [FaultKind; 7] = [
+pub(super) const REMOTE: [FaultKind; 7] = [
     FaultKind::BankReplyLost,
     FaultKind::BankLateDelivery,
     FaultKind::BankDuplicate,

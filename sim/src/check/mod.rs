@@ -91,9 +91,7 @@ pub struct Check {
 ///     Ok(node.saga(&travel()?))
 /// }
 ///
-/// # mod a_test_of_a_crate { use super::*;
-/// #[test]
-/// # fn hidden() {} }
+/// // With `#[test]` above it:
 /// fn trips_survive_everything() -> Result<(), DefinitionError> {
 ///     check(travel_app)
 ///         .remote("hotels", Ledger::at("/book").undone_at("/cancel", "of").asked_at("/calls"))
@@ -103,7 +101,6 @@ pub struct Check {
 ///         .run();
 ///     Ok(())
 /// }
-/// # trips_survive_everything().unwrap();
 /// ```
 ///
 /// # What is done
@@ -119,9 +116,10 @@ pub struct Check {
 ///
 /// The oracles of the simulation, as far as they are not about orders, and of the services' ledgers: an
 /// action takes effect once, under its call's key, and never behind its undo; undos come in reverse; each
-/// step of a completed saga has its effect; nothing is left of one that was undone. Where nothing went
-/// wrong nobody has to wait for a person. What was never examined, a service that was never called and a
-/// step that was never done or undone fail the check as vacuous; faults that never mattered are named.
+/// step of a completed saga has its effect (a step that acts on a service for one saga has to for every
+/// one); nothing is left of one that was undone. Where nothing went wrong nobody has to wait for a person.
+/// What was never examined, a service that was never called and a step that was never done or undone fail
+/// the check as vacuous; faults that never mattered are named.
 ///
 /// # When it fails
 ///
@@ -141,7 +139,7 @@ pub fn check(app: impl Fn(NodeBuilder<SimBackend>) -> Built + Send + Sync + 'sta
 }
 
 impl Check {
-    /// Who answers at `http://{host}`, whatever the port.
+    /// Who answers at `http://{host}`, whatever the port. The last one said for a host is the one.
     #[must_use]
     pub fn remote(mut self, host: &str, model: impl Model) -> Self {
         self.remotes.push((host.to_owned(), Box::new(model)));
