@@ -21,7 +21,7 @@ use crate::http::serve::{Drained, serve as serve_http};
 use crate::settings::{GatewayKind, Secret, Settings};
 
 /// The fake gateway's ledger in the data folder.
-const LEDGER_FILE: &str = "gateway-ledger.jsonl";
+pub(super) const LEDGER_FILE: &str = "gateway-ledger.jsonl";
 
 /// Serves until `stop` is ready, then finishes what is in progress. When it returns every view is on
 /// the disk and nothing works on the store any more.

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use sagaline_storage::StorageError;
+use sagaline_storage::clock::{SystemClock, SystemEntropy};
 use sagaline_storage::embedded::{Embedded, LocalSettings, open_embedded};
+use sagaline_storage::memory::ManualClock;
 use sagaline_storage::rocksdb::{RocksKv, RocksSettings};
+use sagaline_storage::{Log, LogSettings, StorageError};
 
 use crate::settings::Settings;
 
@@ -17,11 +19,44 @@ pub async fn open_folder(settings: &Settings) -> Result<Embedded, StorageError> 
 /// Opens the store of a data folder that must exist, without a log on top: to look at it.
 pub fn open_existing(settings: &Settings) -> Result<RocksKv, StorageError> {
     let folder: &Path = &settings.node.data_dir;
-    if !folder.is_dir() {
-        let folder = folder.display();
-        return Err(StorageError::unavailable(format!("data folder {folder} does not exist")));
-    }
+    exists(folder)?;
     RocksKv::open(folder, &rocks(settings))
+}
+
+/// The store in a folder as it is at this moment, to be read, also while a node has it open.
+pub fn open_read_only(settings: &Settings, folder: &Path) -> Result<RocksKv, StorageError> {
+    exists(folder)?;
+    RocksKv::open_read_only(folder, &rocks(settings))
+}
+
+/// A store of its own in a folder.
+pub fn open_new(settings: &Settings, folder: &Path) -> Result<RocksKv, StorageError> {
+    RocksKv::open(folder, &rocks(settings))
+}
+
+/// Opens the log of a data folder that must exist, without views: to read it.
+pub async fn open_existing_log(
+    settings: &Settings,
+) -> Result<Log<RocksKv, SystemClock>, StorageError> {
+    let kv = open_existing(settings)?;
+    Log::open(kv, SystemClock::default(), &SystemEntropy, LogSettings::default()).await
+}
+
+/// Opens the log of a data folder, or makes it, with a clock that stands where it is set: to give events
+/// the times that they were recorded at.
+pub async fn open_log_at(
+    settings: &Settings,
+    clock: ManualClock,
+) -> Result<Log<RocksKv, ManualClock>, StorageError> {
+    let kv = RocksKv::open(&settings.node.data_dir, &rocks(settings))?;
+    Log::open(kv, clock, &SystemEntropy, LogSettings::default()).await
+}
+
+fn exists(folder: &Path) -> Result<(), StorageError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(StorageError::unavailable(format!("data folder {} does not exist", folder.display())))
 }
 
 fn rocks(settings: &Settings) -> RocksSettings {

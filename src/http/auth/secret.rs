@@ -11,7 +11,8 @@ use sagaline_storage::Entropy;
 use crate::settings::Secret;
 
 /// Its name in the data folder.
-const FILE_NAME: &str = "jwt.secret";
+/// Its file in the data folder.
+pub const SECRET_FILE: &str = "jwt.secret";
 /// Read and write by the owner, nothing by others.
 const MODE: u32 = 0o600;
 
@@ -22,7 +23,7 @@ pub struct SecretError(String);
 
 /// The secret of a data folder, made when there is none yet. After `Ok` it is on the disk.
 pub fn signing_secret(folder: &Path, entropy: &impl Entropy) -> Result<Secret, SecretError> {
-    let path = folder.join(FILE_NAME);
+    let path = folder.join(SECRET_FILE);
     match File::open(&path) {
         Ok(file) => read(file, &path),
         Err(error) if error.kind() == ErrorKind::NotFound => create(folder, &path, entropy),
@@ -87,7 +88,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let made = signing_secret(folder.path(), &SystemEntropy).unwrap();
         assert_eq!(signing_secret(folder.path(), &SystemEntropy).unwrap(), made);
-        let mode = std::fs::metadata(folder.path().join(FILE_NAME)).unwrap().permissions().mode();
+        let mode = std::fs::metadata(folder.path().join(SECRET_FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let other = tempfile::tempdir().unwrap();
         assert_ne!(signing_secret(other.path(), &SystemEntropy).unwrap(), made);
@@ -97,7 +98,7 @@ mod tests {
     fn secret_that_others_can_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         signing_secret(folder.path(), &SystemEntropy).unwrap();
-        let path = folder.path().join(FILE_NAME);
+        let path = folder.path().join(SECRET_FILE);
         std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         let refused = signing_secret(folder.path(), &SystemEntropy).unwrap_err().to_string();
         assert!(refused.contains("644") && refused.contains("chmod 600"), "{refused}");

@@ -28,6 +28,10 @@ use errors::failed;
 use options::{EVENTS, INDEX};
 use scan::Reading;
 
+/// A file may go away between being named and being opened. A writer replaces its files some times a second
+/// at the most, and opening takes milliseconds.
+const READ_ONLY_TRIES: u32 = 100;
+
 /// An ordered store in a data folder; clones are the same store. The folder is free again when the last
 /// clone is dropped.
 #[derive(Clone)]
@@ -65,6 +69,40 @@ impl RocksKv {
             .map_err(|error| errors::open_failed(path, &error))?;
         let views = options::open_views(&path.join("views"), settings, &cache)
             .map_err(|error| errors::open_failed(path, &error))?;
+        Ok(Self::of(path, log, views))
+    }
+
+    /// Opens the data folder as it is at this moment, to read it, also while another process writes to it;
+    /// what that one writes later is not seen. Every write to this store is an error.
+    pub fn open_read_only(
+        path: impl AsRef<Path>,
+        settings: &RocksSettings,
+    ) -> Result<Self, StorageError> {
+        let path = path.as_ref();
+        if !path.join("log").is_dir() || !path.join("views").is_dir() {
+            let path = path.display();
+            return Err(StorageError::unavailable(format!(
+                "data folder {path}: no store is in it"
+            )));
+        }
+        let cache = settings.block_cache();
+        let mut tries_left = READ_ONLY_TRIES;
+        loop {
+            let opened =
+                options::open_log_read_only(&path.join("log"), settings, &cache).and_then(|log| {
+                    let views = path.join("views");
+                    options::open_views_read_only(&views, settings, &cache)
+                        .map(|views| (log, views))
+                });
+            match opened {
+                Ok((log, views)) => return Ok(Self::of(path, log, views)),
+                Err(_) if tries_left > 0 => tries_left -= 1,
+                Err(error) => return Err(errors::open_failed(path, &error)),
+            }
+        }
+    }
+
+    fn of(path: &Path, log: DB, views: DB) -> Self {
         let inner = Inner {
             path: path.to_owned(),
             log,
@@ -73,7 +111,7 @@ impl RocksKv {
             logged: options::logged_writes(),
             unlogged: options::unlogged_writes(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Self { inner: Arc::new(inner) }
     }
 
     /// Bytes of the log's and the views' tables; what is only in the write-ahead log is not counted.

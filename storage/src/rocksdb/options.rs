@@ -52,6 +52,33 @@ impl RocksSettings {
 }
 
 pub(super) fn open_log(path: &Path, settings: &RocksSettings, cache: &Cache) -> Result<DB, Error> {
+    let (options, families) = log(settings, cache);
+    DB::open_cf_descriptors(&options, path, families)
+}
+
+/// As it is on the disk now, also while another process writes to it. Every table is held open: the other
+/// process may delete it.
+pub(super) fn open_log_read_only(
+    path: &Path,
+    settings: &RocksSettings,
+    cache: &Cache,
+) -> Result<DB, Error> {
+    let settings = RocksSettings { open_files_max: -1, ..*settings };
+    let (options, families) = log(&settings, cache);
+    DB::open_cf_descriptors_read_only(&options, path, families, false)
+}
+
+/// The same of the views.
+pub(super) fn open_views_read_only(
+    path: &Path,
+    settings: &RocksSettings,
+    cache: &Cache,
+) -> Result<DB, Error> {
+    let settings = RocksSettings { open_files_max: -1, ..*settings };
+    DB::open_for_read_only(&views(&settings, cache), path, false)
+}
+
+fn log(settings: &RocksSettings, cache: &Cache) -> (Options, [ColumnFamilyDescriptor; 2]) {
     let mut options = common(settings);
     options.create_missing_column_families(true);
     // A batch that was cut off in the middle was not acknowledged: it is dropped. A record whose
@@ -70,7 +97,7 @@ pub(super) fn open_log(path: &Path, settings: &RocksSettings, cache: &Cache) -> 
         ColumnFamilyDescriptor::new(EVENTS, events(memtable, cache)),
         ColumnFamilyDescriptor::new(INDEX, looked_up(memtable, cache)),
     ];
-    DB::open_cf_descriptors(&options, path, families)
+    (options, families)
 }
 
 pub(super) fn open_views(
@@ -78,10 +105,14 @@ pub(super) fn open_views(
     settings: &RocksSettings,
     cache: &Cache,
 ) -> Result<DB, Error> {
+    DB::open(&views(settings, cache), path)
+}
+
+fn views(settings: &RocksSettings, cache: &Cache) -> Options {
     let mut options = looked_up(settings.views_memtables_bytes / 2, cache);
     shared(&mut options, settings);
     options.set_db_write_buffer_size(settings.views_memtables_bytes);
-    DB::open(&options, path)
+    options
 }
 
 /// Survives a crash when it returns.

@@ -1,0 +1,70 @@
+//! `sagaline backup` and `sagaline restore`: a data folder copied while its node serves, and a new data
+//! folder made of the copy.
+//!
+//! The log is copied as it is at one moment. The fake gateway's ledger is copied behind it, so that it has
+//! every effect that the log knows of, and perhaps later ones: a saga that asks for one of these again is
+//! answered with the first result. Read models are left out; a node rebuilds them when it starts.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sagaline_storage::kv::Kv;
+use sagaline_storage::log::copy;
+
+use super::failure::{Exit, Failure};
+use super::serve::LEDGER_FILE;
+use crate::http::auth::SECRET_FILE;
+
+/// `sagaline backup`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Backup {
+    /// The folder to write; it must be empty or not there.
+    pub to: PathBuf,
+}
+
+/// `sagaline restore`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Restore {
+    /// A folder that `backup` wrote.
+    pub from: PathBuf,
+}
+
+/// Refuses a folder with anything in it, and makes one that is not there.
+pub fn empty_folder(folder: &Path) -> Result<(), Failure> {
+    let about = |error: std::io::Error| about(folder, &error);
+    fs::create_dir_all(folder).map_err(about)?;
+    if fs::read_dir(folder).map_err(about)?.next().is_some() {
+        let line = format!("{} is not empty: wants a folder of its own", folder.display());
+        return Err(Failure::new(Exit::Failed, line));
+    }
+    Ok(())
+}
+
+/// Copies a store and what lies beside it. Returns the line to print.
+pub async fn copy_folder<F: Kv, T: Kv>(
+    (from_kv, from): (&F, &Path),
+    (to_kv, to): (&T, &Path),
+    progress: impl FnMut(u64, u64) + Send,
+) -> Result<String, Failure> {
+    let copied = copy(from_kv, to_kv, progress).await?;
+    for name in [SECRET_FILE, LEDGER_FILE] {
+        copy_file(&from.join(name), &to.join(name))?;
+    }
+    Ok(format!("copied {} events and {} index entries", copied.head, copied.index_entries))
+}
+
+/// A file that is not there is none to copy: a secret that the settings give, a gateway that is elsewhere.
+fn copy_file(from: &Path, to: &Path) -> Result<(), Failure> {
+    match fs::copy(from, to) {
+        Ok(_) => {
+            let copy = fs::File::open(to).and_then(|file| file.sync_all());
+            copy.map_err(|error| about(to, &error))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(about(from, &error)),
+    }
+}
+
+fn about(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("{}: {error}", path.display()))
+}
