@@ -2,14 +2,22 @@
 //! subcommand.
 
 use std::future::Future;
+use std::io::{BufWriter, Write, stdin};
 use std::process::ExitCode;
 
 use clap::Parser;
-use sagaline::cli::{self, Arguments, Command, Exit, Failure, LogCommand, UserCommand, say};
+use sagaline::cli::remote::{self, Remote};
+use sagaline::cli::transfer::{self, Export, Import};
+use sagaline::cli::{
+    self, Arguments, Command, Exit, Failure, LogCommand, SagaArguments, UserCommand, say,
+};
 use sagaline::http::metrics::store_measures;
 use sagaline::settings::{Environment, Settings};
 use sagaline::telemetry;
-use sagaline::worlds::{open_existing, open_folder};
+use sagaline::worlds::{open_existing, open_existing_log, open_folder, open_log_at};
+use sagaline_storage::NodeId;
+use sagaline_storage::clock::SystemClock;
+use sagaline_storage::memory::ManualClock;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Sagas are many small pieces of memory made on one thread and given back on another, which this
@@ -21,7 +29,9 @@ fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("sagaline: {failure}");
+            if !failure.is_silent() {
+                eprintln!("sagaline: {failure}");
+            }
             failure.exit_code()
         }
     }
@@ -33,10 +43,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => block_on(settings, serve(settings)),
         Command::Settings(show) => say(&cli::settings::text(&loaded, show)),
-        Command::Log(LogCommand::Verify) => block_on(settings, async {
-            let kv = open_existing(settings)?;
-            say(&cli::log::check(&kv, |damage| _ = say(damage)).await?)
-        }),
+        Command::Log(command) => block_on(settings, look(settings, command)),
         Command::User(UserCommand::Create(create)) => block_on(settings, async {
             let store = open_folder(settings).await?;
             let log = store.events.clone();
@@ -44,7 +51,75 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             log.close().await;
             say(&made?)
         }),
+        Command::Saga(arguments) => block_on(settings, sagas(settings, &arguments)),
+        Command::Definition(command) => say(&cli::definition::text(&command)?),
+        Command::Export(command) => block_on(settings, export(settings, &command)),
+        Command::Import(command) => block_on(settings, import(settings, &command)),
+        Command::Completions(command) => cli::completions::write(command, &mut stdout()),
     }
+}
+
+/// The log of a stopped node.
+async fn look(settings: &Settings, command: LogCommand) -> Result<(), Failure> {
+    if let LogCommand::Verify = command {
+        let kv = open_existing(settings)?;
+        return say(&cli::log::check(&kv, |damage| _ = say(damage)).await?);
+    }
+    let log = open_existing_log(settings).await?;
+    let done = match &command {
+        LogCommand::Verify => Ok(()),
+        LogCommand::Cat(cat) => cli::log::cat(&log, cat, &mut stdout()).await,
+        LogCommand::Tail(tail) => cli::log::tail(&log, tail, &mut stdout()).await,
+        LogCommand::Stats(stats) => match cli::log::stats(&log, stats).await {
+            Ok(text) => say(&text),
+            Err(failure) => Err(failure),
+        },
+    };
+    log.close().await;
+    done
+}
+
+/// The sagas of a running node.
+async fn sagas(settings: &Settings, arguments: &SagaArguments) -> Result<(), Failure> {
+    let (port, token) = (settings.http.port, std::env::var(remote::TOKEN).ok());
+    let node = Remote::reach(&arguments.reach, port, token, stdin().lock()).await?;
+    let (clock, bar) = (SystemClock::default(), cli::progress::bar("sagas"));
+    say(&remote::run(&node, &arguments.command, &clock, stop_signal()?, bar).await?)
+}
+
+async fn export(settings: &Settings, command: &Export) -> Result<(), Failure> {
+    let log = open_existing_log(settings).await?;
+    let bar = cli::progress::bar("export");
+    let written = if command.file.as_os_str() == "-" {
+        transfer::export(&log, &mut stdout(), bar).await
+    } else {
+        let mut file = transfer::create(&command.file)?;
+        let written = transfer::export(&log, &mut file, bar).await;
+        written.and_then(|line| transfer::finish(file, &command.file).map(|()| line))
+    };
+    log.close().await;
+    eprintln!("{}", written?);
+    Ok(())
+}
+
+async fn import(settings: &Settings, command: &Import) -> Result<(), Failure> {
+    let clock = ManualClock::default();
+    let log = open_log_at(settings, clock.clone()).await?;
+    let node_id = NodeId::new(settings.node.node_id.as_str())?;
+    let set_time = |at| clock.step_wall(at);
+    let bar = cli::progress::bar("import");
+    let read = if command.file.as_os_str() == "-" {
+        transfer::import(&log, node_id, stdin().lock(), set_time, bar).await
+    } else {
+        let file = transfer::open(&command.file)?;
+        transfer::import(&log, node_id, file, set_time, bar).await
+    };
+    log.close().await;
+    say(&read?)
+}
+
+fn stdout() -> impl Write {
+    BufWriter::new(std::io::stdout().lock())
 }
 
 fn block_on(

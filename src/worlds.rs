@@ -20,7 +20,7 @@ use sagaline_storage::{Clock, StorageError};
 use crate::engine::{Node, NodeBuilder};
 
 #[cfg(feature = "rocksdb")]
-pub use folder::{open_existing, open_folder};
+pub use folder::{open_existing, open_existing_log, open_folder, open_log_at};
 
 #[cfg(feature = "rocksdb")]
 impl Node<Embedded> {

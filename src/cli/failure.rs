@@ -26,6 +26,9 @@ pub enum Exit {
     StoreDamaged = 4,
     /// The address cannot be listened on: the port is in use, for instance.
     AddressUnavailable = 5,
+    /// Whoever read the output went away: `sagaline log cat | head`. As a shell counts SIGPIPE; nothing is
+    /// said about it.
+    ReaderGone = 141,
 }
 
 /// Why the program ends.
@@ -41,6 +44,17 @@ impl Failure {
         // One line, whatever a library put into its message.
         let line = line.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         Self { exit, line }
+    }
+
+    /// The same failure, with the place of it before its line.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        Self { line: format!("{place}: {}", self.line), ..self }
+    }
+
+    /// Whether there is nothing to say about it.
+    pub fn is_silent(&self) -> bool {
+        self.exit == Exit::ReaderGone
     }
 
     /// What the process ends with.

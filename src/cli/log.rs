@@ -1,8 +1,18 @@
-//! `sagaline log verify`: whether the log is as it was written. Reads the whole store, changes nothing.
+//! `sagaline log …`: looking at the log of a stopped node. Nothing here changes it.
+//!
+//! `verify` is in this file: whether the log is as it was written. It reads the whole store.
+
+mod cat;
+mod select;
+mod stats;
 
 use sagaline_storage::GlobalPosition;
 use sagaline_storage::kv::Kv;
 use sagaline_storage::log::verify;
+
+pub use cat::{Cat, Tail, cat, tail};
+pub use select::Select;
+pub use stats::{Counted, Stats, stats};
 
 use super::failure::{Exit, Failure};
 

@@ -3,9 +3,15 @@
 
 pub mod failure;
 
+pub mod completions;
+pub mod definition;
+mod event_line;
 pub mod log;
+pub mod progress;
+pub mod remote;
 pub mod serve;
 pub mod settings;
+pub mod transfer;
 pub mod user;
 
 pub use failure::{Exit, Failure};
@@ -18,14 +24,21 @@ use crate::settings::Flags;
 pub fn say(text: &str) -> Result<(), Failure> {
     let end = if text.ends_with('\n') { "" } else { "\n" };
     let mut out = std::io::stdout().lock();
-    let said = write!(out, "{text}{end}").and_then(|()| out.flush());
-    said.map_err(|error| Failure::new(Exit::Failed, format!("cannot write to stdout: {error}")))
+    said(write!(out, "{text}{end}").and_then(|()| out.flush()))
+}
+
+/// What came of writing something out.
+fn said(written: std::io::Result<()>) -> Result<(), Failure> {
+    written.map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Failure::new(Exit::ReaderGone, error),
+        _ => Failure::new(Exit::Failed, format!("cannot write: {error}")),
+    })
 }
 
 /// Sagaline: an event store and a saga engine, with a shop on top. Without a command it serves.
 ///
 /// Exit codes: 0 done, 1 failed, 2 wrong argument or setting, 3 the store does not open (folder in use,
-/// disk full), 4 the store is damaged, 5 the address cannot be listened on.
+/// disk full), 4 the store is damaged, 5 the address cannot be listened on, 141 the output's reader is gone.
 #[derive(Debug, clap::Parser)]
 #[command(name = "sagaline", version)]
 pub struct Arguments {
@@ -51,11 +64,39 @@ pub enum Command {
     /// Look after the accounts of a stopped node.
     #[command(subcommand)]
     User(UserCommand),
+    /// Look after the sagas of a running node, over its HTTP API.
+    Saga(SagaArguments),
+    /// Show the sagas that this node runs.
+    #[command(subcommand)]
+    Definition(definition::DefinitionCommand),
+    /// Write the whole log of a stopped node as lines of JSON.
+    Export(transfer::Export),
+    /// Read what `export` wrote into an empty data folder.
+    Import(transfer::Import),
+    /// Print what a shell needs to complete commands and flags.
+    Completions(completions::Completions),
+}
+
+/// `sagaline saga …`
+#[derive(Debug, clap::Args)]
+pub struct SagaArguments {
+    /// Which node, and as whom.
+    #[command(flatten)]
+    pub reach: remote::Reach,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: remote::SagaCommand,
 }
 
 /// `sagaline log …`
-#[derive(Debug, Clone, Copy, clap::Subcommand)]
+#[derive(Debug, Clone, clap::Subcommand)]
 pub enum LogCommand {
+    /// Print the events, oldest first.
+    Cat(log::Cat),
+    /// Print the newest events, oldest first.
+    Tail(log::Tail),
+    /// Count events, streams and bytes, by type and by node.
+    Stats(log::Stats),
     /// Check that no record was changed, moved or lost; name the position of each that was.
     Verify,
 }

@@ -56,7 +56,7 @@ pub async fn create<B: Backend>(
     Ok(format!("{role} {} has the id {}", create.email, account.id))
 }
 
-fn first_line(mut input: impl BufRead) -> Result<String, Failure> {
+pub(super) fn first_line(mut input: impl BufRead) -> Result<String, Failure> {
     let mut line = String::new();
     input.read_line(&mut line).map_err(|error| {
         Failure::new(Exit::Failed, format!("cannot read the password: {error}"))

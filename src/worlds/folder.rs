@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use sagaline_storage::StorageError;
+use sagaline_storage::clock::{SystemClock, SystemEntropy};
 use sagaline_storage::embedded::{Embedded, LocalSettings, open_embedded};
+use sagaline_storage::memory::ManualClock;
 use sagaline_storage::rocksdb::{RocksKv, RocksSettings};
+use sagaline_storage::{Log, LogSettings, StorageError};
 
 use crate::settings::Settings;
 
@@ -22,6 +24,24 @@ pub fn open_existing(settings: &Settings) -> Result<RocksKv, StorageError> {
         return Err(StorageError::unavailable(format!("data folder {folder} does not exist")));
     }
     RocksKv::open(folder, &rocks(settings))
+}
+
+/// Opens the log of a data folder that must exist, without views: to read it.
+pub async fn open_existing_log(
+    settings: &Settings,
+) -> Result<Log<RocksKv, SystemClock>, StorageError> {
+    let kv = open_existing(settings)?;
+    Log::open(kv, SystemClock::default(), &SystemEntropy, LogSettings::default()).await
+}
+
+/// Opens the log of a data folder, or makes it, with a clock that stands where it is set: to give events
+/// the times that they were recorded at.
+pub async fn open_log_at(
+    settings: &Settings,
+    clock: ManualClock,
+) -> Result<Log<RocksKv, ManualClock>, StorageError> {
+    let kv = RocksKv::open(&settings.node.data_dir, &rocks(settings))?;
+    Log::open(kv, clock, &SystemEntropy, LogSettings::default()).await
 }
 
 fn rocks(settings: &Settings) -> RocksSettings {

@@ -60,11 +60,24 @@ impl Node {
     }
 
     fn log_in(&self) -> String {
-        let body = r#"{"email":"admin@example.org","password":"correct horse"}"#;
+        self.ask("/auth/login", "", r#"{"email":"admin@example.org","password":"correct horse"}"#)
+    }
+
+    /// The body of the answer to the administrator's POST.
+    fn post(&self, path: &str, body: &str) -> String {
+        let answer = self.log_in();
+        let (_, logged_in) = answer.split_once("\r\n\r\n").unwrap();
+        let logged_in: serde_json::Value = serde_json::from_str(logged_in).unwrap();
+        let token = logged_in["accessToken"].as_str().unwrap();
+        let answer = self.ask(path, &format!("authorization: Bearer {token}\r\n"), body);
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    fn ask(&self, path: &str, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(
             stream,
-            "POST /auth/login HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\
+            "POST {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{headers}\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )
@@ -171,6 +184,109 @@ fn account_made_on_a_stopped_node_can_log_in() {
     let node = Node::start(folder.path());
     assert!(node.log_in().contains(r#""role":"admin""#));
     node.stop();
+}
+
+/// What a command prints that ends well.
+#[track_caller]
+fn printed(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments, "");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn log_of_a_stopped_node_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    assert!(node.log_in().starts_with("HTTP/1.1 200"));
+    refused(&run(folder.path(), &["log", "cat"], ""), 3, &["in use"]);
+    node.stop();
+    let events = printed(folder.path(), &["log", "cat", "--json"]);
+    let events: Vec<serde_json::Value> =
+        events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let positions: Vec<_> = events.iter().map(|event| event["position"].as_u64()).collect();
+    assert_eq!(positions, (1..=events.len() as u64).map(Some).collect::<Vec<_>>());
+    let last = printed(folder.path(), &["log", "tail", "-n", "1", "--json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&last).unwrap(), events[events.len() - 1]);
+
+    let category = ["log", "cat", "--category", "user", "--limit", "1"];
+    let line = printed(folder.path(), &category);
+    assert_eq!(line.lines().count(), 1);
+    assert!(line.contains("  user-") && line.contains("UserRegistered"), "{line}");
+    let stats = printed(folder.path(), &["log", "stats", "--json"]);
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    assert_eq!(stats["events"], events.len());
+    assert_eq!(stats["byNode"]["node-1"], events.len());
+    let since = run(folder.path(), &["log", "cat", "--since", "yesterday"], "");
+    refused(&since, 2, &["--since", "yesterday"]);
+}
+
+#[test]
+fn exported_log_is_imported_into_a_folder_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    Node::start(folder.path()).stop();
+    let file = folder.path().join("log.jsonl");
+    let file = file.to_str().unwrap();
+    printed(folder.path(), &["export", file]);
+    refused(&run(folder.path(), &["export", file], ""), 1, &["log.jsonl", "exists"]);
+    refused(&run(folder.path(), &["import", file], ""), 1, &["not empty"]);
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let imported = printed(elsewhere.path(), &["import", file]);
+    assert!(imported.starts_with("imported "), "{imported}");
+    assert!(printed(elsewhere.path(), &["log", "verify"]).contains("is sound"));
+    let exported = printed(elsewhere.path(), &["export"]);
+    assert_eq!(exported, std::fs::read_to_string(file).unwrap());
+    // The administrator came along.
+    let node = Node::start(elsewhere.path());
+    assert!(node.log_in().contains(r#""role":"admin""#));
+    node.stop();
+}
+
+#[test]
+fn sagas_of_a_running_node_are_looked_at_and_operated_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    let url = format!("http://{}", node.address);
+    let saga = |arguments: &[&str]| {
+        let who = ["saga", "--url", &url, "--email", ADMIN[0].1];
+        run(folder.path(), &[&who[..], arguments].concat(), "correct horse\n")
+    };
+    let body = r#"{"items":[{"productId":"p-1","productName":"Lamp","quantity":1,"price":9.5}],
+        "shippingAddress":{"street":"1 Main St","city":"Springfield","zipCode":"12345","country":"US"},
+        "paymentMethod":{"type":"card","token":"tok_slow"}}"#;
+    let order: serde_json::Value = serde_json::from_str(&node.post("/orders", body)).unwrap();
+    let id = order["id"].as_str().unwrap();
+    let paused = saga(&["pause", id, "--reason", "a look"]);
+    assert!(paused.status.success(), "{paused:?}");
+    assert!(String::from_utf8_lossy(&paused.stdout).starts_with("1 sagas done, 0 passed over"));
+    let listed = saga(&["list", "--status", "started"]);
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.starts_with(id) && listed.contains("paused"), "{listed}");
+    let resumed = saga(&["resume", "--all", "--status", "started", "--reason", "go on"]);
+    assert!(String::from_utf8_lossy(&resumed.stdout).starts_with("1 sagas done"), "{resumed:?}");
+    let shown = saga(&["show", id, "--json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!((&shown["id"], &shown["paused"]), (&order["id"], &false.into()));
+
+    let nobody = "00000000-0000-7000-8000-000000000000";
+    refused(&saga(&["show", nobody]), 1, &["404"]);
+    refused(&saga(&["resolve", id, "--outcome", "won", "--reason", "r"]), 1, &["400", "outcome"]);
+    let wrong = ["saga", "--url", &url, "--email", "admin@example.org", "list"];
+    refused(&run(folder.path(), &wrong, "wrong horse\n"), 1, &["401", "INVALID_CREDENTIALS"]);
+    refused(&run(folder.path(), &["saga", "list"], ""), 2, &["--email", "SAGALINE_TOKEN"]);
+    node.stop();
+}
+
+#[test]
+fn definitions_and_completions_need_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let steps = printed(folder.path(), &["definition", "show", "order-processing"]);
+    assert!(steps.contains("capture_payment"), "{steps}");
+    let show = ["definition", "show", "travel"];
+    refused(&run(folder.path(), &show, ""), 2, &["travel", "order-processing"]);
+    assert!(printed(folder.path(), &["completions", "bash"]).contains("definition"));
+    assert!(!folder.path().join("data").exists());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::error::StorageError;
 use crate::event_store::{Claim, ClaimHolder};
-use crate::kv::{Kv, Space};
+use crate::kv::{Kv, Range, Space};
 use crate::log::Shared;
 use crate::log::keys;
 
@@ -28,8 +28,24 @@ impl<K: Kv, C: Clock> Shared<K, C> {
         limit: usize,
     ) -> Result<Vec<ClaimHolder>, StorageError> {
         crate::stream::check_name("claim kind", kind, Claim::KIND_BYTES_MAX)?;
+        self.held_in(keys::claim::range(kind, after, CLAIMS_PER_SCAN), limit).await
+    }
+
+    /// Held claims of every kind, by kind and key.
+    pub(super) async fn every_claim(
+        &self,
+        after: Option<&Claim>,
+        limit: usize,
+    ) -> Result<Vec<ClaimHolder>, StorageError> {
+        self.held_in(keys::claim::whole_range(after, CLAIMS_PER_SCAN), limit).await
+    }
+
+    async fn held_in(
+        &self,
+        mut range: Range,
+        limit: usize,
+    ) -> Result<Vec<ClaimHolder>, StorageError> {
         let mut holders = Vec::new();
-        let mut range = keys::claim::range(kind, after, CLAIMS_PER_SCAN);
         loop {
             let entries = self.kv.scan(Space::Index, range.clone()).await?;
             for (key, value) in &entries {

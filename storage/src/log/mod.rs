@@ -174,6 +174,35 @@ impl<K: Kv, C: Clock> Log<K, C> {
         verify(&self.shared().kv, after, progress).await
     }
 
+    /// Up to `limit` held claims of every kind behind `after`, by kind and key: what an export is made of.
+    pub async fn every_claim(
+        &self,
+        after: Option<&Claim>,
+        limit: usize,
+    ) -> Result<Vec<ClaimHolder>, StorageError> {
+        check_limit(limit)?;
+        self.shared().every_claim(after, limit).await
+    }
+
+    /// The epoch of every shard that ever had an owner, by shard.
+    pub async fn every_epoch(&self) -> Result<Vec<(Shard, Epoch)>, StorageError> {
+        let mut range = keys::epoch::range(READ_LIMIT_MAX);
+        let mut epochs = Vec::new();
+        loop {
+            let entries = self.shared().kv.scan(Space::Index, range.clone()).await?;
+            for (key, value) in &entries {
+                let epoch = keys::epoch::decode(key, value)?;
+                epochs.extend(keys::epoch::decode_key(key).map(|shard| (shard, epoch)));
+            }
+            match entries.last() {
+                Some((last, _)) if entries.len() == range.limit => {
+                    range = keys::resume(&range, last);
+                }
+                Some(_) | None => return Ok(epochs),
+            }
+        }
+    }
+
     /// Which store this is.
     pub fn identity(&self) -> StoreIdentity {
         self.shared().identity

@@ -94,6 +94,20 @@ pub(crate) fn range(kind: &str, after: Option<&str>, limit: usize) -> Range {
     Range { from: Bytes::from(from), to: Bytes::from(to), backward: false, limit }
 }
 
+/// Claims of every kind, behind `after`.
+pub(crate) fn whole_range(after: Option<&Claim>, limit: usize) -> Range {
+    let from = after.map_or_else(
+        || vec![CLAIM],
+        |after| {
+            let mut from = raw_key(&after.kind, &after.key);
+            from.push(0);
+            from
+        },
+    );
+    let to = Bytes::from_static(&[CLAIM + 1]);
+    Range { from: Bytes::from(from), to, backward: false, limit }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

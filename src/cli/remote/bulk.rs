@@ -1,0 +1,159 @@
+//! A verb for many sagas: a few first, as canaries; when these come to a good end the rest at a rate, in
+//! batches whose last ones are looked at in the same way. So a participant that is still down costs a
+//! handful of sagas an attempt, and not ten thousand.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use sagaline_storage::Clock;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::super::failure::{Exit, Failure};
+use super::Refusal;
+
+/// Batches behind the canaries are so many times as big.
+const BATCH: usize = 20;
+/// The answer to a verb that a saga's state forbids.
+const CONFLICT: u16 = 409;
+/// Longest that one look may wait for a saga's end: the API's own bound.
+const LOOK_MAX_S: u64 = 60;
+
+/// How a verb is used on many sagas.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Bulk {
+    /// So many sagas go first and are waited for.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub canaries: u16,
+    /// Seconds that a canary may take to come to its end.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub canary_wait_s: u64,
+    /// Sagas a second behind the canaries.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rate: u32,
+}
+
+/// A saga as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown {
+    pub(super) id: Uuid,
+    pub(super) saga_type: String,
+    pub(super) status: String,
+    pub(super) paused: bool,
+    pub(super) current_step: Option<String>,
+    pub(super) error_message: Option<String>,
+    pub(super) updated_at: String,
+}
+
+/// What is done to sagas.
+pub(super) trait Sagas {
+    /// Does it to one.
+    fn operate(&self, id: Uuid) -> impl Future<Output = Result<Result<(), Refusal>, Failure>>;
+
+    /// How it is, after its end or after so many seconds.
+    fn look(&self, id: Uuid, wait_s: u64) -> impl Future<Output = Result<Shown, Failure>>;
+
+    /// Whether that is what the verb is for.
+    fn is_as_wanted(&self, saga: &Shown) -> bool;
+}
+
+/// What was done so far.
+#[derive(Debug, Default)]
+struct Done {
+    operated: Vec<Uuid>,
+    /// The verb did not fit the state of so many any more.
+    passed_over: usize,
+}
+
+impl Bulk {
+    /// Does it to all of `ids`, in their order. Returns the line to print; a failure says what was done
+    /// before it and why it went no further.
+    pub(super) async fn run<S: Sagas, C: Clock>(
+        &self,
+        sagas: &S,
+        ids: &[Uuid],
+        clock: &C,
+        stop: impl Future<Output = ()>,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<String, Failure> {
+        let (began, mut done, mut stop) = (clock.monotonic(), Done::default(), pin!(stop));
+        let (mut rest, mut batch_size) = (ids, usize::from(self.canaries));
+        while !rest.is_empty() {
+            let (batch, behind) = rest.split_at(batch_size.min(rest.len()));
+            let first = done.operated.len();
+            for id in batch {
+                let stopped = is_ready(stop.as_mut()).await;
+                done.take(sagas, *id, stopped).await.map_err(|f| done.ended(ids.len(), &f))?;
+                progress((done.operated.len() + done.passed_over) as u64, ids.len() as u64);
+                clock.sleep(Duration::from_secs(1) / self.rate).await;
+            }
+            // The last batch has nobody behind it who could be spared.
+            let last = first.max(done.operated.len().saturating_sub(self.canaries.into()));
+            let canaries = if behind.is_empty() { &[] } else { &done.operated[last..] };
+            for id in canaries {
+                self.check(sagas, *id).await.map_err(|f| done.ended(ids.len(), &f))?;
+            }
+            (rest, batch_size) = (behind, usize::from(self.canaries) * BATCH);
+        }
+        let took_s = clock.monotonic().saturating_sub(began).as_secs_f64();
+        let rate = done.operated.len() as f64 / took_s.max(f64::MIN_POSITIVE);
+        Ok(format!("{}, {rate:.1} a second", done.words(ids.len())))
+    }
+
+    /// Whether a saga came to the end that was wanted for it.
+    async fn check<S: Sagas>(&self, sagas: &S, id: Uuid) -> Result<(), Failure> {
+        let mut left_s = self.canary_wait_s;
+        loop {
+            let wait_s = left_s.min(LOOK_MAX_S);
+            let saga = sagas.look(id, wait_s).await?;
+            left_s -= wait_s;
+            if sagas.is_as_wanted(&saga) {
+                return Ok(());
+            }
+            let (status, step) = (&saga.status, saga.current_step.as_deref().unwrap_or("-"));
+            if status == "parked" || left_s == 0 {
+                let why = saga.error_message.as_deref().unwrap_or("no end within the time");
+                let line = format!("the canary {id} is {status} at {step}: {why}");
+                return Err(Failure::new(Exit::Failed, line));
+            }
+        }
+    }
+}
+
+impl Done {
+    /// Does it to one more, unless the operator wants no more.
+    async fn take<S: Sagas>(&mut self, sagas: &S, id: Uuid, stopped: bool) -> Result<(), Failure> {
+        if stopped {
+            return Err(Failure::new(Exit::Failed, "it was stopped"));
+        }
+        let place = id.to_string();
+        match sagas.operate(id).await.map_err(|failure| failure.at(&place))? {
+            Ok(()) => self.operated.push(id),
+            Err(refusal) if refusal.status == CONFLICT => self.passed_over += 1,
+            Err(refusal) => return Err(Failure::from(refusal).at(&place)),
+        }
+        Ok(())
+    }
+
+    fn ended(&self, all: usize, why: &Failure) -> Failure {
+        Failure::new(Exit::Failed, format!("{}; {why}", self.words(all)))
+    }
+
+    fn words(&self, all: usize) -> String {
+        let (operated, passed_over) = (self.operated.len(), self.passed_over);
+        let left = all - operated - passed_over;
+        format!("{operated} sagas done, {passed_over} passed over, {left} left as they are")
+    }
+}
+
+/// Whether it is ready now.
+async fn is_ready(mut future: Pin<&mut impl Future<Output = ()>>) -> bool {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
+}
+
+#[cfg(test)]
+#[path = "bulk_tests.rs"]
+mod tests;

@@ -1,0 +1,170 @@
+//! Commands that speak to a running node over its HTTP API, with the rights of whoever logs in.
+
+mod bulk;
+mod saga;
+
+use std::io::BufRead;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::Full;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub use saga::{SagaCommand, run};
+
+use super::failure::{Exit, Failure};
+use crate::engine::http_client::{HttpClient, TcpConnect};
+
+/// Names the environment variable that a token can be given in.
+pub const TOKEN: &str = "SAGALINE_TOKEN";
+
+/// Which node, and as whom.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Reach {
+    /// The node's address; without it, the one that the settings name on this machine.
+    #[arg(long, global = true)]
+    pub url: Option<String>,
+    /// Log in with this e-mail address; the password is read from the first line of stdin. Without it the
+    /// access token in the environment variable SAGALINE_TOKEN counts.
+    #[arg(long, global = true)]
+    pub email: Option<String>,
+}
+
+/// A node that is spoken to.
+pub struct Remote {
+    http: HttpClient,
+    base: String,
+    token: String,
+}
+
+/// An answer that is no success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) code: String,
+    detail: String,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { status, code, detail } = refusal;
+        Self::new(Exit::Failed, format!("the node answered {status} {code}: {detail}"))
+    }
+}
+
+impl Remote {
+    /// Logs in at the node, or takes the token that was given.
+    pub async fn reach(
+        reach: &Reach,
+        port: u16,
+        token: Option<String>,
+        password: impl BufRead,
+    ) -> Result<Self, Failure> {
+        let base = reach.url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
+        let base = base.trim_end_matches('/').to_owned();
+        let mut remote =
+            Self { http: HttpClient::new(Arc::new(TcpConnect)), base, token: String::new() };
+        remote.token = match (&reach.email, token) {
+            (Some(email), _) => remote.log_in(email, &super::user::first_line(password)?).await?,
+            (None, Some(token)) => token,
+            (None, None) => {
+                let line = format!("who are you? Give --email, or an access token in {TOKEN}");
+                return Err(Failure::new(Exit::Usage, line));
+            }
+        };
+        Ok(remote)
+    }
+
+    async fn log_in(&self, email: &str, password: &str) -> Result<String, Failure> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct LoggedIn {
+            access_token: String,
+        }
+        let body = json!({ "email": email, "password": password });
+        let answer = self.post("/auth/login", &body).await??;
+        let logged_in: LoggedIn = serde_json::from_value(answer).map_err(not_understood)?;
+        Ok(logged_in.access_token)
+    }
+
+    /// What the node answers to a GET: a failure when it cannot be reached, a refusal when it says no.
+    pub(super) async fn get(&self, path: &str) -> Result<Result<Value, Refusal>, Failure> {
+        self.ask(Method::GET, path, Bytes::new(), None).await
+    }
+
+    /// A GET that waits up to so many seconds for the end of what it asks for.
+    pub(super) async fn get_and_wait(
+        &self,
+        path: &str,
+        seconds: u64,
+    ) -> Result<Result<Value, Refusal>, Failure> {
+        self.ask(Method::GET, path, Bytes::new(), Some(seconds)).await
+    }
+
+    /// What the node answers to a POST.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<Result<Value, Refusal>, Failure> {
+        self.ask(Method::POST, path, Bytes::from(body.to_string()), None).await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        wait_s: Option<u64>,
+    ) -> Result<Result<Value, Refusal>, Failure> {
+        let url = format!("{}{path}", self.base);
+        let wrong = |error: &dyn std::fmt::Display| {
+            Failure::new(Exit::Usage, format!("`{url}` cannot be asked: {error}"))
+        };
+        let mut request = Request::builder().method(method).uri(&url);
+        request = request.header(header::CONTENT_TYPE, "application/json");
+        if !self.token.is_empty() {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.token));
+        }
+        if let Some(seconds) = wait_s {
+            request = request.header("prefer", format!("wait={seconds}"));
+        }
+        let request = request.body(Full::new(body)).map_err(|error| wrong(&error))?;
+        let response = self.http.send(request).await.map_err(|cause| {
+            Failure::new(Exit::Failed, format!("no answer from {}: {cause}", self.base))
+        })?;
+        answered(response.status(), response.body())
+    }
+}
+
+fn answered(status: StatusCode, body: &[u8]) -> Result<Result<Value, Refusal>, Failure> {
+    if status.is_success() {
+        return serde_json::from_slice(body).map(Ok).map_err(not_understood);
+    }
+    let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
+    let wrong = problem.errors.iter().map(|wrong| format!("; {}: {}", wrong.field, wrong.message));
+    let detail = problem.detail + &wrong.collect::<String>();
+    Ok(Err(Refusal { status: status.as_u16(), code: problem.error, detail }))
+}
+
+/// What is read of a problem document.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Problem {
+    error: String,
+    detail: String,
+    errors: Vec<WrongField>,
+}
+
+#[derive(Deserialize)]
+struct WrongField {
+    field: String,
+    message: String,
+}
+
+/// An answer that this program does not understand: another version of it, or not a node at all.
+fn not_understood(error: serde_json::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("the answer is not one of a node: {error}"))
+}
