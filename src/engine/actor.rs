@@ -15,7 +15,8 @@ use sagaline_storage::{AppendError, Backend, Clock};
 use tokio::sync::oneshot;
 
 use crate::saga::{
-    Effect, Outcome, Phase, SagaState, StepDirection, StepIndex, Stimulus, Timer, pending_effects,
+    Effect, Outcome, Phase, SagaState, StepDirection, StepIndex, Stimulus, Timer, longest_wait_us,
+    pending_effects,
 };
 
 use super::append::is_race;
@@ -322,6 +323,8 @@ impl<B: Backend> Actor<B> {
                 Effect::SetTimer { timer, due_at_us } => {
                     let clock = self.core.backend.clock().clone();
                     let wait_us = due_at_us.saturating_sub(clock.now().0);
+                    let longest_us = longest_wait_us(&self.run.state, timer).unwrap_or(u64::MAX);
+                    let wait_us = wait_us.min(longest_us);
                     let wait = Duration::from_micros(wait_us);
                     self.timers.begin((timer, due_at_us), async move { clock.sleep(wait).await });
                 }

@@ -66,6 +66,7 @@ pub use directory::RequestError;
 pub use keys::{SAGA_CATEGORY, saga_of, saga_stream};
 pub use node::{Node, NodeBuilder, NodeError};
 pub use outcome::{Failure, Outcome, Probe};
+pub use ownership::ShardWatch;
 pub use participants::ParticipantHealth;
 pub use projection::{IndexKey, Projection, Recorded, View};
 pub use projector::{DocumentPage, DocumentQuery, Views};

@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::saga;
+
 use super::aggregates::Aggregates;
 use super::append::Refused;
 use super::core::{Core, Definitions, StoreStreams};
@@ -21,11 +23,11 @@ use super::directory::Directory;
 use super::http_client::{Connect, HttpClient, TcpConnect};
 use super::metrics::Metrics;
 use super::outbox;
-use super::ownership::Ownership;
 use super::ownership::duty;
 use super::ownership::group::Group;
 use super::ownership::tail;
 use super::ownership::watched::Watched;
+use super::ownership::{Ownership, ShardWatch};
 use super::pages::Pages;
 use super::participants::{ParticipantHealth, Participants};
 use super::projection::Projection;
@@ -116,6 +118,20 @@ impl<B: Backend> NodeBuilder<B> {
     pub fn connect(mut self, connect: Arc<dyn Connect>) -> Self {
         self.connect = connect;
         self
+    }
+
+    /// The definitions of the sagas it will run, in the order of their names.
+    pub fn definitions(&self) -> Vec<&saga::Definition> {
+        let all = self.definitions.all().map(|registered| &registered.definition);
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|definition| (definition.name(), definition.hash()));
+        all
+    }
+
+    /// The checkpoints by which its read models will follow the log: one that stands at the head has
+    /// seen everything.
+    pub fn checkpoints(&self) -> Vec<Arc<str>> {
+        self.projections.iter().map(|projection| projection.subscription()).collect()
     }
 
     /// Embedded: takes the shards, takes up every saga that owes something, and follows the log; when it
@@ -242,6 +258,11 @@ impl<B: Backend> Node<B> {
     /// How many shards it owns: embedded all of them, beside other nodes its share.
     pub fn shards_owned(&self) -> u64 {
         self.inner.core.ownership.count()
+    }
+
+    /// The shards it owns, as they come and go: for whoever wants to see who owns what.
+    pub fn shards(&self) -> ShardWatch {
+        self.inner.core.ownership.watch()
     }
 
     /// How many sagas were taken up before its start returned.

@@ -55,7 +55,8 @@ pub enum Effect {
         /// The attempt in doubt.
         attempt: u32,
     },
-    /// Answer with `TimerFired` at `due_at_us` or later.
+    /// Answer with `TimerFired` at `due_at_us` or later; but when [`super::longest_wait_us`] has passed also
+    /// before, because then clocks disagree.
     SetTimer {
         /// What becomes due.
         timer: Timer,

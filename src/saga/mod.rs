@@ -44,6 +44,6 @@ pub use evolve::{EvolveError, evolve};
 pub use input::{Input, Moment, Outcome, Probe, Refusal, Stimulus, Verb};
 pub use json::Json;
 pub use policy::Policy;
-pub use resume::pending_effects;
+pub use resume::{longest_wait_us, pending_effects};
 pub use retry_budget::{RetryBudget, RetryBudgetPolicy};
 pub use state::{Parked, Phase, Progress, SagaState, StepState};

@@ -72,6 +72,31 @@ pub(super) fn owed_timer(definition: &Definition, state: &SagaState, timer: Time
     }
 }
 
+/// The longest that this timer may still have to wait, however the clocks of nodes disagree: a pause before
+/// an attempt never becomes longer than it was when it was decided. None: its time is a time of day.
+pub fn longest_wait_us(state: &SagaState, timer: Timer) -> Option<u64> {
+    match timer {
+        Timer::Retry { step, direction, .. } => match *state.step(step)?.progress(direction) {
+            Progress::Waiting { from_us, due_at_us, .. } => Some(due_at_us.saturating_sub(from_us)),
+            Progress::NotStarted
+            | Progress::Started { .. }
+            | Progress::Succeeded
+            | Progress::Rejected { .. }
+            | Progress::Skipped => None,
+        },
+        Timer::Continue => Some(0),
+        Timer::StepDeadline { .. } | Timer::SagaDeadline => None,
+    }
+}
+
+/// Whether the clock stands before the moment at which this timer was set: then it does not tell when the
+/// timer is due.
+pub(super) fn is_set_in_the_future(state: &SagaState, timer: Timer, now_us: u64) -> bool {
+    let Timer::Retry { step, direction, .. } = timer else { return false };
+    let progress = state.step(step).map(|step| step.progress(direction));
+    matches!(progress, Some(Progress::Waiting { from_us, .. }) if now_us < *from_us)
+}
+
 /// When a step's deadline passes, in microseconds of wall time.
 pub(super) fn deadline_at_us(
     definition: &Definition,

@@ -42,6 +42,8 @@ pub enum Progress {
     Waiting {
         /// The coming attempt.
         attempt: u32,
+        /// Since when it waits, in microseconds of wall time.
+        from_us: u64,
         /// When it begins, in microseconds of wall time.
         due_at_us: u64,
         /// Why the one before failed.

@@ -66,6 +66,18 @@ async fn a_draining_node_hands_over_what_it_could_not_finish() {
     assert_eq!(stays.sagas().wait(id).await.unwrap().phase, Phase::Completed);
 }
 
+#[tokio::test]
+async fn a_node_that_is_told_to_drain_while_its_bus_is_away_ends() {
+    let cluster = Cluster::new().await;
+    let [drains, stays] = cluster.nodes(["n1", "n2"]).await;
+    bus_of(&drains).set_down(true);
+    bus_of(&drains).expire();
+    until(|| stays.shards_owned() == ALL).await;
+    // Between two attempts to reach the bus.
+    drains.drain().await.unwrap();
+    assert_eq!(drains.shards_owned(), 0);
+}
+
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }

@@ -161,8 +161,12 @@ fn any_step() -> impl Strategy<Value = StepState> {
 }
 
 fn any_progress() -> impl Strategy<Value = Progress> {
-    let waiting = (any_attempt(), any_number()).prop_map(|(attempt, due_at_us)| {
-        Progress::Waiting { attempt, due_at_us, cause: "any".to_owned() }
+    let waiting = (any_attempt(), any_number(), any_number());
+    let waiting = waiting.prop_map(|(attempt, from_us, due_at_us)| Progress::Waiting {
+        attempt,
+        from_us,
+        due_at_us,
+        cause: "any".to_owned(),
     });
     prop_oneof![
         2 => Just(Progress::NotStarted),

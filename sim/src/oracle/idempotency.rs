@@ -23,14 +23,16 @@ impl Oracle for Idempotency {
     }
 
     fn is_due(&self, case: &Case<'_>) -> bool {
-        case.places_orders()
+        case.starts_sagas()
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {
         let mut finding = Finding::default();
         let mut by_key: BTreeMap<(u32, &str), Vec<&Call>> = BTreeMap::new();
         for call in &case.evidence.calls {
-            if let (Asks::PlaceOrder, Some(key)) = (Asks::of(call), call.key.as_deref()) {
+            if let (Asks::PlaceOrder | Asks::StartSaga, Some(key)) =
+                (Asks::of(call), call.key.as_deref())
+            {
                 by_key.entry((call.customer, key)).or_default().push(call);
             }
         }

@@ -23,7 +23,7 @@ impl Oracle for Shards {
     }
 
     fn is_due(&self, case: &Case<'_>) -> bool {
-        case.places_orders()
+        case.starts_sagas()
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {
@@ -71,10 +71,16 @@ fn examine_owner(
     quiet_at_us: u64,
     finding: &mut Finding,
 ) {
-    let before = changes.iter().filter(|change| change.at_us <= quiet_at_us);
+    // From that moment on nodes are switched off, and take what others leave.
+    let before = changes.iter().filter(|change| change.at_us < quiet_at_us);
+    let newest = before.clone().filter(|change| change.taken).map(|change| change.epoch).max();
     let mut believes: BTreeMap<Machine, &ShardChange> = BTreeMap::new();
     for change in before {
-        believes.insert(change.node, change);
+        let believed = believes.entry(change.node).or_insert(change);
+        // News of an older epoch say nothing about a newer one.
+        if change.epoch >= believed.epoch {
+            *believed = change;
+        }
     }
     let awake = |change: &&&ShardChange| change.taken && !has_forgotten(case, change, quiet_at_us);
     let owners: Vec<_> = believes.values().filter(awake).map(|change| **change).collect();
@@ -85,8 +91,7 @@ fn examine_owner(
     if tells {
         finding.expect(owners.len() <= 1, "a shard has two owners when all is at rest", detail);
     }
-    let newest = changes.iter().filter(|change| change.taken).map(|change| change.epoch).max();
-    let owned = owners.iter().any(|owner| Some(owner.epoch) >= newest || owner.at_us > quiet_at_us);
+    let owned = owners.iter().any(|owner| Some(owner.epoch) >= newest);
     finding.expect(owned || owners.is_empty(), "a shard's owner has an old epoch", detail);
 }
 
@@ -94,7 +99,7 @@ fn examine_owner(
 /// says nothing.
 fn has_forgotten(case: &Case<'_>, change: &ShardChange, quiet_at_us: u64) -> bool {
     let of_node = |power: &&PowerChange| {
-        power.machine == change.node && (change.at_us..=quiet_at_us).contains(&power.at_us)
+        power.machine == change.node && (change.at_us..quiet_at_us).contains(&power.at_us)
     };
     let since: Vec<_> = case.evidence.power.iter().filter(of_node).collect();
     let ended = since.iter().any(|power| {
@@ -125,7 +130,8 @@ fn examine_takeovers(case: &Case<'_>, changes: &[&ShardChange], finding: &mut Fi
     }
 }
 
-/// When an owner first left its shard, failed or stood still, before another took it.
+/// When an owner first left its shard, was switched off, or began to stand still for longer than its lease
+/// (or until then), before another took it.
 fn gone_at(
     case: &Case<'_>,
     changes: &[&ShardChange],
@@ -135,9 +141,20 @@ fn gone_at(
     let then = |at_us: &u64| (owner.at_us + 1..until_us).contains(at_us);
     let left = changes.iter().filter(|it| it.node == owner.node && !it.taken);
     let left = left.map(|change| change.at_us).filter(then);
-    let failed = |it: &&PowerChange| it.machine == owner.node && it.what != Power::Resumed;
-    let failed = case.evidence.power.iter().filter(failed);
-    left.chain(failed.map(|power| power.at_us).filter(then)).min()
+    let power: Vec<_> =
+        case.evidence.power.iter().filter(|change| change.machine == owner.node).collect();
+    let lease_us = case.evidence.plan.knobs.lease_ms * 1_000;
+    let failed = power.iter().enumerate().filter(|(place, change)| match change.what {
+        Power::Crashed | Power::Booted => true,
+        // A short stop costs nobody the shard: who has it afterwards has it still.
+        Power::Paused => {
+            let ends_at_us = power.get(place + 1).map_or(until_us, |next| next.at_us);
+            ends_at_us >= until_us || ends_at_us - change.at_us >= lease_us
+        }
+        Power::Resumed => false,
+    });
+    let failed = failed.map(|(_, change)| change.at_us).filter(then);
+    left.chain(failed).min()
 }
 
 #[cfg(test)]

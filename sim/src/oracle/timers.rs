@@ -47,21 +47,19 @@ impl Oracle for Timers {
 }
 
 /// A saga that was aborted by its deadline was not aborted before it: the deciding node compares its own
-/// clock with the time in the log.
+/// clock with the time in the log. What was asked for in time is carried out later, with the same reason
+/// and perhaps by another clock: the first event of the two is the decision.
 fn examine_deadline(saga: &Saga<'_>, finding: &mut Finding) {
-    for entry in &saga.entries {
-        if !matches!(entry.event_type.as_str(), "SagaAborted" | "AbortRequested") {
-            continue;
-        }
-        let deadline = entry.payload.get("reason").and_then(|reason| reason.get("deadline"));
-        let Some(deadline) = deadline.filter(|deadline| number(deadline, "step").is_none()) else {
-            continue;
-        };
-        // What was asked for in time is carried out later, with the same reason.
+    let mut decisions = saga.entries.iter().filter(|entry| {
+        let decides = matches!(entry.event_type.as_str(), "SagaAborted" | "AbortRequested");
+        let reason = || entry.payload.get("reason")?.get("deadline");
+        decides && reason().is_some_and(|deadline| number(deadline, "step").is_none())
+    });
+    if let Some(entry) = decisions.next() {
         let at_us = number(&entry.payload, "atUs").unwrap_or(0);
         let due_us = saga.deadline_at_us.unwrap_or(u64::MAX);
         finding.expect(at_us >= due_us, "a deadline passed before its time", || {
-            format!("saga {} at {}: {deadline} at {at_us}, due {due_us}", saga.id, entry.position)
+            format!("saga {} at {}: decided at {at_us}, due {due_us}", saga.id, entry.position)
         });
     }
 }
@@ -106,6 +104,17 @@ mod tests {
         caught(&Timers, &history, "an attempt ended before it was due");
         let fault = Fault::ClockOffset { machine: Machine::Node2, offset_ms: -1 };
         history.evidence.plan.episodes.push(Episode { id: 1, at_ms: 0, for_ms: 9, fault });
+        clean(&Timers, &history);
+    }
+
+    #[test]
+    fn an_abort_that_was_asked_for_in_time_may_be_carried_out_by_a_clock_behind() {
+        let mut history = History::good();
+        let order = history.start_order(1, "key-9", "product-9");
+        let stream = format!("saga-{order}");
+        let why = |at_us: u64| json!({"reason": {"deadline": {"step": null}}, "atUs": at_us});
+        history.say(&stream, "AbortRequested", why(900_000_000));
+        history.say(&stream, "SagaAborted", why(899_999_999));
         clean(&Timers, &history);
     }
 

@@ -1,12 +1,18 @@
 //! Whether a healed world comes to rest: every saga at its end or parked with a reason, everything
-//! published, every view and every reader at the head of the log.
+//! published, every view and every reader at the head of the log, every shard with an owner.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sagaline::engine::Projection;
 use sagaline::projections;
 use sagaline_storage::views::ViewStore;
 use sagaline_storage::{Backend, EventStore, StorageError};
 
-use crate::services::SimBackend;
+use crate::evidence::{Power, PowerChange, ShardChange};
+use crate::machine::Machine;
+use crate::plan::Plan;
+use crate::services::{SimBackend, Witness};
 use crate::workload::subscribers::Subscribers;
 use crate::world::World;
 
@@ -25,17 +31,24 @@ const LIVE_SAGAS: &str = "saga-live";
 /// Looks until it is at rest.
 pub(super) struct Liveness<'a> {
     world: &'a World,
+    witness: &'a Witness,
+    plan: &'a Plan,
     ports: &'a SimBackend,
     subscribers: &'a Subscribers,
+    /// Of those who follow the log beside the reference application's own.
+    checkpoints: &'a [Arc<str>],
 }
 
 impl<'a> Liveness<'a> {
     pub(super) fn new(
         world: &'a World,
+        witness: &'a Witness,
+        plan: &'a Plan,
         ports: &'a SimBackend,
         subscribers: &'a Subscribers,
+        checkpoints: &'a [Arc<str>],
     ) -> Self {
-        Self { world, ports, subscribers }
+        Self { world, witness, plan, ports, subscribers, checkpoints }
     }
 
     /// Waits until nothing is left to do, or the bound has passed; then it says what.
@@ -67,7 +80,8 @@ impl<'a> Liveness<'a> {
             .map(|claim| format!("{} is neither at its end nor parked", claim.owner))
             .collect();
         let head = events.head().await?;
-        for name in subscriptions() {
+        let more = self.checkpoints.iter().map(ToString::to_string);
+        for name in subscriptions().into_iter().chain(more) {
             let at = views.checkpoint(&name).await?.unwrap_or_default();
             if at < head {
                 undone.push(format!("{name} is at {at} and the log at {head}"));
@@ -79,7 +93,45 @@ impl<'a> Liveness<'a> {
             }
             Some(_) | None => {}
         }
+        undone.extend(self.disowned());
         Ok(undone)
+    }
+
+    /// Shards that nobody works on, or of which more than one node believes that they are its own.
+    fn disowned(&self) -> impl Iterator<Item = String> {
+        let owners = self.owners();
+        (0..self.plan.knobs.shards).filter_map(move |shard| {
+            match owners.get(&shard).map_or(&[][..], Vec::as_slice) {
+                [_one] => None,
+                owners => Some(format!("shard {shard} has not one owner but {owners:?}")),
+            }
+        })
+    }
+
+    /// The nodes that believe to have each shard: who took it, did not leave it, and was not switched off.
+    fn owners(&self) -> BTreeMap<u32, Vec<Machine>> {
+        let mut newest: BTreeMap<(u32, Machine), ShardChange> = BTreeMap::new();
+        self.witness.look(|seen| {
+            for change in &seen.shards {
+                let known = newest.entry((change.shard, change.node)).or_insert(*change);
+                if change.epoch >= known.epoch {
+                    *known = *change;
+                }
+            }
+        });
+        let power = self.world.power_changes();
+        let failed = |owner: &ShardChange| {
+            let of_owner = |it: &&PowerChange| it.machine == owner.node && it.at_us >= owner.at_us;
+            power.iter().filter(of_owner).any(|it| it.what == Power::Crashed)
+        };
+        let is_there = |node: &Machine| !self.plan.left_broken.contains(node);
+        let mut owners: BTreeMap<u32, Vec<Machine>> = BTreeMap::new();
+        for ((shard, node), change) in newest {
+            if change.taken && is_there(&node) && !failed(&change) {
+                owners.entry(shard).or_default().push(node);
+            }
+        }
+        owners
     }
 }
 

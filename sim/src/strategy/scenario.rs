@@ -80,6 +80,7 @@ impl Plan {
             seed,
             scenario: scenario.name().to_owned(),
             knobs,
+            sagas: Vec::new(),
             chaos_ms: CHAOS_MS,
             left_broken: left_broken(seed, scenario),
             episodes: ground.into_episodes(),
@@ -90,7 +91,12 @@ impl Plan {
 
 /// What goes wrong.
 fn ground(seed: Seed, scenario: Scenario, knobs: &Knobs) -> Ground {
-    let mut ground = Ground::new(seed, knobs.clone(), CHAOS_MS);
+    ground_of(seed, scenario, knobs, CHAOS_MS)
+}
+
+/// What goes wrong in a chaos of this length.
+pub(crate) fn ground_of(seed: Seed, scenario: Scenario, knobs: &Knobs, chaos_ms: u64) -> Ground {
+    let mut ground = Ground::new(seed, knobs.clone(), chaos_ms);
     for strategy in scenario.strategies(seed) {
         strategy.draw(&mut ground);
     }
@@ -117,7 +123,7 @@ impl Knobs {
 
 /// In half of the seeds a machine stays out when the rest heals: a node, never more than one, since two
 /// nodes are the core that has to finish the work.
-fn left_broken(seed: Seed, scenario: Scenario) -> Vec<Machine> {
+pub(crate) fn left_broken(seed: Seed, scenario: Scenario) -> Vec<Machine> {
     let mut random = seed.stream("plan/left-broken");
     if scenario == Scenario::Quiet || random.percent(50) {
         return Vec::new();

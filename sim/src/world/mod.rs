@@ -9,6 +9,7 @@ pub mod clock;
 pub mod disk;
 pub mod entropy;
 pub mod episodes;
+mod lives;
 pub mod nemesis;
 pub mod network;
 mod panics;
@@ -34,6 +35,7 @@ pub use rocks::RocksDisk;
 pub use timeline::Timeline;
 
 use crate::bites::Bites;
+use crate::evidence::{Power as PowerWhat, PowerChange};
 use crate::fault::{CrashPoint, Fault, FaultKind};
 use crate::machine::Machine;
 use crate::seed::Seed;
@@ -66,8 +68,11 @@ struct Inner {
     /// The randomness of each machine's boot, and of which boot it is.
     entropy: Mutex<BTreeMap<Machine, (u32, MachineEntropy)>>,
     power: Power,
+    /// What happened to the power of each machine, in order.
+    power_changes: Mutex<Vec<PowerChange>>,
     /// Episodes of [`Fault::CrashAt`] whose place has been reached.
     sprung: Mutex<BTreeSet<u32>>,
+    lives: lives::Lives,
 }
 
 impl World {
@@ -87,7 +92,9 @@ impl World {
             rocks_disks: Machine::ALL.map(|m| (m, rocks::Disk::new(trouble(m)))).into(),
             entropy: Mutex::default(),
             power: Power::default(),
+            power_changes: Mutex::default(),
             sprung: Mutex::default(),
+            lives: lives::Lives::default(),
             timeline: timeline.clone(),
             episodes,
         };
@@ -166,6 +173,7 @@ impl World {
         if !self.inner.power.switch_off(machine) {
             return;
         }
+        self.note(machine, PowerWhat::Crashed);
         let mattered =
             if loses_unsynced { self.power_lost(machine) } else { self.processes_ended(machine) };
         if mattered > 0 {
@@ -183,6 +191,7 @@ impl World {
     /// Nothing runs on the machine from now on; its connections and its clock do.
     pub fn pause(&self, machine: Machine) {
         if self.inner.power.pause(machine) {
+            self.note(machine, PowerWhat::Paused);
             self.inner.clocks[&machine].pause();
         }
     }
@@ -190,7 +199,11 @@ impl World {
     /// What ran on the machine runs again.
     pub fn resume(&self, machine: Machine) {
         let awaited = self.network.is_awaited(machine);
-        if self.inner.power.resume(machine) && awaited {
+        if !self.inner.power.resume(machine) {
+            return;
+        }
+        self.note(machine, PowerWhat::Resumed);
+        if awaited {
             self.bites.bit(FaultKind::Pause);
         }
     }
@@ -228,6 +241,16 @@ impl World {
     /// again by itself.
     pub fn crashes(&self) -> Vec<String> {
         panics::so_far()
+    }
+
+    /// What happened to the machines' power so far, in order.
+    pub fn power_changes(&self) -> Vec<PowerChange> {
+        self.inner.power_changes.lock().clone()
+    }
+
+    fn note(&self, machine: Machine, what: PowerWhat) {
+        let change = PowerChange { at_us: self.now_us(), machine, what };
+        self.inner.power_changes.lock().push(change);
     }
 
     fn power(&self) -> &Power {

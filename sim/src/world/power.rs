@@ -12,6 +12,7 @@ use madsim::task::NodeId;
 use parking_lot::Mutex;
 
 use super::{World, panics};
+use crate::evidence::Power as What;
 use crate::machine::Machine;
 
 /// What a machine runs, from its boot to its end.
@@ -150,8 +151,10 @@ impl Power {
 async fn run(world: World, machine: Machine, boot: Boot) {
     if let Some(booting) = world.power().boot(machine) {
         if booting.after_panic {
+            world.note(machine, What::Crashed);
             world.processes_ended(machine);
         }
+        world.note(machine, What::Booted);
         boot(world).await;
     }
     pending::<()>().await;

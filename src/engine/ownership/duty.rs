@@ -49,7 +49,7 @@ async fn until<B: Backend>(
     owned: bool,
     stop: &mut watch::Receiver<bool>,
 ) -> bool {
-    let mut changes = core.ownership.changes();
+    let mut changes = core.ownership.watch();
     loop {
         if *stop.borrow() {
             return false;
@@ -60,7 +60,7 @@ async fn until<B: Backend>(
         tokio::select! {
             biased;
             changed = stop.changed() => if changed.is_err() { return false },
-            changed = changes.changed() => if changed.is_err() { return false },
+            is_there = changes.changed() => if !is_there { return false },
         }
     }
 }

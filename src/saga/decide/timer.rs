@@ -11,8 +11,10 @@ pub(super) fn fired(draft: &mut Draft<'_>, timer: Timer) {
     let Some(due_at_us) = resume::owed_timer(draft.definition, draft.state(), timer) else {
         return;
     };
-    // The clock was set back, or nodes disagree: the timer is spent, so it is set again.
-    if draft.now_us() < due_at_us {
+    let now_us = draft.now_us();
+    // The clock was set back, or nodes disagree: the timer is spent, so it is set again. When the clock
+    // stands before its beginning, the pause has been waited for by another measure.
+    if now_us < due_at_us && !resume::is_set_in_the_future(draft.state(), timer, now_us) {
         draft.again(Effect::SetTimer { timer, due_at_us });
         return;
     }

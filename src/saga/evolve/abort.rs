@@ -53,7 +53,8 @@ impl SagaState {
         let state = self.step_mut(step)?;
         state.compensation =
             Progress::Rejected { code: code.to_owned(), reason: reason.to_owned() };
-        state.action = Progress::Waiting { attempt, due_at_us: at_us, cause: cause.clone() };
+        let (from_us, due_at_us) = (at_us, at_us);
+        state.action = Progress::Waiting { attempt, from_us, due_at_us, cause: cause.clone() };
         state.last_error = Some(cause);
         self.unpark(step, StepDirection::Compensation);
         Ok(())

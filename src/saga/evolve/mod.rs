@@ -84,8 +84,8 @@ impl SagaState {
             E::StepRejected { step, code, reason, at_us } => {
                 self.step_rejected(*step, code, reason, *at_us)
             }
-            E::RetryScheduled { step, direction, attempt, due_at_us, cause, .. } => {
-                self.retry_scheduled(*step, *direction, *attempt, *due_at_us, cause)
+            E::RetryScheduled { step, direction, attempt, due_at_us, cause, at_us } => {
+                self.retry_scheduled(*step, *direction, *attempt, (*at_us, *due_at_us), cause)
             }
             E::AbortRequested { reason, .. } => self.abort_requested(reason),
             E::SagaAborted { reason, .. } => self.saga_aborted(reason),

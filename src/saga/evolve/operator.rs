@@ -60,7 +60,8 @@ impl SagaState {
         let waits = matches!(state.progress(direction), Progress::Waiting { .. });
         must(parked || waits, "the step neither waits nor is parked")?;
         let cause = state.last_error.clone().unwrap_or_default();
-        *state.progress_mut(direction) = Progress::Waiting { attempt, due_at_us: at_us, cause };
+        let (from_us, due_at_us) = (at_us, at_us);
+        *state.progress_mut(direction) = Progress::Waiting { attempt, from_us, due_at_us, cause };
         match direction {
             StepDirection::Action => {
                 state.action_forgiven = attempt - 1;

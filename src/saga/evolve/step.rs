@@ -59,16 +59,16 @@ impl SagaState {
         step: StepIndex,
         direction: StepDirection,
         attempt: u32,
-        due_at_us: u64,
+        (from_us, due_at_us): (u64, u64),
         cause: &str,
     ) -> Legal {
         must(self.direction_under_way(step) == Some(direction), "the step is not under way")?;
         must(!self.is_parked_at(step, direction), "the saga is parked at the step")?;
         self.next_attempt(step, direction, attempt)?;
         let state = self.step_mut(step)?;
-        let waiting = Progress::Waiting { attempt, due_at_us, cause: cause.to_owned() };
-        *state.progress_mut(direction) = waiting;
-        state.last_error = Some(cause.to_owned());
+        let cause = cause.to_owned();
+        state.last_error = Some(cause.clone());
+        *state.progress_mut(direction) = Progress::Waiting { attempt, from_us, due_at_us, cause };
         Ok(())
     }
 
