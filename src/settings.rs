@@ -138,6 +138,8 @@ settings! {
         breaker_open_for: Duration = BREAKER_OPEN_FOR["500ms"] duration(MILLISECOND, HOUR);
         /// Retries allowed per first attempt to a participant, on average.
         retry_budget: f64 = RETRY_BUDGET["0.2"] fraction();
+        /// Aggregates with at least so many events are loaded from a snapshot on.
+        snapshot_events: usize = SNAPSHOT_EVENTS["512"] whole(2, 10_000);
         /// Life of a shard's lease in a cluster: a dead node's sagas are taken over within twice this. Embedded: not used.
         lease_ttl: Duration = LEASE_TTL["10s"] duration(100 * MILLISECOND, HOUR);
     }

@@ -123,6 +123,7 @@ fn bad_values_are_refused_by_name_value_and_what_is_allowed() {
         ("PARTICIPANT_CALLS_MAX", &["0"]),
         ("BREAKER_OUTCOMES", &["0", "65"]),
         ("BREAKER_OPEN_FOR", &["0ms"]),
+        ("SNAPSHOT_EVENTS", &["1", "10001"]),
         ("RETRY_BUDGET", &["2"]),
         ("LEASE_TTL", &["99ms"]),
         ("STORE_CACHE", &["1023KiB", "lots"]),

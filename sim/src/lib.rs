@@ -33,6 +33,7 @@ pub mod oracle;
 
 pub mod verdict;
 
+pub mod canary;
 pub mod check;
 pub mod cli;
 pub mod repro;

@@ -143,6 +143,7 @@ fn settings(machine: Machine, knobs: &Knobs) -> Settings {
     settings.engine.participant_calls_max = knobs.participant_calls_max;
     settings.engine.breaker_outcomes = knobs.breaker_outcomes;
     settings.engine.breaker_open_for = Duration::from_millis(knobs.breaker_open_ms);
+    settings.engine.snapshot_events = knobs.snapshot_events;
     settings.orders.product_lock_window = Duration::from_millis(knobs.product_lock_ms);
     settings.orders.product_lock_scope = match knobs.lock_per_customer {
         true => ProductLockScope::Customer,

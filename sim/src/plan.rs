@@ -54,6 +54,14 @@ pub struct Knobs {
     pub breaker_open_ms: u64,
     /// Whether the product lock is for all customers or for each.
     pub lock_per_customer: bool,
+    /// From how many events on an aggregate is loaded from a snapshot.
+    #[serde(default = "snapshots_of_long_streams")]
+    pub snapshot_events: usize,
+}
+
+/// As in production: no stream of a run is so long.
+const fn snapshots_of_long_streams() -> usize {
+    512
 }
 
 /// One thing a client does, and when.

@@ -68,6 +68,9 @@ pub struct Repro {
     pub digest: String,
     /// What happens in it.
     pub plan: Plan,
+    /// The deliberate bug it ran with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<String>,
 }
 
 impl Repro {
@@ -101,6 +104,7 @@ mod tests {
             verdict: Verdict::Safety(signature),
             digest: "00".to_owned(),
             plan: Plan::draw(Seed(0x7f3a), Scenario::Standard),
+            canary: Some("ack-before-sync".to_owned()),
         }
     }
 

@@ -22,8 +22,12 @@ enum Atom {
 }
 
 /// A plan that fails in the same way and from which nothing can be left out alone.
+///
+/// Whole stretches of time go first: most failures need little of it, and a short run costs little.
 pub fn shrink(plan: &Plan, trial: &mut impl Trial) -> Plan {
-    let mut smallest = first_of(trial, plan, vec![without_end(plan), without_faults(plan)]);
+    let mut smallest = cut_while_failing(trial, plan, without_end);
+    smallest = cut_while_failing(trial, &smallest, without_beginning);
+    smallest = first_of(trial, &smallest, vec![without_faults(&smallest)]);
     loop {
         let before = size(&smallest);
         smallest = ddmin(&smallest, trial);
@@ -53,9 +57,41 @@ fn without_faults(plan: &Plan) -> Plan {
     Plan { episodes: Vec::new(), left_broken: Vec::new(), ..plan.clone() }
 }
 
-/// Half of the chaos.
-fn without_end(plan: &Plan) -> Plan {
-    cut_at(plan, plan.chaos_ms / 2)
+/// Takes the first cut after which it still fails, and cuts that again, until none does.
+fn cut_while_failing(
+    trial: &mut impl Trial,
+    plan: &Plan,
+    cuts: impl Fn(&Plan) -> Vec<Plan>,
+) -> Plan {
+    let mut smallest = plan.clone();
+    loop {
+        let before = size(&smallest);
+        let smaller = cuts(&smallest).into_iter().filter(|cut| size(cut) < before).collect();
+        smallest = first_of(trial, &smallest, smaller);
+        if size(&smallest) == before {
+            return smallest;
+        }
+    }
+}
+
+/// Less and less left out at the end: the shortest runs are tried first.
+fn without_end(plan: &Plan) -> Vec<Plan> {
+    SIXTEENTHS.map(|left| cut_at(plan, (plan.chaos_ms * left / 16).max(1))).to_vec()
+}
+
+/// Less and less left out at the beginning, by the time of what is there.
+fn without_beginning(plan: &Plan) -> Vec<Plan> {
+    SIXTEENTHS.map(|left| since(plan, plan.chaos_ms - plan.chaos_ms * left / 16)).to_vec()
+}
+
+/// How much of the time is left.
+const SIXTEENTHS: [u64; 5] = [1, 2, 4, 8, 12];
+
+fn since(plan: &Plan, from_ms: u64) -> Plan {
+    let mut late = plan.clone();
+    late.operations.retain(|planned| planned.at_ms >= from_ms);
+    late.episodes.retain(|episode| episode.at_ms + episode.for_ms > from_ms);
+    late
 }
 
 fn cut_at(plan: &Plan, chaos_ms: u64) -> Plan {

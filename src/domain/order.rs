@@ -20,6 +20,7 @@ use super::order_event::{OrderEvent, Placed};
 use super::order_locks::{LockPolicy, ProductLock};
 use super::order_status::OrderStatus;
 use super::{Aggregate, ClaimIntent};
+use crate::canary::planted;
 
 /// Why an order says no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -204,19 +205,23 @@ impl Order {
             kind: ProductLock::CLAIM_KIND.to_owned(),
             key: lock.as_str().to_owned(),
         };
-        key.into_iter().chain(placed.product_locks.iter().map(lock)).collect()
+        // The lock service was asked before.
+        let locks = if planted("lock-without-claim") { &[][..] } else { &placed.product_locks[..] };
+        key.into_iter().chain(locks.iter().map(lock)).collect()
     }
 
     /// What a pending order gives up at its end: the products, though not before their time; never the
     /// idempotency key, which goes on standing for this order.
     fn claims_given_up(&self) -> Vec<ClaimIntent> {
-        let Some(placed) = self.placed().filter(|_| self.status == OrderStatus::Pending) else {
+        let holds = self.status == OrderStatus::Pending || planted("claim-released-twice");
+        let Some(placed) = self.placed().filter(|_| holds && !planted("lock-without-claim")) else {
             return Vec::new();
         };
+        let at_once = planted("product-lock-released-at-once");
         let free = |lock: &ProductLock| ClaimIntent::ReleaseAt {
             kind: ProductLock::CLAIM_KIND.to_owned(),
             key: lock.as_str().to_owned(),
-            at_us: placed.locked_until_us,
+            at_us: if at_once { 0 } else { placed.locked_until_us },
         };
         placed.product_locks.iter().map(free).collect()
     }

@@ -6,6 +6,8 @@ use sagaline_storage::{
     AppendError, AppendRequest, Appended, Backend, Clock, ErrorKind, EventStore, StorageError,
 };
 
+use crate::canary::planted;
+
 use super::metrics::Metrics;
 
 const PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -30,6 +32,9 @@ pub(crate) async fn append_certainly<B: Backend>(
     request: AppendRequest,
 ) -> Result<Appended, Refused> {
     let mut pause = PAUSE_MIN;
+    if planted("harmless-appends-wait") {
+        backend.clock().sleep(PAUSE_MIN * 2).await;
+    }
     loop {
         let error = match backend.events().append(request.clone()).await {
             Ok(appended) => return Ok(appended),

@@ -170,16 +170,24 @@ impl<B: Backend> Core<B> {
 }
 
 /// A backend's streams and snapshots behind a pointer.
-pub(crate) struct StoreStreams<B>(pub(crate) B);
+pub(crate) struct StoreStreams<B> {
+    pub(crate) backend: B,
+    /// See [`EngineSettings`](super::settings::EngineSettings).
+    pub(crate) snapshot_events: usize,
+}
 
 impl<B: Backend> ReadStreams for StoreStreams<B> {
+    fn snapshot_events(&self) -> usize {
+        self.snapshot_events
+    }
+
     fn read<'a>(
         &'a self,
         stream: &'a StreamId,
         from: StreamVersion,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StorageError>> {
-        Box::pin(self.0.events().read_stream(stream, from, Direction::Forward, limit))
+        Box::pin(self.backend.events().read_stream(stream, from, Direction::Forward, limit))
     }
 
     fn snapshot<'a>(
@@ -187,7 +195,7 @@ impl<B: Backend> ReadStreams for StoreStreams<B> {
         view: &'a str,
         stream: &'a StreamId,
     ) -> BoxFuture<'a, Result<Option<Bytes>, StorageError>> {
-        Box::pin(self.0.views().get(view, stream.as_str().as_bytes()))
+        Box::pin(self.backend.views().get(view, stream.as_str().as_bytes()))
     }
 
     fn keep_snapshot<'a>(
@@ -200,7 +208,7 @@ impl<B: Backend> ReadStreams for StoreStreams<B> {
             let key = Bytes::copy_from_slice(stream.as_str().as_bytes());
             let put = ViewChange::Put { key, document: snapshot, secondary: Vec::new() };
             let batch = ViewBatch { changes: vec![(view.into(), put)], checkpoint: None };
-            if let Err(error) = self.0.views().commit(batch).await {
+            if let Err(error) = self.backend.views().commit(batch).await {
                 tracing::warn!(%stream, %error, "snapshot not kept");
             }
         })

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use sagaline_storage::{Backend, Clock, CorrelationId};
 use uuid::Uuid;
 
+use crate::canary::planted;
 use crate::saga::{Json, Outcome, Probe, Progress, SagaState, StepDirection, StepIndex, Stimulus};
 
 use super::call::{CallContext, RawCall};
@@ -56,7 +57,10 @@ impl<B: Backend> At<'_, B> {
         let context = CallContext {
             saga_id: self.id,
             saga_type: definition.name().clone(),
-            key: keys::call_key(self.id, &name, direction),
+            key: match planted("key-per-attempt") {
+                true => keys::call_key(self.id, &format!("{name}-{attempt}"), direction),
+                false => keys::call_key(self.id, &name, direction),
+            },
             step: name,
             direction,
             attempt,
@@ -111,7 +115,10 @@ pub(crate) async fn remote<B: Backend>(
     core.metrics.step_panics.add(u64::from(panicked));
     let stimulus = match outcome {
         Outcome::Unknown { cause, retry_after_ms } => {
-            leave.failed();
+            match planted("poison-blocks-the-shard") {
+                true => std::mem::forget(leave),
+                false => leave.failed(),
+            }
             core.metrics.calls_outcome_unknown.add(1);
             match direction {
                 StepDirection::Action => {

@@ -179,7 +179,10 @@ impl<B: Backend> NodeBuilder<B> {
         if self.settings.shards == 0 {
             return Err(NodeError::Setting("shards 0: wants at least 1".to_owned()));
         }
-        let streams = Arc::new(StoreStreams(self.backend.clone()));
+        let streams = Arc::new(StoreStreams {
+            backend: self.backend.clone(),
+            snapshot_events: self.settings.snapshot_events.clamp(2, 10_000),
+        });
         let participants = Participants::new(self.backend.clock().clone(), &self.settings);
         let core = Core {
             node_id,

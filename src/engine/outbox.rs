@@ -11,6 +11,8 @@ use sagaline_storage::{Backend, EventStore, Filter, RecordedEvent, StorageError}
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::canary::planted;
+
 use super::core::Core;
 use super::pages::Wanted;
 use super::subscription::{Changes, Progress, Subscription};
@@ -42,6 +44,9 @@ async fn publish<B: Backend>(core: &Core<B>, events: &Wanted) -> Result<Changes,
             Some((_, messages)) => messages.push(message(event)),
             None => by_category.push((category, vec![message(event)])),
         }
+    }
+    if planted("harmless-topics-in-another-order") {
+        by_category.reverse();
     }
     for (category, messages) in by_category {
         let count = messages.len() as u64;

@@ -10,6 +10,8 @@ use sagaline_storage::{
 };
 use tokio::sync::Semaphore;
 
+use crate::canary::planted;
+
 use super::append::append_certainly;
 use super::core::Core;
 use super::keys;
@@ -64,7 +66,17 @@ pub(crate) async fn take_shards<B: Backend>(
     if shards.is_empty() {
         return Ok(());
     }
-    let epochs = core.backend.events().raise_epochs(shards).await?;
+    let events = core.backend.events();
+    if planted("epoch-not-raised") {
+        for shard in shards {
+            let current = events.epoch(*shard).await?;
+            let epochs =
+                if current.0 > 0 { vec![current] } else { events.raise_epochs(&[*shard]).await? };
+            core.take(std::iter::once(*shard).zip(epochs));
+        }
+        return Ok(());
+    }
+    let epochs = events.raise_epochs(shards).await?;
     core.take(shards.iter().copied().zip(epochs));
     Ok(())
 }

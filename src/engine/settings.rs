@@ -21,6 +21,8 @@ pub struct EngineSettings {
     pub retry_budget_min_per_s: u32,
     /// How often a command is decided again after it lost a race.
     pub conflict_retries: u32,
+    /// An aggregate's stream of at least so many events is loaded from a snapshot on; 2 to 10,000.
+    pub snapshot_events: usize,
     /// Events a projection or the outbox takes at a time.
     pub subscription_batch: usize,
     /// How long the bus lets a silent node keep its shards. What a node believes to own is held against the
@@ -42,6 +44,7 @@ impl Default for EngineSettings {
             retry_budget_percent: 20,
             retry_budget_min_per_s: 10,
             conflict_retries: 8,
+            snapshot_events: 512,
             subscription_batch: 2_000,
             lease_ms: 10_000,
             drain_timeout_ms: 10_000,

@@ -6,6 +6,7 @@ use sagaline_storage::{
     StreamVersion, StreamWrite, Timestamp,
 };
 
+use crate::canary::planted;
 use crate::codec::{self, CodecError};
 use crate::domain::{Aggregate, ClaimIntent};
 
@@ -20,6 +21,9 @@ pub(crate) trait ReadStreams: Send + Sync {
         from: StreamVersion,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, sagaline_storage::StorageError>>;
+
+    /// A stream of so many events is folded from a snapshot on.
+    fn snapshot_events(&self) -> usize;
 
     /// The snapshot kept for a stream in a view.
     fn snapshot<'a>(
@@ -164,37 +168,35 @@ impl Stage {
     }
 }
 
-/// A stream longer than this behind its snapshot gets a new one.
-const SNAPSHOT_EVENTS: u64 = 100;
-const PAGE: usize = 512;
-
-/// The aggregate in `stream`: its snapshot, when there is one, and the events behind it.
+/// The aggregate in `stream`: its snapshot, when there is one, and the events behind it. A new snapshot is
+/// kept when these are a fifth of what makes one worth while.
 pub(crate) async fn load<A: Aggregate>(
     reader: &dyn ReadStreams,
     stream: &StreamId,
 ) -> Result<Loaded<A>, LoadError> {
-    let view = format!("snapshot/{}.v{}", A::CATEGORY, A::SNAPSHOT_VERSION);
-    let first = reader.read(stream, StreamVersion(1), PAGE).await?;
-    if first.len() < PAGE {
+    let view = format!("snapshot:{}.v{}", A::CATEGORY, A::SNAPSHOT_VERSION);
+    let page_events = reader.snapshot_events();
+    let first = reader.read(stream, StreamVersion(1), page_events).await?;
+    if first.len() < page_events {
         let start = Loaded { state: A::default(), version: StreamVersion::NONE };
         return fold(start, &first);
     }
     let kept = reader.snapshot(&view, stream).await?;
     let kept = kept.and_then(|bytes| serde_json::from_slice::<Snapshot<A>>(&bytes).ok());
+    let kept_at = kept.as_ref().map_or(0, |kept| kept.version);
     let mut loaded = match kept {
         Some(kept) => Loaded { state: kept.state, version: StreamVersion(kept.version) },
         None => fold(Loaded { state: A::default(), version: StreamVersion::NONE }, &first)?,
     };
-    let from = loaded.version.0;
     loop {
-        let page = reader.read(stream, StreamVersion(loaded.version.0 + 1), PAGE).await?;
-        let full = page.len() == PAGE;
+        let page = reader.read(stream, StreamVersion(loaded.version.0 + 1), page_events).await?;
+        let full = page.len() == page_events;
         loaded = fold(loaded, &page)?;
         if !full {
             break;
         }
     }
-    if loaded.version.0 - from > SNAPSHOT_EVENTS {
+    if loaded.version.0.saturating_sub(kept_at) > page_events as u64 / 5 {
         keep(reader, &view, stream, &loaded).await?;
     }
     Ok(loaded)
@@ -212,7 +214,8 @@ async fn keep<A: Aggregate>(
     stream: &StreamId,
     loaded: &Loaded<A>,
 ) -> Result<(), LoadError> {
-    let snapshot = Snapshot { version: loaded.version.0, state: loaded.state.clone() };
+    let version = loaded.version.0 + u64::from(planted("snapshot-off-by-one"));
+    let snapshot = Snapshot { version, state: loaded.state.clone() };
     let bytes = serde_json::to_vec(&snapshot).map_err(|error| CodecError {
         event_type: A::CATEGORY.to_owned(),
         problem: format!("its state cannot be written: {error}"),

@@ -9,6 +9,7 @@ use sagaline_storage::{Backend, Clock, Epoch, ErrorKind, StreamVersion};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use crate::canary::planted;
 use crate::saga::pending_effects;
 
 use super::actor;
@@ -87,7 +88,9 @@ pub(super) async fn load<B: Backend>(
     loop {
         match run::load(core, id).await {
             Err(RunError::Storage(error))
-                if error.kind == ErrorKind::Unavailable && !mailbox.is_closed() =>
+                if error.kind == ErrorKind::Unavailable
+                    && !mailbox.is_closed()
+                    && !planted("recovery-forgets") =>
             {
                 tracing::warn!(saga_id = %id, %error, "saga not loaded, again");
                 let error = RequestError::Unavailable(error.to_string());

@@ -11,6 +11,7 @@ use sagaline_storage::{
 };
 use uuid::Uuid;
 
+use crate::canary::planted;
 use crate::codec;
 use crate::saga::{
     Decision, Effect, Input, Outcome, Refusal, SagaEvent, SagaState, Stimulus, decide_and_fold,
@@ -228,7 +229,7 @@ impl<'a, B: Backend> Turn<'a, B> {
             Membership::Live => keys::live_claim(shard, self.id),
             Membership::Parked => keys::parked_claim(shard, self.id),
         };
-        if let Some(membership) = before {
+        if let Some(membership) = before.filter(|_| !planted("claim-not-released")) {
             self.claims
                 .push(ClaimChange::Release { claim: claim(membership), owner: owner.clone() });
         }
@@ -251,8 +252,11 @@ impl<'a, B: Backend> Turn<'a, B> {
             events.push(event);
         }
         let first = events.first().map(|event| event.id);
-        let expected =
-            self.base.map_or(ExpectedVersion::NoStream, |run| ExpectedVersion::Exact(run.version));
+        let expected = match self.base {
+            None => ExpectedVersion::NoStream,
+            Some(_) if planted("saga-written-at-any-version") => ExpectedVersion::StreamExists,
+            Some(run) => ExpectedVersion::Exact(run.version),
+        };
         let stream = self.stream.clone();
         let mut writes = vec![StreamWrite { stream, expected, events }];
         let (staged, claims) = std::mem::take(&mut self.stage).into_writes(|event| NewEvent {

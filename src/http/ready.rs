@@ -98,6 +98,7 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
         breaker_open_ms: millis(engine.breaker_open_for),
         retry_budget_percent: (engine.retry_budget * 100.0).round() as u32,
         lease_ms: millis(engine.lease_ttl),
+        snapshot_events: engine.snapshot_events,
         // The other half of the time is the connections'.
         drain_timeout_ms: millis(settings.node.drain_timeout / 2),
         ..EngineSettings::default()

@@ -10,4 +10,5 @@ mod nodes;
 mod ownership;
 mod recovery;
 mod sagas;
+mod snapshots;
 mod trip;

@@ -33,13 +33,14 @@ pub(super) struct Child {
     trace: Option<PathBuf>,
     folder: Option<PathBuf>,
     environment: Vec<(String, String)>,
+    canary: Option<String>,
 }
 
 impl Child {
     /// A child that runs this.
     pub(super) fn new(what: What) -> Self {
         let environment = Vec::new();
-        Self { what, evidence: None, trace: None, folder: None, environment }
+        Self { what, evidence: None, trace: None, folder: None, environment, canary: None }
     }
 
     /// Leaves everything that was seen in a file.
@@ -57,6 +58,11 @@ impl Child {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment = environment.iter().map(owned).collect();
         Self { folder: Some(folder.to_owned()), environment, ..self }
+    }
+
+    /// Runs with a deliberate bug.
+    pub(super) fn planted(self, canary: Option<&str>) -> Self {
+        Self { canary: canary.map(str::to_owned), ..self }
     }
 
     fn plan(&self) -> Plan {
@@ -84,6 +90,9 @@ impl Child {
                 command.arg(flag).arg(file);
             });
         }
+        self.canary.as_ref().inspect(|name| {
+            command.args(["--canary", name]);
+        });
         self.folder.as_ref().inspect(|folder| {
             command.current_dir(folder);
         });

@@ -3,6 +3,7 @@
 
 mod batch;
 mod bench;
+mod canary;
 pub(crate) mod child;
 mod corpus;
 mod cover;
@@ -50,6 +51,9 @@ enum Command {
     Det(SwarmArgs),
     /// One HTML file in which a run can be looked at.
     View(ViewArgs),
+    /// Deliberate bugs, each of which must be found by its own oracle and soon: the proof that the
+    /// simulation sees anything at all.
+    Canary(CanaryArgs),
     /// Plans that once failed, or must: each with the verdict it has to have.
     Corpus(CorpusArgs),
     /// Which faults, operations and oracles a batch of seeds reaches.
@@ -81,6 +85,9 @@ struct RunArgs {
     /// Prints the report as one line of JSON.
     #[arg(long)]
     json: bool,
+    /// Plants a deliberate bug: see `canary --list`.
+    #[arg(long)]
+    canary: Option<String>,
     /// Prints the plan and runs nothing.
     #[arg(long)]
     show_plan: bool,
@@ -145,6 +152,33 @@ struct ViewArgs {
 }
 
 #[derive(Args)]
+struct CanaryArgs {
+    /// Their names; none: all of them.
+    names: Vec<String>,
+    /// Says which there are, and runs nothing.
+    #[arg(long)]
+    list: bool,
+    /// The first seed, decimal.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// At most so many seeds, instead of each one's own budget.
+    #[arg(long)]
+    budget: Option<u64>,
+    /// Begins each at a seed that is known to show it, and leaves the harmless ones at a few seeds.
+    #[arg(long)]
+    quick: bool,
+    /// Makes each failing plan as small as it gets.
+    #[arg(long)]
+    shrink: bool,
+    /// Processes at once; none: one for each core.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Where repro files go.
+    #[arg(long, default_value = "out")]
+    out: PathBuf,
+}
+
+#[derive(Args)]
 struct CorpusArgs {
     /// The folder.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus"))]
@@ -163,6 +197,7 @@ pub fn main() -> ExitCode {
         Command::Shrink(args) => shrink::run(&args),
         Command::Det(args) => det::run(&args),
         Command::View(args) => view::run(&args),
+        Command::Canary(args) => canary::run(&args),
         Command::Corpus(args) => corpus::run(&args),
         Command::Cover(args) => cover::run(&args),
         Command::Bench(args) => bench::run(&args),

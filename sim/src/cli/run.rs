@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 
+use crate::canary;
 use crate::evidence::Evidence;
 use crate::plan::Plan;
 use crate::repro::Build;
@@ -17,14 +18,14 @@ use crate::trace;
 use super::{Done, RunArgs, repro, tables};
 
 pub(super) fn run(args: &RunArgs) -> Done {
-    let plan = plan_of(args)?;
+    let Planned { plan, canary } = plan_of(args)?;
     if args.show_plan {
         println!("{}", serde_json::to_string_pretty(&plan).map_err(|error| error.to_string())?);
         return Ok(ExitCode::SUCCESS);
     }
-    let again = again(args);
+    let again = again(args, canary.as_deref());
     eprintln!("{again}");
-    let Some(evidence) = in_world(&plan)? else {
+    let Some(evidence) = in_world(&plan, canary.as_deref())? else {
         eprintln!("{again}");
         let report = Report::of_harness(&plan, "the harness panicked");
         print(&report, args.json)?;
@@ -39,53 +40,68 @@ pub(super) fn run(args: &RunArgs) -> Done {
     Ok(ExitCode::from(report.verdict.exit_code()))
 }
 
+/// A plan, and the deliberate bug it is to be run with.
+#[derive(Deserialize)]
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    #[serde(default)]
+    canary: Option<String>,
+}
+
 /// Any file that has a plan in it.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Planned {
-    Within { plan: Plan },
+enum Content {
+    Within(Planned),
     Bare(Plan),
 }
 
-/// The plan of a plan file, a repro file or a corpus file.
-pub(super) fn plan_in(file: &Path) -> Result<Plan, String> {
+/// What is in a plan file, a repro file or a corpus file.
+pub(super) fn plan_in(file: &Path) -> Result<Planned, String> {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let planned: Planned = serde_json::from_str(&text)
+    let content: Content = serde_json::from_str(&text)
         .map_err(|error| format!("{}: no plan in it: {error}", file.display()))?;
-    Ok(match planned {
-        Planned::Within { plan } | Planned::Bare(plan) => plan,
+    Ok(match content {
+        Content::Within(planned) => planned,
+        Content::Bare(plan) => Planned { plan, canary: None },
     })
 }
 
-fn plan_of(args: &RunArgs) -> Result<Plan, String> {
-    let mut plan = match &args.plan {
+fn plan_of(args: &RunArgs) -> Result<Planned, String> {
+    let Planned { mut plan, canary } = match &args.plan {
         Some(file) => plan_in(file)?,
-        None => Plan::draw(args.seed, args.scenario),
+        None => Planned { plan: Plan::draw(args.seed, args.scenario), canary: None },
     };
+    let canary = args.canary.clone().or(canary);
+    canary.as_deref().map_or(Ok(()), |name| canary::named(name).map(drop))?;
     if let Some(until) = args.until.filter(|until| *until < plan.chaos_ms) {
         plan.chaos_ms = until;
         plan.operations.retain(|planned| planned.at_ms < until);
     }
-    Ok(plan)
+    Ok(Planned { plan, canary })
 }
 
 /// The line that runs it again.
-fn again(args: &RunArgs) -> String {
+fn again(args: &RunArgs, canary: Option<&str>) -> String {
     let what = match &args.plan {
         Some(file) => format!("--plan {}", file.display()),
         None => format!("--seed {} --scenario {}", args.seed, args.scenario),
     };
     let until = args.until.map_or_else(String::new, |until| format!(" --until {until}"));
-    format!("REPRO: cargo sim run {what}{until}   ({})", Build::of_this(repro::commit()))
+    let canary = canary.map_or_else(String::new, |name| format!(" --canary {name}"));
+    format!("REPRO: cargo sim run {what}{until}{canary}   ({})", Build::of_this(repro::commit()))
 }
 
 #[cfg(madsim)]
-fn in_world(plan: &Plan) -> Result<Option<Evidence>, String> {
+fn in_world(plan: &Plan, canary: Option<&str>) -> Result<Option<Evidence>, String> {
+    if let Some(name) = canary.filter(|name| !sagaline_storage::canary::plant(name)) {
+        return Err(format!("{name} cannot be planted any more"));
+    }
     Ok(crate::run::run(plan))
 }
 
 #[cfg(not(madsim))]
-fn in_world(_: &Plan) -> Result<Option<Evidence>, String> {
+fn in_world(_: &Plan, _: Option<&str>) -> Result<Option<Evidence>, String> {
     Err("this program was built without the simulated world: use `cargo sim`".to_owned())
 }
 

@@ -1,6 +1,6 @@
 //! `shrink`: the smallest plan that fails as the file's does.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::plan::Plan;
@@ -16,50 +16,51 @@ use super::{Done, ShrinkArgs, repro};
 pub(super) fn run(args: &ShrinkArgs) -> Done {
     let found = Repro::read(&args.file)?;
     repro::check(&found, true)?;
-    let signature = found.verdict.signature().cloned();
-    let signature = signature.ok_or("the file's run did not fail: there is nothing to shrink")?;
     let to = args.to.clone().unwrap_or_else(|| args.file.with_extension("min.json"));
-    let mut trial = Trials {
-        signature,
-        folder: std::env::temp_dir().join(format!("sagaline-shrink-{}", std::process::id())),
-        jobs: pool::jobs(args.jobs),
-        tried: 0,
-        last: None,
-        broken: None,
-    };
-    std::fs::create_dir_all(&trial.folder).map_err(|error| error.to_string())?;
-    let small = shrink(&found.plan, &mut trial);
-    let cleaned = std::fs::remove_dir_all(&trial.folder);
-    cleaned.map_err(|error| format!("{}: {error}", trial.folder.display()))?;
-    trial.broken.map_or(Ok(()), Err)?;
-    let report = trial.last.ok_or("the file's run does not fail here in that way")?;
-    write(&to, &small, &report)?;
+    let (small, tried) = smallest(&found, pool::jobs(args.jobs))?;
+    small.write(&to).map_err(|error| format!("{}: {error}", to.display()))?;
     println!(
-        "{} faults and {} operations (of {} and {}) after {} trials: {}",
-        small.episodes.len(),
-        small.operations.len(),
+        "{} faults and {} operations (of {} and {}) after {tried} trials: {}",
+        small.plan.episodes.len(),
+        small.plan.operations.len(),
         found.plan.episodes.len(),
         found.plan.operations.len(),
-        trial.tried,
         to.display()
     );
     println!("REPRO: cargo sim repro {}", to.display());
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(to: &Path, plan: &Plan, report: &Report) -> Result<(), String> {
-    let repro = Repro {
-        build: Build::of_this(repro::commit()),
-        verdict: report.verdict.clone(),
-        digest: report.digest.clone(),
-        plan: plan.clone(),
+/// The smallest that fails as `found` does, and after how many trials.
+pub(super) fn smallest(found: &Repro, jobs: usize) -> Result<(Repro, u64), String> {
+    let signature = found.verdict.signature().cloned();
+    let signature = signature.ok_or("the file's run did not fail: there is nothing to shrink")?;
+    let name = found.canary.as_deref().unwrap_or("product");
+    let name = format!("sagaline-shrink-{}-{name}", std::process::id());
+    let mut trial = Trials {
+        signature,
+        canary: found.canary.clone(),
+        folder: std::env::temp_dir().join(name),
+        jobs,
+        tried: 0,
+        last: None,
+        broken: None,
     };
-    repro.write(to).map_err(|error| format!("{}: {error}", to.display()))
+    std::fs::create_dir_all(&trial.folder).map_err(|error| error.to_string())?;
+    let plan = shrink(&found.plan, &mut trial);
+    let cleaned = std::fs::remove_dir_all(&trial.folder);
+    cleaned.map_err(|error| format!("{}: {error}", trial.folder.display()))?;
+    trial.broken.map_or(Ok(()), Err)?;
+    let report = trial.last.ok_or("the file's run does not fail here in that way")?;
+    let build = Build::of_this(repro::commit());
+    let Report { verdict, digest, .. } = report;
+    Ok((Repro { build, verdict, digest, plan, canary: found.canary.clone() }, trial.tried))
 }
 
 /// Candidates in processes of their own.
 struct Trials {
     signature: Signature,
+    canary: Option<String>,
     folder: PathBuf,
     jobs: usize,
     tried: u64,
@@ -73,7 +74,8 @@ impl Trials {
         let file = self.folder.join(format!("{index}.json"));
         let text = serde_json::to_string(plan).map_err(|error| error.to_string())?;
         std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
-        Child::new(What::Plan(file, Box::new(plan.clone()))).run()
+        let child = Child::new(What::Plan(file, Box::new(plan.clone())));
+        child.planted(self.canary.as_deref()).run()
     }
 }
 

@@ -56,6 +56,7 @@ fn file(args: &SwarmArgs, report: &Report) -> Result<(), String> {
         verdict: report.verdict.clone(),
         digest: report.digest.clone(),
         plan: Plan::draw(report.seed, args.scenario),
+        canary: None,
     };
     let file = file_of(args, report.seed);
     repro.write(&file).map_err(|error| format!("{}: {error}", file.display()))

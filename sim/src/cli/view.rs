@@ -11,7 +11,7 @@ use super::{Done, ViewArgs, run};
 
 pub(super) fn run(args: &ViewArgs) -> Done {
     let what = match &args.file {
-        Some(file) => What::Plan(file.clone(), Box::new(run::plan_in(file)?)),
+        Some(file) => What::Plan(file.clone(), Box::new(run::plan_in(file)?.plan)),
         None => What::Drawn(args.seed, args.scenario),
     };
     let at = |error: std::io::Error| format!("{}: {error}", args.to.display());

@@ -44,7 +44,9 @@ fn examine_changes(case: &Case<'_>, finding: &mut Finding) {
         .collect();
     made.sort_by_key(|(position, is_empty, sent_at_us, _)| (*position, *is_empty, *sent_at_us));
     let mut holders: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    let mut own: BTreeSet<&Claim> = BTreeSet::new();
     for (position, .., append) in made {
+        examine_given_up(append, position, &mut own, finding);
         for (kind, key, owner) in counted(append.releases) {
             finding.look();
             if holders.remove(&(kind.as_str(), key.as_str())) != Some(owner) {
@@ -62,6 +64,25 @@ fn examine_changes(case: &Case<'_>, finding: &mut Finding) {
             }
         }
     }
+}
+
+/// A stream gives up what it took, once, also what it gives up to a later time. `own`: what streams have
+/// taken and not given up.
+fn examine_given_up<'a>(
+    append: &Append<'a>,
+    position: u64,
+    own: &mut BTreeSet<&'a Claim>,
+    finding: &mut Finding,
+) {
+    for claim in append.releases {
+        finding.look();
+        if !own.remove(claim) {
+            let (kind, key, owner) = claim;
+            let detail = format!("{kind} {key} by {owner} at {position}");
+            finding.break_promise("a claim was given up that was not taken", detail);
+        }
+    }
+    own.extend(append.takes);
 }
 
 /// A product is given up to a later time, which the append does not say: who has it when is
@@ -176,7 +197,18 @@ mod tests {
         history.append_claiming("list-2", vec![claim("list-2")], vec![]);
         clean(&Claims, &history);
         history.append_claiming("list-1", vec![], vec![claim("list-1")]);
-        caught(&Claims, &history, "a claim was released by a stream that did not hold it");
+        caught(&Claims, &history, "a claim was given up that was not taken");
+    }
+
+    #[test]
+    fn a_product_that_is_given_up_twice_is_caught() {
+        let mut history = History::empty();
+        let claim = || vec![("product".to_owned(), "12".to_owned(), "order-1".to_owned())];
+        history.append_claiming("order-1", claim(), vec![]);
+        history.append_claiming("order-1", vec![], claim());
+        clean(&Claims, &history);
+        history.append_claiming("order-1", vec![], claim());
+        caught(&Claims, &history, "a claim was given up that was not taken");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::fault::Fault;
 use crate::machine::Machine;
 
 use super::case::Case;
+use super::naive::json::number;
 use super::naive::saga::Saga;
 use super::naive::steps::{self, ATTEMPTS, Key};
 use super::{Finding, Oracle};
@@ -22,6 +23,11 @@ use super::{Finding, Oracle};
 const BURST: u64 = 100;
 const PER_SECOND: u64 = 10;
 const PERCENT_OF_FIRSTS: u64 = 20;
+
+/// So many pauses, drawn evenly, are on average half as long as they can be; that they come below this share
+/// of it happens in one of ten million runs.
+const PAUSES_MIN: f64 = 40.0;
+const PAUSES_SHARE_MIN: f64 = 0.25;
 
 /// See the module.
 #[derive(Debug)]
@@ -53,6 +59,7 @@ impl Oracle for Retries {
             examine_budget(case, *node, calls, &mut finding);
         }
         examine_attempts(case, &mut finding);
+        examine_pauses(case, &mut finding);
         examine_epochs(case, &mut finding);
         finding
     }
@@ -80,7 +87,12 @@ fn examine_key(case: &Case<'_>, key: &str, calls: &[&BankEntry], finding: &mut F
     };
     let Some(saga) = case.sagas.get(parsed.saga) else { return };
     let names = steps::of(saga.saga_type).unwrap_or(&[]);
-    let Some(place) = names.iter().position(|name| *name == parsed.step) else { return };
+    let Some(place) = names.iter().position(|name| *name == parsed.step) else {
+        if !names.is_empty() {
+            finding.break_promise("a key of a step that its saga does not have", key);
+        }
+        return;
+    };
     let Some(step) = saga.steps.get(place) else { return };
     let announced = step.attempt[usize::from(parsed.undoes)] + looks(saga);
     let mut by_epoch: BTreeMap<u64, u64> = BTreeMap::new();
@@ -133,6 +145,33 @@ fn allowed(case: &Case<'_>, saga: &Saga<'_>) -> Option<Vec<[u64; 2]>> {
     let shape = shapes.find(|shape| shape.name == saga.saga_type)?;
     let allowed = shape.steps.iter().map(|step| [step.attempts.into(), step.undo_attempts.into()]);
     Some(allowed.collect())
+}
+
+/// Pauses before repetitions grow as the policy says. Each is drawn between nothing and its longest, so
+/// they are judged together, and only where there are so many that chance cannot make them short.
+fn examine_pauses(case: &Case<'_>, finding: &mut Finding) {
+    let (mut paused, mut longest, mut squares) = (0.0, 0.0, 0.0);
+    // What a person retries begins with short pauses again; of other people's sagas the pauses are not known.
+    let alone = |saga: &&Saga<'_>| {
+        steps::of(saga.saga_type).is_some()
+            && saga.entries.iter().all(|entry| entry.payload.get("actor").is_none())
+    };
+    for saga in case.sagas.values().filter(alone) {
+        for entry in saga.entries.iter().filter(|entry| entry.event_type == "RetryScheduled") {
+            let of = |name| number(&entry.payload, name).unwrap_or(0);
+            let ceiling = steps::longest_pause_us(of("attempt")) as f64;
+            finding.look();
+            paused += of("dueAtUs").saturating_sub(of("atUs")) as f64;
+            longest += ceiling;
+            squares += ceiling * ceiling;
+        }
+    }
+    // As many as would tell as much if all were of one length.
+    let equal = if squares > 0.0 { longest * longest / squares } else { 0.0 };
+    let is_short = equal >= PAUSES_MIN && paused < longest * PAUSES_SHARE_MIN;
+    finding.expect(!is_short, "repetitions without the policy's pauses", || {
+        format!("{:.0} s in all, at the longest {:.0} s", paused / 1e6, longest / 1e6)
+    });
 }
 
 /// The repetitions of a node against what its budget can have given it.
@@ -282,6 +321,36 @@ mod tests {
             history.say(&format!("saga-{order}"), "RetryScheduled", retry);
         }
         caught(&Retries, &history, "more attempts than the policy allows");
+    }
+
+    #[test]
+    fn a_key_with_the_attempt_in_the_step_is_caught() {
+        let mut history = History::good();
+        let order = history.orders[0].clone();
+        let key = format!("{order}/capture_payment-2/action");
+        history.bank(&order, "capture", &key, 500, BankEffect::Refused);
+        caught(&Retries, &history, "a key of a step that its saga does not have");
+    }
+
+    fn paused(percent: u64) -> History {
+        let mut history = History::good();
+        for customer in 1..=5 {
+            let name = format!("{customer}-9");
+            let order = history.start_order(customer, &name, &name);
+            for attempt in 2..=24 {
+                let pause_us = steps::longest_pause_us(attempt) * percent / 100;
+                let retry = serde_json::json!({"step": 1, "direction": "action",
+                    "attempt": attempt, "dueAtUs": 5 + pause_us, "cause": "lost", "atUs": 5});
+                history.say(&format!("saga-{order}"), "RetryScheduled", retry);
+            }
+        }
+        history
+    }
+
+    #[test]
+    fn pauses_that_do_not_grow_are_caught() {
+        clean(&Retries, &paused(45));
+        caught(&Retries, &paused(0), "repetitions without the policy's pauses");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! When the world has come to rest, every saga has ended or waits for a person with a reason (I6).
 
+use crate::evidence::LogEntry;
 use crate::machine::Machine;
 
 use super::case::Case;
+use super::naive::saga::Saga;
 use super::{Finding, Kind, Oracle};
 
 /// See the module.
@@ -24,6 +26,11 @@ impl Oracle for SagaEnds {
 
     fn examine(&self, case: &Case<'_>) -> Finding {
         let mut finding = Finding::default();
+        for saga in case.sagas.values() {
+            finding.expect(!is_poisoned(saga), "a saga contradicts itself", || {
+                format!("saga {}", saga.id)
+            });
+        }
         for saga in case.sagas.values().filter(|_| must_end(case)) {
             finding.expect(
                 saga.is_at_rest(),
@@ -39,6 +46,15 @@ impl Oracle for SagaEnds {
         }
         finding
     }
+}
+
+/// Whether it was parked because its log, or what was decided on it, cannot be: nothing in a run damages a
+/// log, so that is nobody's fault but the product's.
+fn is_poisoned(saga: &Saga<'_>) -> bool {
+    let poisoned = |entry: &&LogEntry| {
+        entry.payload.get("reason").is_some_and(|reason| reason.get("poisoned").is_some())
+    };
+    saga.entries.iter().any(poisoned)
 }
 
 /// A saga whose participant never comes back may try for as long as its policy says, and without the bus
@@ -64,6 +80,16 @@ mod tests {
             "reason": {"attemptsUsedUp": {"attempts": 24, "cause": "lost"}}});
         history.say(&format!("saga-{order}"), "SagaParked", parked);
         clean(&SagaEnds, &history);
+    }
+
+    #[test]
+    fn a_saga_that_contradicts_itself_is_caught() {
+        let mut history = History::good();
+        let order = history.start_order(1, "key-9", "product-9");
+        let parked = json!({"step": null, "direction": "action", "atUs": 10,
+            "reason": {"poisoned": {"cause": "it cannot be appended"}}});
+        history.say(&format!("saga-{order}"), "SagaParked", parked);
+        caught(&SagaEnds, &history, "a saga contradicts itself");
     }
 
     #[test]

@@ -117,6 +117,7 @@ impl Knobs {
             breaker_outcomes: small(one_of(&[5, 10, 32])),
             breaker_open_ms: one_of(&[200, 500, 2_000]),
             lock_per_customer: one_of(&[0, 0, 1]) == 1,
+            snapshot_events: usize::try_from(one_of(&[2, 512, 512])).unwrap_or(512),
         }
     }
 }

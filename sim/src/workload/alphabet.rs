@@ -12,6 +12,8 @@ pub const CUSTOMERS: u32 = 12;
 pub const HOT_PRODUCTS: u32 = 5;
 /// Lists that the clients keep at the store.
 pub const LISTS: u32 = 6;
+/// How soon after its order a cancel can come.
+const CHASE_MS: u64 = 12;
 /// The token that stands for a payment outside, which a merchant confirms.
 pub const EXTERNAL: &str = "external";
 
@@ -77,7 +79,10 @@ pub fn operations(seed: Seed, chaos_ms: u64, count: u32, crowds: &[Crowd]) -> Ve
     let mut moments: Vec<_> = (0..count).map(|_| moment(&mut random, chaos_ms, crowds)).collect();
     moments.sort_unstable();
     let mut drawing = Drawing::new(seed, random);
-    (1..).zip(moments).map(|(id, at_ms)| drawing.planned(id, at_ms)).collect()
+    let planned = (1..).zip(moments).map(|(id, at_ms)| drawing.planned(id, at_ms));
+    let mut planned: Vec<_> = planned.collect();
+    planned.sort_by_key(|planned| planned.at_ms);
+    planned
 }
 
 /// Any time of the chaos; half of all operations crowd when there is a crowd.
@@ -92,12 +97,14 @@ fn moment(random: &mut Random, chaos_ms: u64, crowds: &[Crowd]) -> u64 {
 #[derive(Debug, Clone)]
 struct Placed {
     id: u32,
+    at_ms: u64,
     customer: u32,
     external: bool,
     operation: Operation,
 }
 
 struct Drawing {
+    seed: Seed,
     random: Random,
     kinds: Vec<(Kind, u64)>,
     tokens: Vec<(&'static str, u64)>,
@@ -119,6 +126,7 @@ impl Drawing {
             (shape, weighed(format!("shape/{shape:?}"), usual, shape == OrderShape::Plain))
         };
         Self {
+            seed,
             random,
             kinds: KINDS.map(kind).to_vec(),
             tokens: TOKENS.map(token).to_vec(),
@@ -140,7 +148,7 @@ impl Drawing {
         let operation = self.operation(kind, id, about.as_ref());
         if let (Kind::Place, Operation::PlaceOrder { token, .. }) = (kind, &operation) {
             let external = token == EXTERNAL;
-            let placed = Placed { id, customer, external, operation: operation.clone() };
+            let placed = Placed { id, at_ms, customer, external, operation: operation.clone() };
             self.placed.push(placed);
         }
         let to = if self.random.percent(70) {
@@ -150,7 +158,18 @@ impl Drawing {
         };
         let impatient = self.random.percent(15);
         let gives_up_after_ms = impatient.then(|| self.random.heavy_tailed(400).max(20));
+        let at_ms = match (kind, &about) {
+            (Kind::Cancel, Some(placed)) => self.chase(id, placed).unwrap_or(at_ms),
+            _ => at_ms,
+        };
         Planned { id, at_ms, customer, to, gives_up_after_ms, operation }
+    }
+
+    /// Half of the cancels come as soon as there is something to cancel, while its money moves: an order
+    /// takes some milliseconds. Drawn apart, so that nothing else depends on it.
+    fn chase(&self, id: u32, placed: &Placed) -> Option<u64> {
+        let mut random = self.seed.stream(&format!("plan/chase/{id}"));
+        random.percent(50).then(|| placed.at_ms + random.between(2, CHASE_MS))
     }
 
     /// The order an operation is about: one of the last, so that it is still alive.

@@ -255,6 +255,7 @@ fn plan() -> Plan {
         breaker_outcomes: 10,
         breaker_open_ms: 500,
         lock_per_customer: false,
+        snapshot_events: 512,
     };
     Plan {
         seed: Seed(1),

@@ -175,6 +175,7 @@ fn knobs() -> Knobs {
         breaker_outcomes: 10,
         breaker_open_ms: 500,
         lock_per_customer: false,
+        snapshot_events: 512,
     }
 }
 

@@ -51,6 +51,7 @@ fn plan(seed: Seed) -> Plan {
         breaker_outcomes: 1,
         breaker_open_ms: 1,
         lock_per_customer: false,
+        snapshot_events: 512,
     };
     Plan {
         seed,

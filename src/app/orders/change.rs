@@ -3,6 +3,7 @@
 use sagaline_storage::Backend;
 use uuid::Uuid;
 
+use crate::canary::planted;
 use crate::domain::{
     Order, OrderCommand, OrderId, OrderRefusal, OrderStatus, PaymentId, PaymentKind, PaymentTerms,
     Placed,
@@ -112,6 +113,9 @@ impl<B: Backend> Orders<B> {
         metadata: &CommandMetadata,
     ) -> Result<Cancelled, ChangeError> {
         let unavailable = |error: RequestError| ChangeError::Unavailable(error.to_string());
+        if planted("acknowledged-cancel-lost") {
+            return Ok(Cancelled::Compensating);
+        }
         let sagas = self.node.sagas();
         if sagas.history(id.uuid()).await.map_err(unavailable)?.state.aborted.is_some() {
             return Ok(Cancelled::Compensating);

@@ -7,6 +7,7 @@ use sagaline_storage::{
     StreamVersion,
 };
 
+use crate::canary::planted;
 use crate::domain::{
     Aggregate, IdempotencyKey, ORDER_KEY_CLAIM_KIND, Order, OrderCommand, OrderDetails, OrderEvent,
     OrderId, PaymentKind, PlaceOrder, UserId,
@@ -66,6 +67,7 @@ impl<B: Backend> Orders<B> {
         idempotency_key: Option<IdempotencyKey>,
         correlation_id: CorrelationId,
     ) -> Result<Accepted, PlaceError> {
+        let idempotency_key = idempotency_key.filter(|_| !planted("idempotency-key-ignored"));
         let order = PlaceOrder { user_id, details, idempotency_key };
         let accepted = match order.details.payment_method.kind() {
             PaymentKind::Card => self.start(&order, correlation_id.clone()).await,

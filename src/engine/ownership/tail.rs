@@ -9,6 +9,8 @@ use sagaline_storage::{
 };
 use tokio::sync::watch;
 
+use crate::canary::planted;
+
 use super::super::core::Core;
 use super::super::{keys, taken_up};
 
@@ -64,7 +66,7 @@ fn notice<B: Backend>(core: &Arc<Core<B>>, event: &RecordedEvent) {
     }
     let Some(saga) = keys::saga_of(&event.stream) else { return };
     core.watched.tell(saga);
-    if !by_other {
+    if !by_other || planted("lost-wake-up-without-poll") {
         return;
     }
     if ENDS.contains(&event.event_type.as_str()) {

@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use crate::canary::planted;
 use crate::saga::definition::{StepIndex, StepSpec};
+use crate::saga::effect::{Effect, Timer};
 use crate::saga::event::{ParkReason, SagaEvent, StepDirection};
 use crate::saga::resume;
 use crate::saga::state::{Phase, StepState};
@@ -93,6 +94,10 @@ fn schedule(
     let deadline_us = resume::deadline_at_us(draft.definition, draft.state(), step)
         .filter(|_| forward && direction == StepDirection::Action);
     let due_at_us = due_at_us.min(deadline_us.unwrap_or(u64::MAX));
+    if planted("timer-outside-the-batch") {
+        let timer = Timer::Retry { step, direction, attempt: attempt - 1 };
+        return draft.again(Effect::SetTimer { timer, due_at_us });
+    }
     let at_us = draft.now_us();
     draft.record(SagaEvent::RetryScheduled { step, direction, attempt, due_at_us, cause, at_us });
 }

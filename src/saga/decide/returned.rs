@@ -2,7 +2,6 @@
 
 use super::draft::Draft;
 use super::{abort, failed};
-use crate::canary::planted;
 use crate::saga::definition::StepIndex;
 use crate::saga::event::{SagaEvent, StepDirection};
 use crate::saga::input::Outcome;
@@ -49,17 +48,11 @@ fn action(draft: &mut Draft<'_>, step: StepIndex, outcome: Outcome) {
     match outcome {
         Outcome::Succeeded(result) => succeeded(draft, step, result),
         Outcome::Rejected { code, reason } => rejected(draft, step, code, reason),
-        Outcome::Unknown { cause, .. } if planted("unknown-taken-as-failure") => {
-            rejected(draft, step, "unknown".to_owned(), cause);
-        }
-        Outcome::Unknown { .. } if planted("unknown-taken-as-success") => {
-            succeeded(draft, step, Json::null());
-        }
         Outcome::Unknown { cause, retry_after_ms } => unknown(draft, step, cause, retry_after_ms),
     }
 }
 
-fn rejected(draft: &mut Draft<'_>, step: StepIndex, code: String, reason: String) {
+pub(super) fn rejected(draft: &mut Draft<'_>, step: StepIndex, code: String, reason: String) {
     let policy = draft.definition.step(step).map(|spec| &spec.policy);
     let is_final = policy.is_some_and(|policy| policy.is_final(&code));
     if is_final && draft.state().phase != Phase::Committing {

@@ -83,7 +83,9 @@ fn go_back(draft: &mut Draft<'_>) {
     }
     let epoch = draft.epoch();
     let new = set_of(draft.state(), |step| step.compensation == Progress::NotStarted);
-    for step in places(open & new) {
+    let again = set_of(draft.state(), |step| step.compensation == Progress::Succeeded);
+    let again = if planted("compensation-twice") { again } else { 0 };
+    for step in places(open & new | again) {
         let first = match planted("compensation-in-forward-order") {
             true => draft.definition.steps_before(step),
             false => draft.definition.steps_behind(step),

@@ -1,6 +1,7 @@
 //! What calls bring about: steps begun, done, rejected, tried again, undone.
 
 use super::{Legal, must};
+use crate::canary::planted;
 use crate::saga::definition::StepIndex;
 use crate::saga::event::StepDirection;
 use crate::saga::json::Json;
@@ -30,7 +31,8 @@ impl SagaState {
         state.result = Some(result.clone());
         state.ended_at_us = Some(at_us);
         self.unpark(step, StepDirection::Action);
-        if self.pivot == Some(step) {
+        let honoured = self.abort_requested.is_some() && planted("cancel-honoured-after-the-pivot");
+        if self.pivot == Some(step) && !honoured {
             self.phase = Phase::Committing;
             self.abort_requested = None;
         }
@@ -78,8 +80,10 @@ impl SagaState {
             || (self.is_settling(step) && self.pivot_in_doubt() == Some(step));
         must(goes_back, "the saga does not go back")?;
         let state = self.step_mut(step)?;
-        must(state.is_to_be_undone(), "the step is not to be undone")?;
-        must(state.compensation == Progress::NotStarted, "its undo was announced before")?;
+        let again = planted("compensation-twice") && state.compensation == Progress::Succeeded;
+        must(state.is_to_be_undone() || again, "the step is not to be undone")?;
+        let new = state.compensation == Progress::NotStarted || again;
+        must(new, "its undo was announced before")?;
         state.compensation = Progress::Started { attempt: 1 };
         Ok(())
     }

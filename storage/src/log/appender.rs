@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use crate::canary::planted;
 use crate::clock::Clock;
 use crate::error::StorageError;
 use crate::event_store::{AppendError, Appended, Epoch, Shard};
@@ -136,12 +137,15 @@ impl<K: Kv, C: Clock> Appender<K, C> {
         }
         self.shared.counters.count_batch(self.jobs.len());
         let (prepared, answers) = self.prepare().await;
-        let Prepared { batch, events, .. } = prepared;
+        let Prepared { batch, mut events, .. } = prepared;
+        if planted("publish-before-commit") {
+            self.shared.published.publish(std::mem::take(&mut events));
+        }
         let written = if batch.changes.is_empty() {
             Ok(())
         } else {
             count(&self.shared.counters.durable_writes, 1);
-            self.shared.kv.write(batch, Durability::Synced).await
+            self.shared.kv.write(batch, durability()).await
         };
         match written {
             Ok(()) => {
@@ -274,6 +278,11 @@ impl Answer {
             }
         }
     }
+}
+
+/// An answer promises that the write outlives a power failure.
+fn durability() -> Durability {
+    if planted("ack-before-sync") { Durability::Buffered } else { Durability::Synced }
 }
 
 /// Answers a job that was not begun.

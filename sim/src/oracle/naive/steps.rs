@@ -15,6 +15,13 @@ pub fn of(saga_type: &str) -> Option<&'static [&'static str]> {
 /// How often the gateway is asked to do, and to undo, before a saga is parked.
 pub const ATTEMPTS: [u64; 2] = [24, 8];
 
+/// The longest pause before an attempt (2 is the first repetition), in microseconds: it doubles from a
+/// tenth of a second to ten.
+pub fn longest_pause_us(attempt: u64) -> u64 {
+    let doublings = attempt.saturating_sub(2).min(20);
+    (100_000 << doublings).min(10_000_000)
+}
+
 /// An idempotency key: saga, step, direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key<'a> {

@@ -68,6 +68,7 @@ impl History {
             breaker_outcomes: 10,
             breaker_open_ms: 500,
             lock_per_customer: false,
+            snapshot_events: 512,
         };
         let plan = Plan {
             seed: Seed(1),

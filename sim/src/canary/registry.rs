@@ -1,0 +1,359 @@
+//! What is known of each canary, as data.
+
+use crate::strategy::{Scenario, Strategy};
+
+/// A deliberate bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Canary {
+    /// Its name, by which it is planted.
+    pub name: &'static str,
+    /// What is wrong, in one sentence.
+    pub wrong: &'static str,
+    /// The oracles that may be the first to see it; none: it is harmless, and nobody may see anything.
+    pub own: &'static [&'static str],
+    /// The faults among which it shows.
+    pub scenario: Scenario,
+    /// A seed that is known to show it, or one shortly before: where a quick look begins.
+    pub known: u64,
+    /// The most seeds that may be needed, counted from any.
+    pub budget: u64,
+}
+
+impl Canary {
+    /// Whether it is a change that breaks no promise.
+    pub const fn is_harmless(&self) -> bool {
+        self.own.is_empty()
+    }
+}
+
+const STANDARD: Scenario = Scenario::Standard;
+const CRASHES: Scenario = Scenario::Only(Strategy::CrashAtCommit);
+const POWER: Scenario = Scenario::Only(Strategy::PowerCut);
+const RESTARTS: Scenario = Scenario::Only(Strategy::RollingRestart);
+const PAUSES: Scenario = Scenario::Only(Strategy::LongPause);
+const BROWN_OUT: Scenario = Scenario::Only(Strategy::BrownOut);
+
+const fn canary(
+    name: &'static str,
+    wrong: &'static str,
+    own: &'static [&'static str],
+    scenario: Scenario,
+) -> Canary {
+    Canary { name, wrong, own, scenario, known: 0, budget: 100 }
+}
+
+const CANARIES: &[Canary] = &[
+    // The store.
+    canary(
+        "ack-before-sync",
+        "The log answers an append before it is on the disk.",
+        &["durability", "order", "linear"],
+        POWER,
+    ),
+    canary(
+        "publish-before-commit",
+        "Readers see events whose write is still under way.",
+        &["durability", "order", "linear", "outbox"],
+        POWER,
+    ),
+    canary(
+        "dedupe-record-after-commit",
+        "That an append was made is remembered beside its commit, not in it.",
+        &["durability", "idempotency"],
+        CRASHES,
+    ),
+    canary(
+        "expected-version-dropped",
+        "The log takes an append whatever version it expects.",
+        &["linear", "list-append"],
+        STANDARD,
+    ),
+    canary(
+        "no-fencing-check",
+        "The log takes appends under an epoch that another owner has surpassed.",
+        &["fencing"],
+        PAUSES,
+    ),
+    canary(
+        "claim-check-dropped",
+        "The log gives a claim to somebody although another holds it.",
+        &["claims"],
+        STANDARD,
+    ),
+    canary(
+        "claim-released-twice",
+        "An order gives up its product again at its refund, when another may hold it, and the log lets it.",
+        &["claims"],
+        STANDARD,
+    ),
+    canary(
+        "lease-by-wall-clock-without-margin",
+        "What is held for a time is taken for free shortly before that time is over.",
+        &["claims", "one-live-order"],
+        STANDARD,
+    ),
+    canary(
+        "live-subscription-starts-at-head-plus-one",
+        "Where reading from the disk becomes reading from memory one event is passed over.",
+        &["order", "outbox", "projections"],
+        CRASHES,
+    ),
+    // The engine.
+    canary(
+        "claim-not-released",
+        "A saga that has ended stays in the index of those that somebody must work on.",
+        &["claims"],
+        STANDARD,
+    ),
+    canary(
+        "saga-written-at-any-version",
+        "A saga's events are appended whatever was appended to it meanwhile.",
+        &["saga-life", "list-append", "fencing"],
+        STANDARD,
+    ),
+    canary(
+        "key-per-attempt",
+        "Each attempt at a step has an idempotency key of its own.",
+        &["money", "retries", "saga-life", "saga-ends", "liveness"],
+        BROWN_OUT,
+    ),
+    canary(
+        "reader-without-gap-guard",
+        "A follower of the log notes the log's head as its place instead of the last event it has read.",
+        &["outbox", "projections"],
+        STANDARD,
+    ),
+    canary(
+        "offset-committed-before-the-handler",
+        "A follower of the log stores its place before it has acted on the events.",
+        &["outbox", "projections"],
+        STANDARD,
+    ),
+    canary(
+        "lost-wake-up-without-poll",
+        "What another node appended to a saga is not told to the saga's owner.",
+        &["saga-ends", "liveness"],
+        STANDARD,
+    ),
+    canary(
+        "recovery-forgets",
+        "A saga that cannot be read when it is taken up is left alone.",
+        &["saga-ends", "liveness"],
+        STANDARD,
+    ),
+    canary(
+        "epoch-not-raised",
+        "A node takes a shard under the epoch that the owner before it has.",
+        &["shards", "fencing", "saga-life", "retries", "liveness"],
+        STANDARD,
+    ),
+    canary(
+        "poison-blocks-the-shard",
+        "A call that was never answered keeps its place among those that may be under way, until there is no other.",
+        &["saga-ends", "liveness"],
+        BROWN_OUT,
+    ),
+    canary(
+        "timer-outside-the-batch",
+        "That an attempt is to be repeated, and when, is kept in memory alone.",
+        &["retries", "saga-ends", "liveness", "saga-life"],
+        BROWN_OUT,
+    ),
+    canary(
+        "timer-forgotten-at-recovery",
+        "Timers are not set again when a saga is taken up.",
+        &["saga-ends", "liveness"],
+        RESTARTS,
+    ),
+    canary(
+        "stale-timer-accepted",
+        "A timer that fires is not asked whether it is due.",
+        &["timers"],
+        BROWN_OUT,
+    ),
+    canary(
+        "snapshot-off-by-one",
+        "A snapshot says that it holds one event more than it does.",
+        &["saga-life", "saga-ends", "liveness", "answers", "projections"],
+        STANDARD,
+    ),
+    // The saga machine.
+    canary(
+        "unknown-taken-as-failure",
+        "A call whose answer never came is taken for refused.",
+        &["money", "saga-life"],
+        BROWN_OUT,
+    ),
+    canary(
+        "unknown-taken-as-success",
+        "A call whose answer never came is taken for done.",
+        &["money", "saga-life"],
+        BROWN_OUT,
+    ),
+    canary(
+        "compensation-in-forward-order",
+        "What was done first is undone first.",
+        &["saga-life", "money"],
+        STANDARD,
+    ),
+    canary(
+        "compensation-twice",
+        "What is undone is undone once more when the next undo begins.",
+        &["saga-life", "money"],
+        STANDARD,
+    ),
+    canary(
+        "undo-of-what-never-happened",
+        "Steps that were never begun are undone too.",
+        &["saga-life", "money"],
+        STANDARD,
+    ),
+    canary(
+        "abort-while-the-pivot-is-in-doubt",
+        "A saga goes back although nobody knows whether the money has moved.",
+        &["saga-life", "money"],
+        STANDARD,
+    ),
+    canary(
+        "cancel-honoured-after-the-pivot",
+        "A wish to cancel that waits for the pivot is carried out although the pivot has succeeded.",
+        &["saga-life", "money"],
+        BROWN_OUT,
+    ),
+    canary("attempts-not-bounded", "A step is tried for ever.", &["retries"], BROWN_OUT),
+    canary(
+        "retry-without-backoff",
+        "A failed attempt is repeated at once.",
+        &["retries", "timers"],
+        BROWN_OUT,
+    ),
+    // The application, and those it calls.
+    canary(
+        "idempotency-key-ignored",
+        "A request that is sent again under its key is a new one.",
+        &["idempotency"],
+        STANDARD,
+    ),
+    canary(
+        "acknowledged-cancel-lost",
+        "A cancel is acknowledged while the money may still move, and forgotten when it does.",
+        &["answers"],
+        STANDARD,
+    ),
+    canary(
+        "lock-without-claim",
+        "The lock service decides alone who may order a product.",
+        &["claims", "one-live-order"],
+        STANDARD,
+    ),
+    canary(
+        "product-lock-released-at-once",
+        "An order that has ended gives up its products before their time.",
+        &["one-live-order"],
+        STANDARD,
+    ),
+    canary(
+        "no-barrier-tombstone",
+        "A participant that is asked to undo what it never did forgets that it was asked.",
+        &["money"],
+        STANDARD,
+    ),
+    // Harmless.
+    Canary {
+        budget: 30,
+        ..canary(
+            "harmless-topics-in-another-order",
+            "Events of different topics, between which no order is promised, are published the other way round.",
+            &[],
+            STANDARD,
+        )
+    },
+    Canary {
+        budget: 30,
+        ..canary(
+            "harmless-appends-wait",
+            "Every append is made a little later than it could be.",
+            &[],
+            STANDARD,
+        )
+    },
+];
+
+/// Findings that are open, by their oracle and what they begin with: see `FOUND.md`. A canary's run that
+/// fails in such a way tells nothing of the canary.
+pub(super) const OPEN: &[(&str, &str)] = &[];
+
+/// All of them, the harmless ones last.
+pub const fn all() -> &'static [Canary] {
+    CANARIES
+}
+
+/// The one of this name.
+pub fn named(name: &str) -> Result<&'static Canary, String> {
+    let known = CANARIES.iter().find(|canary| canary.name == name);
+    known.ok_or_else(|| {
+        let names: Vec<_> = CANARIES.iter().map(|canary| canary.name).collect();
+        format!("canary {name:?}: wants one of {}", names.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::oracle;
+
+    #[test]
+    fn there_are_enough_and_each_has_a_name_of_its_own() {
+        let names: BTreeSet<_> = all().iter().map(|canary| canary.name).collect();
+        assert_eq!(names.len(), all().len());
+        let harmful = all().iter().filter(|canary| !canary.is_harmless()).count();
+        assert!(harmful >= 24, "{harmful}");
+        assert!(all().len() - harmful >= 2);
+    }
+
+    #[test]
+    fn oracles_are_named_as_they_are_called() {
+        let known: BTreeSet<_> = oracle::all().iter().map(|oracle| oracle.name()).collect();
+        for canary in all() {
+            for own in canary.own {
+                assert!(known.contains(own), "{}: {own}", canary.name);
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_the_known_ones() {
+        assert_eq!(named("ack-before-sync").map(|canary| canary.name), Ok("ack-before-sync"));
+        assert!(named("ack").expect_err("no such canary").contains("ack-before-sync"));
+    }
+
+    /// Every name that is planted somewhere is in the registry, and the other way round.
+    #[test]
+    fn what_is_planted_is_what_is_registered() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut planted = BTreeSet::new();
+        for folder in ["src", "storage/src", "sim/src/services"] {
+            collect(&root.join(folder), &mut planted);
+        }
+        let registered: BTreeSet<_> = all().iter().map(|canary| canary.name.to_owned()).collect();
+        assert_eq!(planted, registered);
+    }
+
+    fn collect(folder: &Path, planted: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(folder).expect("the sources are there") {
+            let path = entry.expect("a readable folder").path();
+            if path.is_dir() {
+                collect(&path, planted);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("a source is text");
+            let calls = text.split("planted(\"").skip(1).filter_map(|rest| rest.split_once('"'));
+            planted
+                .extend(calls.map(|(name, _)| name.to_owned()).filter(|name| name != "its-name"));
+        }
+    }
+}
