@@ -137,7 +137,8 @@ impl Run {
     async fn come_to_rest(&self, clients: &Clients, phases: &mut Phases) -> Vec<String> {
         clients.settled().await;
         clients.resume_what_was_paused().await;
-        let liveness = Liveness::new(&self.world, &self.witness, &self.plan, &self.ports, &self.subscribers);
+        let liveness =
+            Liveness::new(&self.world, &self.witness, &self.plan, &self.ports, &self.subscribers);
         let undone = liveness.wait().await;
         if undone.is_empty() {
             phases.quiet_at_us = Some(self.world.now_us());
