@@ -193,12 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_draws_every_kind_of_fault_that_a_design_can_survive() {
+    fn a_batch_draws_every_kind_of_fault() {
         let plans = batch(Scenario::Standard);
         let drawn: BTreeSet<_> =
             plans.iter().flatten().map(|episode| episode.fault.kind()).collect();
         let missing: Vec<_> = FaultKind::ALL.iter().filter(|kind| !drawn.contains(kind)).collect();
-        assert_eq!(missing, [&FaultKind::DiskBitFlip]);
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]
