@@ -59,3 +59,48 @@ pub const LEDGER_ENTRIES_DEFAULT: u64 = 100;
 /// HTTP: events of one trace. A flow has tens; a correlation id that a client gives to everything it
 /// does must not make an answer without end; `http/routes/trace.rs`.
 pub const TRACE_EVENTS_MAX: usize = 2_000;
+
+/// HTTP: events of a page of the log, and orders of a distribution; `http/routes/trace/events.rs`.
+pub const TRACE_PAGE_EVENTS_MAX: u64 = 1_000;
+
+/// HTTP: the same when none are asked for; `http/routes/trace/events.rs`.
+pub const TRACE_PAGE_EVENTS_DEFAULT: u64 = 100;
+
+/// HTTP: events that a stream of events reads at once. They wait in memory for a slow client;
+/// `http/routes/trace/stream.rs`.
+pub const EVENT_STREAM_PAGE_EVENTS: usize = 256;
+
+/// HTTP: streams of events open at once. Each follows the log for as long as its client likes, outside
+/// the bound on requests; `http/app.rs`.
+pub const EVENT_STREAMS_MAX: usize = 64;
+
+/// HTTP: life of a stream of events in seconds. A role that was taken away, and a token that has expired,
+/// are noticed when the client comes back; `http/routes/trace/stream.rs`.
+pub const EVENT_STREAM_LIFE_S: u64 = 3_600;
+
+/// HTTP: a flow to which nothing has happened for so long is shown as stuck, in milliseconds. Longer than
+/// any pause between attempts; `http/routes/trace/flows.rs`, `http/routes/maintenance.rs`.
+pub const FLOW_STUCK_MS: u64 = 60_000;
+
+/// HTTP: orders that one clean-up gives up. Each is an append; `http/routes/maintenance/cleanup.rs`.
+pub const CLEANUP_ORDERS_MAX: usize = 100;
+
+/// HTTP: pending orders that one clean-up looks at; `http/routes/maintenance/cleanup.rs`.
+pub const CLEANUP_LOOKED_AT_MAX: usize = 2_000;
+
+/// HTTP: age in seconds below which no order is given up, however it is asked for: a slip of the hand must
+/// not take the orders of this minute; `http/routes/maintenance/cleanup.rs`.
+pub const CLEANUP_AGE_S_MIN: u64 = 60;
+
+/// HTTP: longest time a tried lock is held, in milliseconds; below the time a request may take.
+/// `http/routes/health/locks.rs`.
+pub const LOCK_TRIAL_MS_MAX: u64 = 10_000;
+
+/// HTTP: who asks for one lock at once in a trial; `http/routes/health/locks.rs`.
+pub const LOCK_TRIAL_CONTENDERS: usize = 5;
+
+/// HTTP: longest wait in milliseconds for a probe message to come back; `http/routes/health/bus.rs`.
+pub const BUS_PROBE_MS_MAX: u64 = 5_000;
+
+/// HTTP: reads of the store at once by a look at its pool; `http/routes/health/pool.rs`.
+pub const POOL_PROBE_READS: usize = 8;

@@ -1,5 +1,6 @@
 //! What a saga, an aggregate or a projection of one's own needs: `use sagaline::prelude::*;`.
 
+pub use sagaline_storage::Backend;
 pub use serde::{Deserialize, Serialize};
 
 pub use crate::codec::CodecError;

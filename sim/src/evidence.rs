@@ -27,6 +27,12 @@ pub struct Evidence {
     pub claims: Vec<(String, String, String)>,
     /// The bank's own ledger.
     pub bank: Vec<BankEntry>,
+    /// What the remote services of a user's sagas were asked, and what they did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remotes: Vec<RemoteCall>,
+    /// The places of the lives of sagas that were watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lives: Vec<Life>,
     /// What was published to the bus and handed to consumers.
     pub bus: Vec<BusEntry>,
     /// Documents of the views at the end: view, key, document.
@@ -269,6 +275,92 @@ pub enum BankEffect {
     Refused,
     /// It was asked whether the key took effect.
     Probed,
+}
+
+/// A request that came to a remote service of a user's sagas.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoteCall {
+    /// When.
+    pub at_us: u64,
+    /// Who asked.
+    pub by: Machine,
+    /// The service, by its host name.
+    pub remote: String,
+    /// `POST /book`.
+    pub request: String,
+    /// The idempotency key.
+    pub key: Option<String>,
+    /// The epoch it was asked under.
+    pub epoch: Option<u64>,
+    /// The saga's correlation id.
+    pub correlation: Option<String>,
+    /// What it said.
+    pub status: u16,
+    /// What it did; none: it does not say.
+    pub effect: Option<Effect>,
+}
+
+/// What a remote service did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "effect")]
+pub enum Effect {
+    /// An action took effect now.
+    Done {
+        /// Under this key.
+        key: String,
+    },
+    /// The effect of an action was taken back now.
+    Undone {
+        /// The action's key.
+        of: String,
+    },
+    /// There was nothing to take back, and from now on there never will be.
+    Tombstone {
+        /// The action's key.
+        of: String,
+    },
+    /// The first answer again.
+    Repeated {
+        /// To this key.
+        key: String,
+    },
+    /// A business no.
+    Declined {
+        /// To this key.
+        key: String,
+    },
+    /// An older epoch, or an action behind its undo.
+    Refused {
+        /// Under this key.
+        key: String,
+    },
+    /// Somebody asked whether it happened.
+    Probed {
+        /// What happened under this key.
+        key: String,
+    },
+    /// A request that no sound saga sends.
+    Wrong {
+        /// What is wrong with it, without ids.
+        what: String,
+        /// The request.
+        detail: String,
+    },
+}
+
+/// The life of a saga that was watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Life {
+    /// The saga's correlation id.
+    pub saga: String,
+    /// How many places it has passed at which its node could have died.
+    pub places: u32,
+    /// The place at which its node was to die.
+    pub dies_at: Option<u32>,
+    /// Whether it did.
+    pub died: bool,
 }
 
 /// One step of a message's way.

@@ -3,16 +3,19 @@
 //!
 //! What is data (seeds, plans, faults, evidence, oracles) is built in every build; the world itself only
 //! with `--cfg madsim` (`cargo sim`). A plain `cargo test` of this package builds and runs the simulated
-//! tests itself. Nobody depends on this package.
+//! tests itself. The product does not depend on this package; users do, in their tests: [`check()`] proves
+//! sagas of their own.
 //!
 //! What is real: the router, the serve loop, the engine, the log's algorithm. What is simulated: time,
-//! network, randomness. What is not here yet: faults; see the design of the simulation.
+//! network, randomness, disks, machines, the services around the nodes, and what goes wrong with them.
 
 pub mod seed;
 
 pub mod machine;
 
+pub mod fate;
 pub mod fault;
+pub mod shape;
 
 pub mod bites;
 
@@ -24,12 +27,14 @@ pub mod swarm;
 pub mod workload;
 
 pub mod evidence;
+pub mod remotes;
 
 pub mod oracle;
 
 pub mod verdict;
 
 pub mod canary;
+pub mod check;
 pub mod cli;
 pub mod repro;
 pub mod run;
@@ -60,3 +65,5 @@ mod tap;
 pub mod transcript;
 #[cfg(madsim)]
 pub mod world;
+
+pub use check::{Check, Faults, check};

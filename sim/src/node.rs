@@ -2,19 +2,20 @@
 //! Nothing local survives a restart, because nothing local is kept. Booted by whoever runs a plan.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use sagaline::app::gateway::HttpGateway;
 use sagaline::domain::Role;
-use sagaline::engine::ShardWatch;
 use sagaline::engine::http_client::HttpClient;
-use sagaline::http::app::App;
+use sagaline::engine::{NodeBuilder, ShardWatch};
 use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::ready::{Ready, ReadyError};
 use sagaline::http::serve::{Drained, serve};
-use sagaline::http::{Error, router};
+use sagaline::http::{self, Error, router};
+use sagaline::saga::DefinitionError;
 use sagaline::settings::{ProductLockScope, Secret, Settings};
 use sagaline_storage::{Clock, Epoch, Shard};
 use tokio::sync::watch;
@@ -36,6 +37,47 @@ pub const PASSWORD: &str = "a long enough password";
 /// Between two attempts to start, as a supervisor would make them.
 const START_PAUSE: Duration = Duration::from_millis(500);
 
+/// What a user's application puts into each node.
+#[derive(Clone)]
+pub struct Additions(Arc<App>);
+
+type App = dyn Fn(NodeBuilder<SimBackend>) -> Result<NodeBuilder<SimBackend>, DefinitionError>
+    + Send
+    + Sync;
+
+impl Additions {
+    /// What this function adds.
+    pub fn new(
+        app: impl Fn(NodeBuilder<SimBackend>) -> Result<NodeBuilder<SimBackend>, DefinitionError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self(Arc::new(app))
+    }
+
+    /// With everything added.
+    pub fn to(
+        &self,
+        node: NodeBuilder<SimBackend>,
+    ) -> Result<NodeBuilder<SimBackend>, DefinitionError> {
+        self.0(node)
+    }
+}
+
+impl Default for Additions {
+    /// Nothing.
+    fn default() -> Self {
+        Self::new(Ok)
+    }
+}
+
+impl fmt::Debug for Additions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Additions").finish_non_exhaustive()
+    }
+}
+
 /// How a node's orderly end went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stopped {
@@ -48,13 +90,26 @@ pub enum Stopped {
 /// The nodes of a world, to be stopped in good order. Clones are the same nodes.
 #[derive(Debug, Clone)]
 pub struct Nodes {
+    additions: Additions,
     stop: Arc<watch::Sender<bool>>,
     stopped: Arc<Mutex<BTreeMap<Machine, Stopped>>>,
 }
 
 /// Switches on these nodes. Each becomes ready as soon as the store answers.
 pub fn boot_nodes(world: &World, witness: &Witness, knobs: &Knobs, machines: &[Machine]) -> Nodes {
-    let nodes = Nodes { stop: Arc::new(watch::Sender::new(false)), stopped: Arc::default() };
+    boot_nodes_with(world, witness, knobs, machines, Additions::default())
+}
+
+/// The same, with what a user's application adds to each node.
+pub fn boot_nodes_with(
+    world: &World,
+    witness: &Witness,
+    knobs: &Knobs,
+    machines: &[Machine],
+    additions: Additions,
+) -> Nodes {
+    let stop = Arc::new(watch::Sender::new(false));
+    let nodes = Nodes { additions, stop, stopped: Arc::default() };
     for machine in machines.iter().copied() {
         let (witness, settings, nodes) = (witness.clone(), settings(machine, knobs), nodes.clone());
         world.machine(machine, move |world| {
@@ -98,7 +153,7 @@ fn settings(machine: Machine, knobs: &Knobs) -> Settings {
 }
 
 async fn run(world: World, witness: Witness, machine: Machine, settings: Settings, nodes: Nodes) {
-    let app = started(&world, &witness, machine, &settings).await;
+    let app = started(&world, &witness, machine, &settings, &nodes.additions).await;
     let losses = losses(world.clone(), witness, machine, app.node().shards());
     tokio::spawn(losses);
     ensure_accounts(&app).await;
@@ -146,9 +201,10 @@ async fn started(
     witness: &Witness,
     machine: Machine,
     settings: &Settings,
-) -> App<SimBackend> {
+    additions: &Additions,
+) -> http::app::App<SimBackend> {
     loop {
-        match start(world, witness, machine, settings).await {
+        match start(world, witness, machine, settings, additions).await {
             Ok(app) => return app,
             Err(_) => world.clock(machine).sleep(START_PAUSE).await,
         }
@@ -160,10 +216,11 @@ async fn start(
     witness: &Witness,
     machine: Machine,
     settings: &Settings,
-) -> Result<App<SimBackend>, ReadyError> {
-    let connect = TappedConnect::new(world, machine);
+    additions: &Additions,
+) -> Result<http::app::App<SimBackend>, ReadyError> {
+    let connect = Arc::new(TappedConnect::new(world, machine));
     let bank = format!("http://{}", Machine::Bank.address());
-    let gateway = HttpGateway::new(HttpClient::new(Arc::new(connect)), &bank);
+    let gateway = HttpGateway::new(HttpClient::new(connect.clone()), &bank);
     let ready = Ready {
         backend: backend(world, witness, machine, settings.engine.lease_ttl),
         gateway: gateway.expect("the bank's address is one"),
@@ -174,11 +231,11 @@ async fn start(
         ledger: None,
         store_measures: Arc::new(|_| ()),
     };
-    ready.start().await
+    ready.start_with(|node| additions.to(node.connect(connect))).await
 }
 
 /// The accounts of the operator and the merchant; another node may have made them.
-async fn ensure_accounts(app: &App<SimBackend>) {
+async fn ensure_accounts(app: &http::app::App<SimBackend>) {
     for (email, role) in [(ADMIN_EMAIL, Role::Admin), (MERCHANT_EMAIL, Role::Merchant)] {
         let (node, passwords) = (app.node(), app.passwords());
         let backend = node.backend();

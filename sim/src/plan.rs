@@ -4,9 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use serde_json::Value;
+
+use crate::fate::Fate;
 use crate::fault::Episode;
 use crate::machine::Machine;
 use crate::seed::Seed;
+use crate::shape::SagaShape;
 
 /// Everything that makes a run the run it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +22,9 @@ pub struct Plan {
     pub scenario: String,
     /// How the product is set.
     pub knobs: Knobs,
+    /// A user's sagas that run beside those of the reference application.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sagas: Vec<SagaShape>,
     /// How long the chaos lasts, in simulated milliseconds. Then the world heals.
     pub chaos_ms: u64,
     /// Machines that stay out when the rest heals, cut off from everybody or without power: the rest has to
@@ -88,6 +95,9 @@ pub enum Operation {
         shape: OrderShape,
         wait_s: Option<u32>,
     },
+    /// Starts a saga of a user's. The same `key` in another operation is a repetition. `fate` is what is to
+    /// happen to it.
+    StartSaga { saga_type: String, key: u32, input: Value, fate: Fate },
     /// Cancels the order that operation `order` placed, if it did.
     CancelOrder { order: u32 },
     /// Confirms it as a merchant.

@@ -111,6 +111,7 @@ fn store_outcome(what: &StoreWhat) -> String {
 pub fn name(operation: &Operation) -> &'static str {
     match operation {
         Operation::PlaceOrder { .. } => "place order",
+        Operation::StartSaga { .. } => "start saga",
         Operation::CancelOrder { .. } => "cancel order",
         Operation::ConfirmOrder { .. } => "confirm order",
         Operation::ReadOrder { .. } => "read order",

@@ -24,6 +24,8 @@ pub(crate) fn evidence() -> Evidence {
         log: vec![logged()],
         claims: vec![("saga-live".to_owned(), "00001/x".to_owned(), format!("saga-{ORDER}"))],
         bank: vec![captured()],
+        remotes: Vec::new(),
+        lives: Vec::new(),
         bus: vec![BusEntry {
             at_us: 1_700_000,
             topic: "order-events".to_owned(),
@@ -69,6 +71,7 @@ fn plan() -> Plan {
         seed: Seed(7),
         scenario: "standard".to_owned(),
         knobs: Knobs::draw(Seed(7)),
+        sagas: Vec::new(),
         chaos_ms: 40_000,
         left_broken: Vec::new(),
         episodes: vec![Episode {

@@ -14,6 +14,7 @@ use crate::evidence::Evidence;
 enum Kind {
     StoreCall,
     Bank,
+    Remote,
     Bus,
     Shard,
     Call,
@@ -36,6 +37,7 @@ fn places(evidence: &Evidence) -> Vec<Place> {
     };
     add(Kind::StoreCall, evidence.store_calls.iter().map(|call| call.ended_at_us).collect());
     add(Kind::Bank, evidence.bank.iter().map(|entry| entry.at_us).collect());
+    add(Kind::Remote, evidence.remotes.iter().map(|call| call.at_us).collect());
     add(Kind::Bus, evidence.bus.iter().map(|entry| entry.at_us).collect());
     add(Kind::Shard, evidence.shards.iter().map(|change| change.at_us).collect());
     add(Kind::Call, evidence.calls.iter().map(|call| call.ended_at_us).collect());
@@ -49,6 +51,7 @@ pub fn write(evidence: &Evidence, to: &mut impl Write) -> io::Result<()> {
         match kind {
             Kind::StoreCall => line(to, at_us, kind, &evidence.store_calls[index])?,
             Kind::Bank => line(to, at_us, kind, &evidence.bank[index])?,
+            Kind::Remote => line(to, at_us, kind, &evidence.remotes[index])?,
             Kind::Bus => line(to, at_us, kind, &evidence.bus[index])?,
             Kind::Shard => line(to, at_us, kind, &evidence.shards[index])?,
             Kind::Call => line(to, at_us, kind, &evidence.calls[index])?,

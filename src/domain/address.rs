@@ -19,7 +19,7 @@ text_type!(
 );
 
 /// A postal address. Which of the world's forms it follows is the carrier's business.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Address {
     /// House and street.
@@ -36,20 +36,25 @@ pub struct Address {
 }
 
 /// An address as a client sends it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AddressDraft {
-    /// See [`Address::street`].
+    /// House and street.
+    #[schema(value_type = Street)]
     pub street: String,
-    /// See [`Address::city`].
+    /// The city.
+    #[schema(value_type = Place)]
     pub city: String,
-    /// See [`Address::state`].
+    /// State, province or county, where there is one.
     #[serde(default)]
+    #[schema(value_type = Option<Place>)]
     pub state: Option<String>,
-    /// See [`Address::zip_code`]; `postalCode` is read as well.
+    /// The postal code; `postalCode` is read as well.
     #[serde(alias = "postalCode")]
+    #[schema(value_type = ZipCode)]
     pub zip_code: String,
-    /// See [`Address::country`].
+    /// The country.
+    #[schema(value_type = Place)]
     pub country: String,
 }
 

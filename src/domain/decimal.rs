@@ -20,6 +20,14 @@ impl Decimal {
     }
 }
 
+impl utoipa::PartialSchema for Decimal {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        super::schema::amount()
+    }
+}
+
+impl utoipa::ToSchema for Decimal {}
+
 impl Serialize for Decimal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let number = RawValue::from_string(self.0.to_string()).map_err(S::Error::custom)?;

@@ -68,6 +68,14 @@ impl TryFrom<Arc<str>> for Email {
     }
 }
 
+impl utoipa::PartialSchema for Email {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        super::schema::formatted(utoipa::openapi::schema::KnownFormat::Email, "ada@example.org")
+    }
+}
+
+impl utoipa::ToSchema for Email {}
+
 impl fmt::Display for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

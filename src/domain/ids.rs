@@ -39,6 +39,15 @@ macro_rules! uuid_type {
             }
         }
 
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let format = utoipa::openapi::schema::KnownFormat::Uuid;
+                super::schema::formatted(format, "0192f3a4-5b6c-7d8e-9f01-23456789abcd")
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.as_hyphenated().fmt(f)

@@ -4,6 +4,7 @@
 //! on the aggregate's stream, with the claims that keep it unique, in one append.
 
 mod invalid;
+mod schema;
 mod text;
 
 mod email;

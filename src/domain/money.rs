@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::invalid::Invalid;
 
 /// What an amount is in. All of them have two fraction digits, which is what [`Money`] prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, utoipa::ToSchema,
+)]
 pub enum Currency {
     /// US dollar.
     #[default]

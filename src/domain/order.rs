@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! (nothing) ─place─> pending ─confirm─> paid ─ship─> shipped ─deliver─> delivered
-//!                       │ cancel            │ cancel once refunded
-//!                       ├──> cancelled <────┘
+//!                       │ cancel            │ cancel once refunded  │           │
+//!                       ├──> cancelled <────┴───────────────────────┴───────────┘
 //!                       └─give up─> failed
 //! ```
 //! Between `pending` and `paid` the API shows `processing` while the payment is authorised: that is the
@@ -154,6 +154,15 @@ impl Order {
         Ok(vec![OrderEvent::OrderCancelled { reason }])
     }
 
+    /// The money is back: it may have been shipped in the meantime, or before.
+    fn cancel_refunded(&self, reason: String) -> Result<Vec<OrderEvent>, OrderRefusal> {
+        let from = match self.status {
+            OrderStatus::Shipped | OrderStatus::Delivered => self.status,
+            _ => OrderStatus::Paid,
+        };
+        self.cancel(from, reason)
+    }
+
     fn advance(
         &self,
         from: OrderStatus,
@@ -239,7 +248,7 @@ impl Aggregate for Order {
                 self.check_kind(PaymentKind::External, "cancelled")?;
                 self.cancel(OrderStatus::Pending, reason)
             }
-            OrderCommand::CancelRefunded { reason } => self.cancel(OrderStatus::Paid, reason),
+            OrderCommand::CancelRefunded { reason } => self.cancel_refunded(reason),
             OrderCommand::GiveUp { reason } => {
                 self.check_kind(PaymentKind::External, "given up")?;
                 self.advance(OrderStatus::Pending, "given up", OrderEvent::OrderFailed { reason })

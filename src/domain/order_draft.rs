@@ -32,7 +32,7 @@ pub enum PaymentMethod {
 }
 
 /// The kind of a payment method: what an order remembers of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum PaymentKind {
     /// By this node, through its gateway.
@@ -98,33 +98,43 @@ impl fmt::Display for RequestDigest {
 }
 
 /// The body of `POST /orders`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "items": [{"productId": "lamp-17", "productName": "Lamp", "quantity": 2, "price": 19.99}],
+    "shippingAddress": {"street": "12 Square", "city": "London", "zipCode": "SW1Y", "country": "GB"},
+    "paymentMethod": {"type": "card", "token": "tok_ok"},
+}))]
 pub struct OrderDraft {
-    /// See [`OrderDetails::items`].
+    /// What is ordered.
+    #[schema(min_items = 1, max_items = 100)]
     pub items: Vec<ItemDraft>,
-    /// See [`OrderDetails::shipping_address`].
+    /// Where it goes.
     pub shipping_address: AddressDraft,
-    /// See [`OrderDetails::currency`]; USD when none is given.
+    /// What the amounts are in; USD when none is given.
     #[serde(default)]
+    #[schema(value_type = Option<Currency>)]
     pub currency: Option<String>,
     /// The request's name, when it is not in the header.
     #[serde(default)]
+    #[schema(value_type = Option<IdempotencyKey>)]
     pub idempotency_key: Option<String>,
-    /// See [`OrderDetails::payment_method`]; a card without a token when none is given.
+    /// How it is paid; a card without a token when none is given.
     #[serde(default)]
     pub payment_method: Option<PaymentMethodDraft>,
 }
 
 /// A payment method as a client sends it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentMethodDraft {
     /// `card` or `external`.
     #[serde(rename = "type")]
+    #[schema(value_type = PaymentKind)]
     pub kind: String,
-    /// For a card only.
+    /// For a card only: what the gateway knows it by.
     #[serde(default)]
+    #[schema(value_type = Option<PaymentToken>)]
     pub token: Option<String>,
 }
 

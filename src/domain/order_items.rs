@@ -19,6 +19,14 @@ text_type!(
 #[serde(try_from = "u32", into = "u32")]
 pub struct Quantity(u32);
 
+impl utoipa::PartialSchema for Quantity {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        super::schema::whole(1, Self::MAX)
+    }
+}
+
+impl utoipa::ToSchema for Quantity {}
+
 impl Quantity {
     /// More than this is a slip of the hand.
     pub const MAX: u32 = 1_000_000;
@@ -86,16 +94,20 @@ pub fn total(items: &[OrderItem]) -> Option<Money> {
 
 /// A line as a client sends it. Numbers are kept as their text, so that nothing is lost before it is
 /// looked at.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ItemDraft {
-    /// See [`OrderItem::product_id`].
+    /// What.
+    #[schema(value_type = ProductId)]
     pub product_id: String,
-    /// See [`OrderItem::product_name`].
+    /// What it is called on the bill.
+    #[schema(value_type = ProductName)]
     pub product_name: String,
-    /// See [`OrderItem::quantity`]: a whole JSON number.
+    /// How many: a whole JSON number.
+    #[schema(value_type = Quantity)]
     pub quantity: Box<RawValue>,
-    /// See [`OrderItem::price`]: a JSON number or string like `12.34`.
+    /// What one costs: a JSON number or a string like `12.34`.
+    #[schema(value_type = Decimal)]
     pub price: Box<RawValue>,
 }
 

@@ -10,11 +10,23 @@ use serde::{Deserialize, Serialize};
 
 use super::Aggregate;
 use super::ids::{OrderId, PaymentId};
+use super::invalid::Invalid;
 use super::money::{Currency, Money};
 
 /// A payment's status, in the words of the API.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "camelCase")]
 pub enum PaymentStatus {
@@ -41,6 +53,19 @@ impl PaymentStatus {
             Self::Failed => "failed",
             Self::Refunded => "refunded",
         }
+    }
+}
+
+impl PaymentStatus {
+    const ALL: [Self; 5] =
+        [Self::Pending, Self::Processing, Self::Completed, Self::Failed, Self::Refunded];
+
+    /// Reads its word.
+    pub fn parse(word: &str) -> Result<Self, Invalid> {
+        let known = Self::ALL.into_iter().find(|status| status.as_str() == word);
+        known.ok_or_else(|| {
+            Invalid::text(word, format!("one of {}", Self::ALL.map(Self::as_str).join(", ")))
+        })
     }
 }
 

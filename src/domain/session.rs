@@ -49,6 +49,11 @@ pub enum SessionCommand {
         /// When the next token ceases to be valid.
         expires_at_us: u64,
     },
+    /// Its bearer ends it: whoever has one of its tokens, also an earlier one.
+    LogOut {
+        /// The presented token's hash.
+        presented: TokenHash,
+    },
     /// It ends.
     Revoke {
         /// Why.
@@ -148,6 +153,14 @@ impl Session {
         Ok(SessionEvent::SessionTokenRotated { token: next, expires_at_us })
     }
 
+    fn log_out(&self, presented: &TokenHash) -> Result<Vec<SessionEvent>, SessionRefusal> {
+        if self.token.as_ref() != Some(presented) && !self.used.contains(presented) {
+            return Err(SessionRefusal::UnknownToken);
+        }
+        let ended = SessionEvent::SessionRevoked { reason: "logged out".to_owned() };
+        Ok(if self.revoked { vec![] } else { vec![ended] })
+    }
+
     fn renew(&mut self, token: &TokenHash, expires_at_us: u64) {
         if let Some(used) = self.token.replace(token.clone()) {
             self.used.push_back(used);
@@ -171,13 +184,12 @@ impl Aggregate for Session {
             (None, SessionCommand::Open { user_id, token, expires_at_us }) => {
                 Ok(vec![SessionEvent::SessionOpened { user_id, token, expires_at_us }])
             }
-            (None, SessionCommand::Rotate { .. } | SessionCommand::Revoke { .. }) => {
-                Err(SessionRefusal::NotOpen)
-            }
+            (None, _) => Err(SessionRefusal::NotOpen),
             (Some(_), SessionCommand::Open { .. }) => Err(SessionRefusal::AlreadyOpen),
             (Some(_), SessionCommand::Rotate { presented, next, now_us, expires_at_us }) => {
                 Ok(vec![self.rotate(&presented, next, now_us, expires_at_us)?])
             }
+            (Some(_), SessionCommand::LogOut { presented }) => self.log_out(&presented),
             (Some(_), SessionCommand::Revoke { .. }) if self.revoked => Ok(vec![]),
             (Some(_), SessionCommand::Revoke { reason }) => {
                 Ok(vec![SessionEvent::SessionRevoked { reason }])
@@ -246,6 +258,18 @@ mod tests {
         let session = session([open()]);
         assert_eq!(session.decide(rotate("guess", "t2", 50)), Err(SessionRefusal::UnknownToken));
         assert_eq!(session.decide(rotate("t1", "t2", 100)), Err(SessionRefusal::Expired));
+    }
+
+    #[test]
+    fn any_token_of_the_session_ends_it_and_no_other() {
+        let log_out = |token| SessionCommand::LogOut { presented: hash(token) };
+        let guessed = session([open()]).decide(log_out("guess"));
+        assert_eq!(guessed, Err(SessionRefusal::UnknownToken));
+        for token in ["t1", "t2"] {
+            let session = session([open(), rotate("t1", "t2", 50), log_out(token)]);
+            assert!(session.is_revoked());
+            assert_eq!(session.decide(log_out("t2")), Ok(vec![]));
+        }
     }
 
     #[test]

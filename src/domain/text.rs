@@ -87,6 +87,14 @@ macro_rules! text_type {
                 f.write_str(&self.0)
             }
         }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                $crate::domain::schema::text(1, Self::CHARS_MAX)
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
     };
 }
 pub(super) use text_type;

@@ -67,6 +67,17 @@ impl fmt::Display for WallTime {
     }
 }
 
+impl utoipa::PartialSchema for WallTime {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        super::schema::formatted(
+            utoipa::openapi::schema::KnownFormat::DateTime,
+            "2026-01-02T03:04:05.000006Z",
+        )
+    }
+}
+
+impl utoipa::ToSchema for WallTime {}
+
 impl Serialize for WallTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

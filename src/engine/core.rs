@@ -73,6 +73,11 @@ impl Definitions {
         self.by_hash.get(hash)
     }
 
+    /// All of them, also those that only let running sagas end.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Registered> {
+        self.by_hash.values().map(|registered| &**registered)
+    }
+
     pub(crate) fn names(&self) -> Vec<Arc<str>> {
         let mut names: Vec<_> = self.by_name.keys().cloned().collect();
         names.sort();

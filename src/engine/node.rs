@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::saga;
+
 use super::aggregates::Aggregates;
 use super::append::Refused;
 use super::core::{Core, Definitions, StoreStreams};
@@ -116,6 +118,20 @@ impl<B: Backend> NodeBuilder<B> {
     pub fn connect(mut self, connect: Arc<dyn Connect>) -> Self {
         self.connect = connect;
         self
+    }
+
+    /// The definitions of the sagas it will run, in the order of their names.
+    pub fn definitions(&self) -> Vec<&saga::Definition> {
+        let all = self.definitions.all().map(|registered| &registered.definition);
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|definition| (definition.name(), definition.hash()));
+        all
+    }
+
+    /// The checkpoints by which its read models will follow the log: one that stands at the head has
+    /// seen everything.
+    pub fn checkpoints(&self) -> Vec<Arc<str>> {
+        self.projections.iter().map(|projection| projection.subscription()).collect()
     }
 
     /// Embedded: takes the shards, takes up every saga that owes something, and follows the log; when it

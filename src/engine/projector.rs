@@ -20,6 +20,8 @@ use super::subscription::{Changes, Followed, Progress, Subscription};
 /// A projection without its types.
 pub(crate) trait AnyProjection<B: Backend>: Send + Sync {
     fn name(&self) -> &'static str;
+    /// Under which the store keeps how far it has come.
+    fn subscription(&self) -> Arc<str>;
     fn run(
         self: Arc<Self>,
         core: Arc<Core<B>>,
@@ -42,6 +44,10 @@ fn subscription_name<P: Projection>(version: u32) -> Arc<str> {
 impl<B: Backend, P: Projection> AnyProjection<B> for Projector<P> {
     fn name(&self) -> &'static str {
         P::NAME
+    }
+
+    fn subscription(&self) -> Arc<str> {
+        subscription_name::<P>(P::VERSION)
     }
 
     fn run(

@@ -25,6 +25,9 @@ pub struct EngineSettings {
     pub snapshot_events: usize,
     /// Events a projection or the outbox takes at a time.
     pub subscription_batch: usize,
+    /// How long the bus lets a silent node keep its shards. What a node believes to own is held against the
+    /// store twice within that time at least.
+    pub lease_ms: u64,
     /// How long drain waits for calls that are under way.
     pub drain_timeout_ms: u64,
 }
@@ -43,6 +46,7 @@ impl Default for EngineSettings {
             conflict_retries: 8,
             snapshot_events: 512,
             subscription_batch: 2_000,
+            lease_ms: 10_000,
             drain_timeout_ms: 10_000,
         }
     }

@@ -1,18 +1,21 @@
 //! What the handlers share: one [`App`] for each node, the state of its router. It owns no rules.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::http::HeaderValue;
+use bytes::Bytes;
 use sagaline_storage::Backend;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
 use super::auth::{Attempts, PasswordSettings, PasswordSettingsError, Passwords, Tokens};
 use super::error::Error;
 use super::gate::Gate;
 use super::metrics::{Metrics, StoreMeasures};
+use super::openapi;
 use crate::app::Orders;
 use crate::app::gateway::Ledger;
 use crate::engine::{Aggregates, Node, Projection, Sagas, Views};
+use crate::limits::EVENT_STREAMS_MAX;
 use crate::projections::{SagaDocument, SagaPage, StepNames};
 use crate::settings::{Secret, Settings};
 
@@ -54,6 +57,10 @@ struct Shared<B: Backend> {
     attempts_by_address: Attempts,
     attempts_by_account: Attempts,
     step_names: StepNames,
+    event_streams: Arc<Semaphore>,
+    bus_probe: Semaphore,
+    /// Written when it is first asked for.
+    document: OnceLock<Bytes>,
     stopping: watch::Sender<bool>,
 }
 
@@ -76,6 +83,9 @@ impl<B: Backend> App<B> {
             node,
             orders,
             step_names: parts.step_names,
+            event_streams: Arc::new(Semaphore::new(EVENT_STREAMS_MAX)),
+            bus_probe: Semaphore::new(1),
+            document: OnceLock::new(),
             stopping: watch::Sender::new(false),
             settings,
             ledger,
@@ -139,6 +149,28 @@ impl<B: Backend> App<B> {
         let mut stopping = self.0.stopping.subscribe();
         // The sender lives as long as this: waiting cannot fail.
         let _ = stopping.wait_for(|stopping| *stopping).await;
+    }
+
+    /// A place for a stream of events, until the permit is dropped.
+    pub(super) fn enter_event_stream(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let place = self.0.event_streams.clone().try_acquire_owned();
+        place.map_err(|_| Error::Overloaded { what: "too many streams of events are open" })
+    }
+
+    /// The place of the one probe of the bus at a time.
+    pub(super) fn enter_bus_probe(&self) -> Result<SemaphorePermit<'_>, Error> {
+        let place = self.0.bus_probe.try_acquire();
+        place.map_err(|_| Error::Overloaded { what: "a probe of the bus is under way" })
+    }
+
+    /// The API's document.
+    pub(super) fn document(&self) -> Result<Bytes, Error> {
+        if let Some(written) = self.0.document.get() {
+            return Ok(written.clone());
+        }
+        let document = openapi::document::<B>()?;
+        let text = serde_json::to_vec(&document).map_err(Error::internal)?;
+        Ok(self.0.document.get_or_init(|| text.into()).clone())
     }
 
     pub(super) fn settings(&self) -> &Settings {

@@ -122,6 +122,7 @@ fn log(error: &Error) {
         | Error::MethodNotAllowed
         | Error::Unauthenticated(_)
         | Error::InvalidCredentials
+        | Error::Refresh(_)
         | Error::Forbidden(_)
         | Error::EmailExists
         | Error::DuplicateOrder { .. }

@@ -23,6 +23,23 @@ pub enum TokenProblem {
     Expired,
 }
 
+/// Why a refresh token was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RefreshProblem {
+    /// Not a token of this service, or of a session that there is not.
+    #[error("the refresh token is not one of this service; log in again")]
+    Invalid,
+    /// Its time is over.
+    #[error("the refresh token has expired; log in again")]
+    Expired,
+    /// Its session has ended, or its user may not log in any more.
+    #[error("the session has ended; log in again")]
+    Ended,
+    /// It was used before: somebody has a copy, so the session has ended for everybody.
+    #[error("the refresh token was used before, so its session has ended; log in again")]
+    Reused,
+}
+
 /// Why a request is not met.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -56,6 +73,9 @@ pub enum Error {
     /// E-mail or password are wrong; which of them is not told.
     #[error("the e-mail address or the password is wrong")]
     InvalidCredentials,
+    /// The refresh token is not accepted.
+    #[error(transparent)]
+    Refresh(RefreshProblem),
     /// The caller's role does not allow it.
     #[error("this needs the role {0}")]
     Forbidden(&'static str),
@@ -145,6 +165,7 @@ impl Error {
             Self::BodyBroken => (400, "BODY_INCOMPLETE", "Incomplete body"),
             Self::Unauthenticated(problem) => (401, problem.code(), "Not authenticated"),
             Self::InvalidCredentials => (401, "INVALID_CREDENTIALS", "Wrong credentials"),
+            Self::Refresh(problem) => (401, problem.code(), "Not authenticated"),
             Self::Forbidden(_) => (403, "FORBIDDEN", "Not allowed"),
             Self::NotFound(_) => (404, "NOT_FOUND", "Not found"),
             Self::MethodNotAllowed => (405, "METHOD_NOT_ALLOWED", "Method not allowed"),
@@ -184,6 +205,7 @@ impl Error {
             | Self::MethodNotAllowed
             | Self::Unauthenticated(_)
             | Self::InvalidCredentials
+            | Self::Refresh(_)
             | Self::Forbidden(_)
             | Self::EmailExists
             | Self::DuplicateOrder { .. }
@@ -215,6 +237,17 @@ impl TokenProblem {
                 "Bearer realm=\"sagaline\", error=\"invalid_token\", \
                  error_description=\"the token has expired\""
             }
+        }
+    }
+}
+
+impl RefreshProblem {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Invalid => "REFRESH_TOKEN_INVALID",
+            Self::Expired => "REFRESH_TOKEN_EXPIRED",
+            Self::Ended => "SESSION_ENDED",
+            Self::Reused => "REFRESH_TOKEN_REUSED",
         }
     }
 }

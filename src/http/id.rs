@@ -6,7 +6,7 @@ use sagaline_storage::CorrelationId;
 use uuid::Uuid;
 
 use super::error::Error;
-use crate::domain::OrderId;
+use crate::domain::{OrderId, UserId};
 
 /// What can stand in a path.
 pub trait PathId: Sized {
@@ -15,6 +15,12 @@ pub trait PathId: Sized {
 }
 
 impl PathId for OrderId {
+    fn read(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+}
+
+impl PathId for UserId {
     fn read(text: &str) -> Result<Self, String> {
         Self::parse(text).map_err(|error| error.to_string())
     }

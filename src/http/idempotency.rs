@@ -7,7 +7,10 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponseParts, ResponseParts};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
+use super::documented;
 use super::error::Error;
 use crate::domain::IdempotencyKey;
 
@@ -43,6 +46,14 @@ impl HeaderKey {
             )),
             (header, body) => Ok(header.or(body)),
         }
+    }
+}
+
+impl IntoParams for HeaderKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let meaning = "The request's name: sent again with the same body it is the same request";
+        let key = documented::bounded_text(IdempotencyKey::CHARS_MAX);
+        vec![documented::header("Idempotency-Key", key, meaning)]
     }
 }
 

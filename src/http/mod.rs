@@ -20,6 +20,9 @@ mod error;
 mod failure;
 mod problem;
 
+mod documented;
+mod openapi;
+
 mod fresh;
 mod waiting;
 
@@ -41,7 +44,7 @@ mod strict;
 
 mod routes;
 
-pub use error::{Error, TokenProblem};
+pub use error::{Error, RefreshProblem, TokenProblem};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -51,7 +54,7 @@ use app::App;
 
 /// The node's routes, with everything around them.
 pub fn router<B: Backend>(app: App<B>) -> Router {
-    around(routes::all(), app)
+    around(routes::all().into(), app)
 }
 
 /// Puts the edge around routes: what they do not know is 404 and 405 with a problem document.

@@ -5,12 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use sagaline_storage::{Backend, Direction, ErrorKind, EventStore, StorageError};
 use serde::Serialize;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
 use super::error::Error;
 use super::params::Params;
-use super::{failure, hex};
-use crate::engine::{DocumentQuery, Projection};
+use super::{documented, failure, hex};
+use crate::engine::{DocumentQuery, Projection, Views};
 use crate::limits::{PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX, PAGE_NUMBER_MAX};
 
 /// How long a list waits for its view to see what was written before.
@@ -57,10 +59,7 @@ impl Page {
         partition: Bytes,
     ) -> Result<(Vec<P::Document>, Listed), Error> {
         let view = app.views::<P>()?;
-        let head = app.backend().events().head().await.map_err(failure::storage)?;
-        if !view.caught_up(head, VIEW_WAIT).await {
-            tracing::debug!(view = P::NAME, "listed from a view that lags");
-        }
+        app.caught_up(&view).await?;
         let total = view.count(index, &partition).await.map_err(failure::storage)?;
         let query = DocumentQuery {
             index,
@@ -82,6 +81,29 @@ impl Page {
     }
 }
 
+impl<B: Backend> App<B> {
+    /// Returns when the view has seen what was written before, unless it lags far behind.
+    pub(super) async fn caught_up<P: Projection>(&self, view: &Views<B, P>) -> Result<(), Error> {
+        let head = self.backend().events().head().await.map_err(failure::storage)?;
+        if !view.caught_up(head, VIEW_WAIT).await {
+            tracing::debug!(view = P::NAME, "listed from a view that lags");
+        }
+        Ok(())
+    }
+}
+
+impl IntoParams for Page {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let whole = |max: u32| documented::whole(1, max);
+        let cursor = "`nextCursor` of the page before; not together with `page`";
+        vec![
+            documented::query("page", whole(PAGE_NUMBER_MAX), "Counted from 1"),
+            documented::query("limit", whole(PAGE_ENTRIES_MAX), "Entries of a page"),
+            documented::query("cursor", documented::text(), cursor),
+        ]
+    }
+}
+
 /// The view refuses a cursor that is not one of its own.
 fn foreign_cursor(error: StorageError) -> Error {
     match error.kind {
@@ -91,7 +113,7 @@ fn foreign_cursor(error: StorageError) -> Error {
 }
 
 /// Where in a list a page stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Listed {
     /// How many entries there are.
@@ -99,6 +121,7 @@ pub(super) struct Listed {
     page: u64,
     limit: u64,
     total_pages: u64,
+    /// Give it as `cursor` for the next page; missing: that was all.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }

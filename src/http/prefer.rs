@@ -8,7 +8,10 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponseParts, ResponseParts};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
+use super::documented;
 use crate::limits::WAIT_S_MAX;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -35,6 +38,14 @@ impl Wait {
     /// The header that says the wait was granted.
     pub(super) fn applied(self) -> Applied {
         Applied(self.0)
+    }
+}
+
+impl IntoParams for Wait {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let meaning =
+            "`wait=SECONDS` (RFC 7240), at most 60: answer when the saga has ended, or then";
+        vec![documented::header("Prefer", documented::text(), meaning)]
     }
 }
 

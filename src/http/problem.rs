@@ -53,6 +53,19 @@ pub(super) fn response(
     response
 }
 
+/// The document for `error` as an example, for the API's own description.
+pub(super) fn example(error: &Error) -> serde_json::Value {
+    let meaning = error.meaning();
+    // Plain texts and numbers: they are always JSON.
+    serde_json::to_value(document(
+        error,
+        meaning,
+        "/orders",
+        "0192f3a4-5b6c-7d8e-9f01-23456789abcd",
+    ))
+    .unwrap_or_default()
+}
+
 fn document<'a>(
     error: &'a Error,
     meaning: Meaning,

@@ -2,8 +2,6 @@
 //! the binary, the tests and the simulation; they differ in backend, gateway and settings.
 
 use sagaline_storage::Backend;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::app::{App, AppParts};
 use super::auth::{PasswordSettings, PasswordSettingsError};
@@ -11,10 +9,9 @@ use super::metrics::StoreMeasures;
 use crate::app::gateway::{Gateway, Ledger};
 use crate::app::{Orders, order_processing, order_refund};
 use crate::domain::{LockPolicy, LockScope};
-use crate::engine::{Definition, EngineSettings, NodeBuilder, NodeError};
+use crate::engine::{EngineSettings, NodeBuilder, NodeError};
 use crate::projections;
 use crate::projections::StepNames;
-use crate::saga;
 use crate::saga::DefinitionError;
 use crate::settings::{ProductLockScope, Secret, Settings};
 
@@ -50,43 +47,17 @@ pub enum ReadyError {
     Passwords(#[from] PasswordSettingsError),
 }
 
-/// Adds something to the node before it starts.
-type Addition<B> = Box<dyn FnOnce(NodeBuilder<B>) -> NodeBuilder<B> + Send>;
-
-/// Sagas beside those of the reference application.
-pub struct MoreSagas<B: Backend> {
-    additions: Vec<Addition<B>>,
-    definitions: Vec<saga::Definition>,
-}
-
-impl<B: Backend> Default for MoreSagas<B> {
-    fn default() -> Self {
-        Self { additions: Vec::new(), definitions: Vec::new() }
-    }
-}
-
-impl<B: Backend> MoreSagas<B> {
-    /// Lets the node run sagas of this definition too.
-    #[must_use]
-    pub fn with<T>(mut self, definition: &Definition<T>) -> Self
-    where
-        T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
-    {
-        self.definitions.push(definition.as_value().clone());
-        let definition = definition.clone();
-        self.additions.push(Box::new(move |node| node.saga(&definition)));
-        self
-    }
-}
-
 impl<B: Backend, G: Gateway> Ready<B, G> {
     /// Starts the engine. When it returns, sagas that were under way go on.
     pub async fn start(self) -> Result<App<B>, ReadyError> {
-        self.start_with(MoreSagas::default()).await
+        self.start_with(Ok).await
     }
 
-    /// The same, with sagas of one's own.
-    pub async fn start_with(self, more: MoreSagas<B>) -> Result<App<B>, ReadyError> {
+    /// The same, with what `app` puts into the node besides: sagas and read models of one's own.
+    pub async fn start_with(
+        self,
+        app: impl FnOnce(NodeBuilder<B>) -> Result<NodeBuilder<B>, DefinitionError>,
+    ) -> Result<App<B>, ReadyError> {
         let locks = lock_policy(&self.settings);
         let processing = order_processing(self.gateway.clone(), locks)?;
         let refund = order_refund(self.gateway)?;
@@ -97,10 +68,9 @@ impl<B: Backend, G: Gateway> Ready<B, G> {
             .projection(projections::Orders)
             .projection(projections::Payments)
             .projection(projections::Sagas);
-        let node = more.additions.into_iter().fold(node, |node, add| add(node));
+        let node = app(node)?;
+        let step_names = StepNames::of(node.definitions());
         let node = node.start().await?;
-        let own = [processing.as_value(), refund.as_value()];
-        let step_names = StepNames::of(own.into_iter().chain(&more.definitions));
         let orders = Orders::new(node.clone(), processing, refund, locks);
         let parts = AppParts {
             node,
@@ -127,6 +97,7 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
         breaker_outcomes: engine.breaker_outcomes,
         breaker_open_ms: millis(engine.breaker_open_for),
         retry_budget_percent: (engine.retry_budget * 100.0).round() as u32,
+        lease_ms: millis(engine.lease_ttl),
         snapshot_events: engine.snapshot_events,
         // The other half of the time is the connections'.
         drain_timeout_ms: millis(settings.node.drain_timeout / 2),

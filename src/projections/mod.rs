@@ -18,7 +18,7 @@ use crate::engine::{Projection, Recorded, View};
 
 pub use orders::{OrderDocument, OrderItemDocument, Orders};
 pub use payments::{PaymentDocument, Payments};
-pub use saga_page::{SagaPage, StepNames, StepPage};
+pub use saga_page::{SagaPage, SagaStatus, StepNames, StepPage};
 pub use sagas::{SagaDocument, Sagas};
 
 /// The partition that holds every document.

@@ -26,7 +26,7 @@ use super::{ALL, by_age, partition};
 pub struct Orders;
 
 /// An order as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderDocument {
     /// The order, and its saga.
@@ -42,6 +42,7 @@ pub struct OrderDocument {
     /// Of what.
     pub currency: Currency,
     /// Where it goes.
+    #[schema(value_type = Address)]
     pub shipping_address: Arc<Address>,
     /// How it is paid.
     pub payment_method: PaymentMethodDocument,
@@ -52,6 +53,7 @@ pub struct OrderDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What ties together everything that followed from it.
+    #[schema(value_type = String)]
     pub correlation_id: CorrelationId,
     /// When it was placed.
     pub created_at: WallTime,
@@ -60,7 +62,7 @@ pub struct OrderDocument {
 }
 
 /// A line as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderItemDocument {
     /// What.
@@ -74,7 +76,7 @@ pub struct OrderItemDocument {
 }
 
 /// A payment method as the API shows it: never with its token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PaymentMethodDocument {
     /// `card` or `external`.
     #[serde(rename = "type")]

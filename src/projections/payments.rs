@@ -22,7 +22,7 @@ use super::{ALL, by_age, partition};
 pub struct Payments;
 
 /// A payment as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentDocument {
     /// The payment.
@@ -49,6 +49,7 @@ pub struct PaymentDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decline_reason: Option<String>,
     /// What ties it to its order's request.
+    #[schema(value_type = String)]
     pub correlation_id: CorrelationId,
     /// When the gateway answered first.
     pub created_at: WallTime,

@@ -38,18 +38,22 @@ impl StepNames {
 }
 
 /// A saga as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SagaPage {
     /// The saga.
     pub id: Uuid,
     /// Its definition's name.
+    #[schema(value_type = String)]
     pub saga_type: Arc<str>,
     /// What ties it to its request.
+    #[schema(value_type = String)]
     pub correlation_id: CorrelationId,
     /// `started`, `completed`, `compensating`, `compensated` or `parked`.
+    #[schema(value_type = SagaStatus)]
     pub status: &'static str,
     /// Where it is on its way: `running`, `committing`, `compensating`, `completed`, `compensated`.
+    #[schema(value_type = String)]
     pub phase: Phase,
     /// It starts nothing new until it is resumed.
     pub paused: bool,
@@ -60,14 +64,17 @@ pub struct SagaPage {
     /// The steps that are undone.
     pub compensation_steps: Vec<String>,
     /// Its input.
+    #[schema(value_type = serde_json::Value)]
     pub data: Json,
     /// What went wrong last.
     pub error_message: Option<String>,
     /// Why it goes back.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub aborted: Option<AbortReason>,
     /// Why it waits for an operator.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub parked: Option<ParkReason>,
     /// Every step.
     pub steps: Vec<StepPage>,
@@ -77,15 +84,42 @@ pub struct SagaPage {
     pub updated_at: WallTime,
 }
 
+/// The words of a saga's status, in the API's document. `failed` is one that no saga has: a saga that
+/// cannot go on is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub enum SagaStatus {
+    /// On its way.
+    Started,
+    /// It did everything.
+    Completed,
+    /// None is.
+    Failed,
+    /// On its way back.
+    Compensating,
+    /// It undid everything.
+    Compensated,
+    /// It waits for an operator.
+    Parked,
+}
+
+impl SagaStatus {
+    /// All of them.
+    pub const WORDS: [&'static str; 6] =
+        ["started", "completed", "failed", "compensating", "compensated", "parked"];
+}
+
 /// A step of a saga as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepPage {
     /// Its name.
     pub name: String,
     /// How far its doing has come.
+    #[schema(value_type = String)]
     pub action: &'static str,
     /// How far its undoing has come.
+    #[schema(value_type = String)]
     pub compensation: &'static str,
     /// The attempt that is on its way or comes next.
     pub attempt: Option<u32>,

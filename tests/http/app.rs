@@ -19,12 +19,13 @@ use sagaline_storage::embedded::{Local, LocalSettings, open_embedded, open_in_me
 use sagaline_storage::kv::Kv;
 use sagaline_storage::memory::MemoryKv;
 use sagaline_storage::rocksdb::RocksSettings;
-use sagaline_storage::{Backend, EventStore};
+use sagaline_storage::{Backend, Clock, EventStore};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::client::{Answer, Ask};
+use crate::clock::LaterClock;
 
 /// Signs the tokens of every test node; tests that forge tokens need it.
 pub(crate) const SECRET: &str = "a secret of the tests, 32 bytes long";
@@ -79,6 +80,14 @@ impl TestApp {
         Self::over(backend, Ledger::in_memory(), setup).await
     }
 
+    /// A node in memory whose clock the test can put forward.
+    pub(crate) async fn with_clock() -> (Self, LaterClock) {
+        let (local, clock) = (LocalSettings::default(), LaterClock::default());
+        let backend = open_in_memory(MemoryKv::new(), clock.clone(), SystemEntropy, &local).await;
+        let app = Self::over(backend.unwrap(), Ledger::in_memory(), Setup::default()).await;
+        (app.with_admin().await, clock)
+    }
+
     /// A node on the embedded store in a folder.
     pub(crate) async fn embedded(folder: &Path) -> Self {
         let local = LocalSettings::default();
@@ -87,14 +96,15 @@ impl TestApp {
         Self::over(backend, ledger, Setup::default()).await.with_admin().await
     }
 
-    async fn over<K: Kv>(
-        backend: Local<K, SystemClock, SystemEntropy>,
+    async fn over<K: Kv, C: Clock>(
+        backend: Local<K, C, SystemEntropy>,
         ledger: Ledger,
         setup: Setup,
     ) -> Self {
         let counted = backend.events.clone();
-        let (clock, entropy) = (backend.clock, backend.entropy);
-        let gateway = FakeGateway::with_ledger(ledger.clone(), setup.gateway, clock, entropy);
+        let (clock, entropy) = (backend.clock.clone(), backend.entropy);
+        let own = clock.clone();
+        let gateway = FakeGateway::with_ledger(ledger.clone(), setup.gateway, own, entropy);
         let ready = Ready {
             backend: backend.clone(),
             gateway: gateway.unwrap(),

@@ -21,6 +21,25 @@ fn routes_with_bodies() -> Vec<(&'static str, String, Value)> {
         ),
         ("POST", "/auth/login".into(), json!({"email": "x@example.org", "password": "y"})),
         ("POST", "/orders".into(), order_for("sku-1", "tok_ok")),
+        ("POST", "/auth/refresh".into(), json!({"refreshToken": "r"})),
+        ("POST", "/auth/logout".into(), json!({"refreshToken": "r"})),
+        (
+            "POST",
+            "/users".into(),
+            json!({
+                "email": "y@example.org", "password": "correct horse", "firstName": "X", "lastName": "Y",
+                "role": "merchant",
+            }),
+        ),
+        ("PUT", format!("/users/{ID}/role"), json!({"role": "merchant"})),
+        ("POST", format!("/users/{ID}/disable"), reason.clone()),
+        ("POST", format!("/orders/{ID}/refund"), reason.clone()),
+        ("POST", "/redis-test/saga-creation-test".into(), json!({"correlationId": "c"})),
+        (
+            "POST",
+            "/saga/maintenance/cleanup-pending".into(),
+            json!({"reason": "r", "olderThanS": 3600}),
+        ),
         ("PUT", format!("/orders/{ID}/confirm"), json!({"paymentId": "p"})),
         ("POST", "/sagas".into(), json!({"sagaType": "order-processing", "data": {}})),
         ("POST", format!("/saga/resolve/{ID}"), json!({"reason": "r", "outcome": "rejected"})),
@@ -41,10 +60,28 @@ fn routes_with_tokens() -> Vec<(&'static str, String)> {
         "/sagas/correlation/c",
         "/trace/correlation/c",
         "/gateway/ledger",
+        "/users",
+        "/payments",
+        "/saga/active",
+        "/saga/status/c",
+        "/sagas/orders/processing",
+        "/saga/maintenance/pending-orders",
+        "/saga/maintenance/saga-health",
+        "/trace/events",
+        "/trace/events/stream",
+        "/trace/active-flows",
+        "/trace/distribution",
+        "/health/detailed",
+        "/db-pool",
+        "/kafka-test",
+        "/redis-test/lock-status/k",
     ]
     .map(|path| ("GET", path.to_owned()))
     .into();
-    routes.extend(["orders", "sagas", "trace/order"].map(|path| ("GET", format!("/{path}/{ID}"))));
+    routes.extend(
+        ["orders", "sagas", "trace/order", "users", "payments"]
+            .map(|path| ("GET", format!("/{path}/{ID}"))),
+    );
     routes.push(("DELETE", format!("/orders/{ID}")));
     let bodies = routes_with_bodies().into_iter();
     routes.extend(
@@ -215,7 +252,8 @@ async fn tokens_that_are_not_ours_are_refused_on_every_route() {
 async fn impossible_ids_and_queries_are_refused() {
     let app = TestApp::start().await;
     let head = app.head().await;
-    for path in ["/orders/{}", "/sagas/{}", "/trace/order/{}"] {
+    let paths = ["/orders/{}", "/sagas/{}", "/trace/order/{}", "/users/{}", "/payments/{}"];
+    for path in paths {
         for id in ["x", "1", "00000000", "%00", "..%2f..%2fetc", "%F0%9F%95%AF", &"a".repeat(2_000)]
         {
             let problem = app.get(&app.admin, &path.replace("{}", id)).await;

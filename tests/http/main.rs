@@ -4,11 +4,22 @@
 
 mod app;
 mod client;
+mod clock;
+mod endpoints;
 
 mod auth;
 mod bad_input;
+mod document;
 mod edge;
+mod flows;
+mod generated;
+mod maintenance;
+mod merchants;
 mod operator;
 mod orders;
 mod sagas;
+mod sessions;
+mod stream;
 mod trace;
+mod trials;
+mod users;

@@ -155,3 +155,8 @@ pub fn travel() -> Result<Definition<Trip>, DefinitionError> {
         .after(Charge)
         .build()
 }
+
+/// Everything of this application in a node: one in the user's process, or one of the simulated world.
+pub fn travel_app<B: Backend>(node: NodeBuilder<B>) -> Result<NodeBuilder<B>, DefinitionError> {
+    Ok(node.saga(&travel()?))
+}

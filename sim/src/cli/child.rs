@@ -116,7 +116,7 @@ impl Child {
 }
 
 /// What it printed, and what it complained of; none: it hung and was ended.
-fn ended(mut process: Process) -> Result<Option<(String, String)>, String> {
+pub(crate) fn ended(mut process: Process) -> Result<Option<(String, String)>, String> {
     let failed = |error: std::io::Error| format!("a run cannot be watched: {error}");
     let (mut output, mut said) = (process.stdout.take(), process.stderr.take());
     std::thread::scope(|threads| {

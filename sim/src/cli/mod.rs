@@ -4,17 +4,17 @@
 mod batch;
 mod bench;
 mod canary;
-mod child;
+pub(crate) mod child;
 mod corpus;
 mod cover;
 mod det;
-mod pool;
+pub(crate) mod pool;
 mod repro;
 mod run;
 mod seeds;
 mod shrink;
 mod swarm;
-mod tables;
+pub(crate) mod tables;
 mod view;
 mod wall;
 

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::wall::Stopwatch;
 
 /// How many processes at once when nobody says.
-pub(super) fn jobs(asked: Option<usize>) -> usize {
+pub(crate) fn jobs(asked: Option<usize>) -> usize {
     asked
         .filter(|jobs| *jobs > 0)
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get))
@@ -18,7 +18,7 @@ pub(super) fn jobs(asked: Option<usize>) -> usize {
 
 /// When to begin no more.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Until {
+pub(crate) enum Until {
     /// After so many.
     Count(u64),
     /// After so long.
@@ -27,7 +27,7 @@ pub(super) enum Until {
 
 /// Does `work` for 0, 1, 2, … on so many threads, and gives every result to `done` in the order in which
 /// they come. Stops at the first error, and returns it.
-pub(super) fn each<T: Send>(
+pub(crate) fn each<T: Send>(
     jobs: usize,
     until: Until,
     work: impl Fn(u64) -> Result<T, String> + Sync,

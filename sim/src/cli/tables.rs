@@ -19,7 +19,7 @@ macro_rules! line {
 }
 
 /// One run.
-pub(super) fn of_run(report: &Report) -> String {
+pub(crate) fn of_run(report: &Report) -> String {
     let mut text = String::new();
     line!(text, "{} {}: {}", report.scenario, report.seed, report.verdict);
     let seconds = report.simulated_us as f64 / 1e6;

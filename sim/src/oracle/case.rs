@@ -108,6 +108,11 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// Whether an operation is planned that can bring a saga into being.
+    pub fn starts_sagas(&self) -> bool {
+        self.places_orders() || self.plans(|it| matches!(it, Operation::StartSaga { .. }))
+    }
+
     /// Whether such an operation is planned.
     pub fn plans(&self, wanted: impl Fn(&Operation) -> bool) -> bool {
         self.evidence.plan.operations.iter().any(|planned| wanted(&planned.operation))

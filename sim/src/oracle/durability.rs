@@ -19,7 +19,7 @@ impl Oracle for Durability {
     fn is_due(&self, case: &Case<'_>) -> bool {
         let appends =
             |call: &crate::evidence::StoreCall| matches!(call.what, StoreWhat::Append { .. });
-        case.places_orders() || case.evidence.store_calls.iter().any(appends)
+        case.starts_sagas() || case.evidence.store_calls.iter().any(appends)
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {

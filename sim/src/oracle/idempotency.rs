@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::evidence::Call;
+use crate::fault::Fault;
+use crate::machine::Machine;
 
 use super::case::Case;
 use super::naive::http::{Asks, answered, id};
@@ -23,26 +25,33 @@ impl Oracle for Idempotency {
     }
 
     fn is_due(&self, case: &Case<'_>) -> bool {
-        case.places_orders()
+        case.starts_sagas()
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {
         let mut finding = Finding::default();
         let mut by_key: BTreeMap<(u32, &str), Vec<&Call>> = BTreeMap::new();
         for call in &case.evidence.calls {
-            if let (Asks::PlaceOrder, Some(key)) = (Asks::of(call), call.key.as_deref()) {
+            if let (Asks::PlaceOrder | Asks::StartSaga, Some(key)) =
+                (Asks::of(call), call.key.as_deref())
+            {
                 by_key.entry((call.customer, key)).or_default().push(call);
             }
         }
         for ((customer, key), calls) in &by_key {
-            examine_key(*customer, key, calls, &mut finding);
+            examine_key(case, (*customer, key), calls, &mut finding);
         }
         examine_log(case, &mut finding);
         finding
     }
 }
 
-fn examine_key(customer: u32, key: &str, calls: &[&Call], finding: &mut Finding) {
+fn examine_key(
+    case: &Case<'_>,
+    (customer, key): (u32, &str),
+    calls: &[&Call],
+    finding: &mut Finding,
+) {
     let detail = || {
         let shown = |call: &&Call| match &call.answer {
             Some(answer) => {
@@ -66,11 +75,25 @@ fn examine_key(customer: u32, key: &str, calls: &[&Call], finding: &mut Finding)
     let firsts = made().filter(|(_, answer)| !answer.replayed).count();
     finding.expect(firsts <= 1, "one key had two first answers", detail);
     // The first answer may have been lost on its way, and then only a repetition is seen.
-    let lost = calls.iter().any(|call| call.answer.is_none() || is_no_answer(call));
+    let lost = calls
+        .iter()
+        .any(|call| call.answer.is_none() || is_no_answer(call) || may_be_sent_twice(case, call));
     finding.expect(firsts == 1 || lost, "a first answer was called a repetition", detail);
     let refused = |call: &&&Call| answered(call, 422).is_some();
     let own = calls.iter().filter(refused).any(|call| call.body == first_call.body);
     finding.expect(!own, "a repetition was refused as another request", detail);
+}
+
+/// Whether the balancer may have sent the request to a second node as well: the first answer may then be
+/// the one that nobody waits for.
+fn may_be_sent_twice(case: &Case<'_>, call: &Call) -> bool {
+    let began_us = case.evidence.phases.chaos_at_us;
+    call.to == Machine::Balancer && case.evidence.plan.episodes.iter().any(|episode| {
+        let from_us = began_us + episode.at_ms * 1_000;
+        let until_us = from_us + episode.for_ms * 1_000;
+        matches!(&episode.fault, Fault::Duplicate { link, .. } if link.from == Machine::Balancer)
+            && (from_us..=until_us).contains(&call.sent_at_us)
+    })
 }
 
 /// What a proxy or an overloaded node says: what was asked for may have happened all the same.
@@ -121,6 +144,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::fault::{Episode, Link};
     use crate::oracle::testing::{History, caught, clean};
 
     #[test]
@@ -148,6 +172,20 @@ mod tests {
         clean(&Idempotency, &history);
         history.evidence.calls.retain(|call| call.answer.is_some());
         caught(&Idempotency, &history, "a first answer was called a repetition");
+    }
+
+    #[test]
+    fn a_request_that_the_balancer_sends_twice_may_have_its_first_answer_elsewhere() {
+        let mut history = History::good();
+        let first = history.evidence.calls.iter_mut().find(|call| call.customer == 1);
+        let first = first.expect("the first request");
+        first.to = Machine::Balancer;
+        first.answer.as_mut().expect("it was answered").replayed = true;
+        caught(&Idempotency, &history, "a first answer was called a repetition");
+        let link = Link { from: Machine::Balancer, to: Machine::Node3 };
+        let fault = Fault::Duplicate { link, percent: 30 };
+        history.evidence.plan.episodes.push(Episode { id: 1, at_ms: 0, for_ms: 60_000, fault });
+        clean(&Idempotency, &history);
     }
 
     #[test]

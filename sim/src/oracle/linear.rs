@@ -33,7 +33,7 @@ impl Oracle for Linear {
     }
 
     fn is_due(&self, case: &Case<'_>) -> bool {
-        case.places_orders()
+        case.starts_sagas()
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {

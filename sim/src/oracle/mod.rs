@@ -13,6 +13,7 @@
 //! | [`fencing`] | epochs never fall (I5) | no fencing check; lease by wall clock without margin |
 //! | [`claims`] | one holder for each claim, given up at the end | claim not released; claim released twice |
 //! | [`money`] | the bank's ledger (I1 to I4) | unknown taken as failure, as success; compensation twice; no barrier tombstone; undo of what never happened at the bank; key per attempt |
+//! | [`effects`] | the ledgers of a user's own services: one effect for each step that is done, none for what is undone | the same, in a user's saga |
 //! | [`saga_life`] | legal lives, acknowledged starts (I8) | compensation in forward order; undo of what never happened; cancel honoured after the pivot; publish before commit of a start |
 //! | [`saga_ends`] | every saga ends or waits for a person with a reason (I6) | timer outside the batch; one poison saga blocks the shard; lost wake-up without poll |
 //! | [`timers`] | nothing before it is due (I7) | stale timer accepted |
@@ -32,6 +33,7 @@ pub mod answers;
 pub mod claims;
 pub mod crashes;
 pub mod durability;
+pub mod effects;
 pub mod fencing;
 pub mod idempotency;
 pub mod leaks;
@@ -140,6 +142,7 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(fencing::Fencing),
         Box::new(claims::Claims),
         Box::new(money::Money),
+        Box::new(effects::Effects),
         Box::new(saga_life::SagaLife),
         Box::new(timers::Timers),
         Box::new(idempotency::Idempotency),

@@ -18,7 +18,7 @@ impl Oracle for Order {
     }
 
     fn is_due(&self, case: &Case<'_>) -> bool {
-        case.places_orders() || !case.evidence.subscribers.is_empty()
+        case.starts_sagas() || !case.evidence.subscribers.is_empty()
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {

@@ -21,7 +21,7 @@ impl Oracle for Outbox {
     }
 
     fn is_due(&self, case: &Case<'_>) -> bool {
-        case.places_orders() && !case.is_left_broken(Machine::Bus)
+        case.starts_sagas() && !case.is_left_broken(Machine::Bus)
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {

@@ -22,7 +22,7 @@ impl Oracle for Projections {
     }
 
     fn is_due(&self, case: &Case<'_>) -> bool {
-        case.places_orders() && case.is_quiet()
+        case.starts_sagas() && case.is_quiet()
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {

@@ -120,13 +120,14 @@ fn looks(saga: &Saga<'_>) -> u64 {
 
 /// No attempt beyond the policy's, but for what an operator allowed.
 fn examine_attempts(case: &Case<'_>, finding: &mut Finding) {
-    for saga in case.sagas.values().filter(|saga| steps::of(saga.saga_type).is_some()) {
-        for (place, step) in saga.steps.iter().enumerate() {
+    for saga in case.sagas.values() {
+        let Some(allowed) = allowed(case, saga) else { continue };
+        for (place, (step, allowed)) in saga.steps.iter().zip(allowed).enumerate() {
             // A pivot that is being settled is asked about for as long as it takes.
             let directions = if saga.pivot == Some(place) { 1..2 } else { 0..2 };
             for direction in directions {
                 let made = step.attempt[direction].saturating_sub(step.forgiven[direction]);
-                let most = ATTEMPTS[direction];
+                let most = allowed[direction];
                 finding.expect(made <= most, "more attempts than the policy allows", || {
                     format!("saga {} step {place}: {made} attempts, at most {most}", saga.id)
                 });
@@ -135,13 +136,26 @@ fn examine_attempts(case: &Case<'_>, finding: &mut Finding) {
     }
 }
 
+/// How often each step of a saga may be tried to be done, and to be undone; none: its policy is not known.
+fn allowed(case: &Case<'_>, saga: &Saga<'_>) -> Option<Vec<[u64; 2]>> {
+    if steps::of(saga.saga_type).is_some() {
+        return Some(vec![ATTEMPTS; saga.steps.len()]);
+    }
+    let mut shapes = case.evidence.plan.sagas.iter();
+    let shape = shapes.find(|shape| shape.name == saga.saga_type)?;
+    let allowed = shape.steps.iter().map(|step| [step.attempts.into(), step.undo_attempts.into()]);
+    Some(allowed.collect())
+}
+
 /// Pauses before repetitions grow as the policy says. Each is drawn between nothing and its longest, so
 /// they are judged together, and only where there are so many that chance cannot make them short.
 fn examine_pauses(case: &Case<'_>, finding: &mut Finding) {
     let (mut paused, mut longest, mut squares) = (0.0, 0.0, 0.0);
-    // What a person retries begins with short pauses again.
-    let alone =
-        |saga: &&Saga<'_>| saga.entries.iter().all(|entry| entry.payload.get("actor").is_none());
+    // What a person retries begins with short pauses again; of other people's sagas the pauses are not known.
+    let alone = |saga: &&Saga<'_>| {
+        steps::of(saga.saga_type).is_some()
+            && saga.entries.iter().all(|entry| entry.payload.get("actor").is_none())
+    };
     for saga in case.sagas.values().filter(alone) {
         for entry in saga.entries.iter().filter(|entry| entry.event_type == "RetryScheduled") {
             let of = |name| number(&entry.payload, name).unwrap_or(0);

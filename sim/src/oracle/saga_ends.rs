@@ -19,7 +19,7 @@ impl Oracle for SagaEnds {
     }
 
     fn is_due(&self, case: &Case<'_>) -> bool {
-        case.places_orders() && must_end(case)
+        case.starts_sagas() && must_end(case)
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {

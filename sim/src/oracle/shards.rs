@@ -23,7 +23,7 @@ impl Oracle for Shards {
     }
 
     fn is_due(&self, case: &Case<'_>) -> bool {
-        case.places_orders()
+        case.starts_sagas()
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {

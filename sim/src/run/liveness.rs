@@ -2,6 +2,7 @@
 //! published, every view and every reader at the head of the log, every shard with an owner.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sagaline::engine::Projection;
 use sagaline::projections;
@@ -34,6 +35,8 @@ pub(super) struct Liveness<'a> {
     plan: &'a Plan,
     ports: &'a SimBackend,
     subscribers: &'a Subscribers,
+    /// Of those who follow the log beside the reference application's own.
+    checkpoints: &'a [Arc<str>],
 }
 
 impl<'a> Liveness<'a> {
@@ -43,8 +46,9 @@ impl<'a> Liveness<'a> {
         plan: &'a Plan,
         ports: &'a SimBackend,
         subscribers: &'a Subscribers,
+        checkpoints: &'a [Arc<str>],
     ) -> Self {
-        Self { world, witness, plan, ports, subscribers }
+        Self { world, witness, plan, ports, subscribers, checkpoints }
     }
 
     /// Waits until nothing is left to do, or the bound has passed; then it says what.
@@ -76,7 +80,8 @@ impl<'a> Liveness<'a> {
             .map(|claim| format!("{} is neither at its end nor parked", claim.owner))
             .collect();
         let head = events.head().await?;
-        for name in subscriptions() {
+        let more = self.checkpoints.iter().map(ToString::to_string);
+        for name in subscriptions().into_iter().chain(more) {
             let at = views.checkpoint(&name).await?.unwrap_or_default();
             if at < head {
                 undone.push(format!("{name} is at {at} and the log at {head}"));

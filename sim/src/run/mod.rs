@@ -14,16 +14,32 @@ pub use report::Report;
 #[cfg(madsim)]
 const TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(7_200);
 
+/// What a user brings into the world.
+#[cfg(madsim)]
+#[derive(Default)]
+pub struct Guest {
+    /// Their sagas and read models.
+    pub additions: crate::node::Additions,
+    /// The services that their sagas call.
+    pub participants: crate::services::Participants,
+}
+
 /// Runs a plan in a world of its own, on a thread of its own. None: the harness panicked, and has said so;
 /// what panics on a machine of the world is evidence.
 #[cfg(madsim)]
 pub fn run(plan: &crate::plan::Plan) -> Option<crate::evidence::Evidence> {
+    run_with(plan, Guest::default())
+}
+
+/// The same, with a user's sagas beside those of the reference application.
+#[cfg(madsim)]
+pub fn run_with(plan: &crate::plan::Plan, guest: Guest) -> Option<crate::evidence::Evidence> {
     let plan = plan.clone();
     let world = move || {
         let config = madsim::Config::default();
         let mut runtime = madsim::runtime::Runtime::with_seed_and_config(plan.seed.0, config);
         runtime.set_time_limit(TIME_LIMIT);
-        runtime.block_on(phases::run(plan))
+        runtime.block_on(phases::run(plan, guest))
     };
     let thread = std::thread::Builder::new().name("world".to_owned()).spawn(world);
     thread.expect("the system has a thread left").join().ok()

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sagaline::engine::NodeBuilder;
+
 use crate::bites::Bites;
 use crate::evidence::{Evidence, Phases};
+use crate::fate;
 use crate::fault::{Episode, Fault};
 use crate::machine::Machine;
-use crate::node::{self, Nodes};
-use crate::plan::Plan;
-use crate::services::{
-    FinalState, Participants, SimBackend, Witness, backend, boot_services, final_state,
-};
+use crate::node::{self, Nodes, boot_nodes_with};
+use crate::plan::{Operation, Plan};
+use crate::services::{FinalState, SimBackend, Witness, backend, boot_services, final_state};
 use crate::workload::clients::Clients;
 use crate::workload::consumers;
 use crate::workload::http::Http;
@@ -19,6 +20,7 @@ use crate::workload::people::People;
 use crate::workload::subscribers::Subscribers;
 use crate::world::{World, nemesis};
 
+use super::Guest;
 use super::liveness::Liveness;
 
 /// How long the nodes may take to become ready in a world in which nothing is wrong yet.
@@ -42,11 +44,13 @@ struct Run {
     /// The ports as the clients' machine has them.
     ports: SimBackend,
     subscribers: Subscribers,
+    /// Of the user's read models.
+    checkpoints: Vec<Arc<str>>,
 }
 
 /// Runs a plan. Within a madsim runtime, once.
-pub async fn run(plan: Plan) -> Evidence {
-    let run = Run::start(plan);
+pub async fn run(plan: Plan, guest: Guest) -> Evidence {
+    let run = Run::start(plan, guest);
     let people = match run.set_up().await {
         Ok(people) => people,
         Err(why) => return run.never_began(why).await,
@@ -68,17 +72,25 @@ pub async fn run(plan: Plan) -> Evidence {
 }
 
 impl Run {
-    fn start(plan: Plan) -> Self {
+    fn start(plan: Plan, guest: Guest) -> Self {
         let world = World::new(plan.seed, Bites::default());
         let witness = Witness::default();
-        boot_services(&world, &witness, &Participants::default());
-        let nodes = node::boot_nodes(&world, &witness, &plan.knobs, &Machine::NODES);
+        boot_services(&world, &witness, &guest.participants);
+        if !plan.sagas.is_empty() {
+            world.watch_lives(lives(&plan));
+        }
+        let (knobs, additions) = (&plan.knobs, guest.additions);
+        let nodes = boot_nodes_with(&world, &witness, knobs, &Machine::NODES, additions.clone());
         // On it runs what this module spawns: the machine is there to have an address.
         world.machine(Machine::Clients, |_| Box::pin(async {}));
         let lease = Duration::from_millis(plan.knobs.lease_ms);
         let ports = backend(&world, &witness, Machine::Clients, lease);
         let (http, subscribers) = (Http::new(&world), Subscribers::default());
-        Self { plan: Arc::new(plan), world, witness, nodes, http, ports, subscribers }
+        // A user's application that cannot be put together never starts, and its nodes never get ready.
+        let checkpoints = additions.to(NodeBuilder::new(ports.clone()));
+        let checkpoints = checkpoints.map(|node| node.checkpoints()).unwrap_or_default();
+        let plan = Arc::new(plan);
+        Self { plan, world, witness, nodes, http, ports, subscribers, checkpoints }
     }
 
     /// Waits for the nodes and lets the people in.
@@ -137,8 +149,14 @@ impl Run {
     async fn come_to_rest(&self, clients: &Clients, phases: &mut Phases) -> Vec<String> {
         clients.settled().await;
         clients.resume_what_was_paused().await;
-        let liveness =
-            Liveness::new(&self.world, &self.witness, &self.plan, &self.ports, &self.subscribers);
+        let liveness = Liveness::new(
+            &self.world,
+            &self.witness,
+            &self.plan,
+            &self.ports,
+            &self.subscribers,
+            &self.checkpoints,
+        );
         let undone = liveness.wait().await;
         if undone.is_empty() {
             phases.quiet_at_us = Some(self.world.now_us());
@@ -188,6 +206,8 @@ impl Run {
             log,
             claims,
             bank: seen.bank,
+            remotes: seen.remotes,
+            lives: self.world.lives(),
             bus: seen.bus,
             documents,
             subscribers: self.subscribers.seen(),
@@ -207,4 +227,12 @@ impl Run {
             vec![format!("a world in which nothing was wrong did not begin to serve: {why}")];
         self.evidence(Vec::new(), Phases::default(), undone, Vec::new()).await
     }
+}
+
+/// The sagas of a plan by their correlation ids, with the places at which their nodes die.
+fn lives(plan: &Plan) -> impl Iterator<Item = (String, Option<u32>)> {
+    plan.operations.iter().filter_map(|planned| match &planned.operation {
+        Operation::StartSaga { key, fate, .. } => Some((fate::correlation(*key), fate.dies_at)),
+        _ => None,
+    })
 }

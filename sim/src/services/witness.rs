@@ -7,7 +7,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::evidence::{
-    AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, ShardChange, StoreCall, StoreWhat,
+    AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, RemoteCall, ShardChange, StoreCall,
+    StoreWhat,
 };
 use crate::machine::Machine;
 
@@ -24,6 +25,8 @@ pub struct Witnessed {
     pub bus: Vec<BusEntry>,
     /// The bank's ledger, in order.
     pub bank: Vec<BankEntry>,
+    /// What came to remote services, in order.
+    pub remotes: Vec<RemoteCall>,
     /// Shards that nodes took and left.
     pub shards: Vec<ShardChange>,
 }
@@ -84,6 +87,11 @@ impl Witness {
         if !is_told {
             self.bank(entry);
         }
+    }
+
+    /// A remote service was asked and has answered.
+    pub fn remote(&self, call: RemoteCall) {
+        self.0.lock().remotes.push(call);
     }
 
     /// How many lines the bank's ledger has.

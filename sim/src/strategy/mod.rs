@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use ground::{Crowd, Ground};
 pub use scenario::Scenario;
+#[cfg(madsim)]
+pub(crate) use scenario::{ground_of, left_broken};
 
 /// One way to hurt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -80,6 +80,7 @@ impl Plan {
             seed,
             scenario: scenario.name().to_owned(),
             knobs,
+            sagas: Vec::new(),
             chaos_ms: CHAOS_MS,
             left_broken: left_broken(seed, scenario),
             episodes: ground.into_episodes(),
@@ -90,7 +91,12 @@ impl Plan {
 
 /// What goes wrong.
 fn ground(seed: Seed, scenario: Scenario, knobs: &Knobs) -> Ground {
-    let mut ground = Ground::new(seed, knobs.clone(), CHAOS_MS);
+    ground_of(seed, scenario, knobs, CHAOS_MS)
+}
+
+/// What goes wrong in a chaos of this length.
+pub(crate) fn ground_of(seed: Seed, scenario: Scenario, knobs: &Knobs, chaos_ms: u64) -> Ground {
+    let mut ground = Ground::new(seed, knobs.clone(), chaos_ms);
     for strategy in scenario.strategies(seed) {
         strategy.draw(&mut ground);
     }
@@ -118,7 +124,7 @@ impl Knobs {
 
 /// In half of the seeds a machine stays out when the rest heals: a node, never more than one, since two
 /// nodes are the core that has to finish the work.
-fn left_broken(seed: Seed, scenario: Scenario) -> Vec<Machine> {
+pub(crate) fn left_broken(seed: Seed, scenario: Scenario) -> Vec<Machine> {
     let mut random = seed.stream("plan/left-broken");
     if scenario == Scenario::Quiet || random.percent(50) {
         return Vec::new();
@@ -187,12 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_draws_every_kind_of_fault_that_a_design_can_survive() {
+    fn a_batch_draws_every_kind_of_fault() {
         let plans = batch(Scenario::Standard);
         let drawn: BTreeSet<_> =
             plans.iter().flatten().map(|episode| episode.fault.kind()).collect();
         let missing: Vec<_> = FaultKind::ALL.iter().filter(|kind| !drawn.contains(kind)).collect();
-        assert_eq!(missing, [&FaultKind::DiskBitFlip]);
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]

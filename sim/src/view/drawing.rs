@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::evidence::{
-    AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, Call, Evidence, LogEntry, StoreCall,
-    StoreWhat,
+    AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, Call, Effect, Evidence, LogEntry,
+    RemoteCall, StoreCall, StoreWhat,
 };
 use crate::machine::Machine;
 use crate::oracle::Finding;
@@ -125,6 +125,7 @@ pub fn draw(evidence: &Evidence, verdict: &Verdict, findings: &[(String, Finding
     let mut events: Vec<_> =
         evidence.log.iter().map(|entry| logged(entry, &appended, &whose)).collect();
     events.extend(evidence.bank.iter().map(bank));
+    events.extend(evidence.remotes.iter().map(remote));
     events.extend(evidence.bus.iter().filter_map(|entry| bus(entry, &whose)));
     events.extend(evidence.shards.iter().map(shard));
     events.sort_by_key(|event| event.at);
@@ -262,6 +263,23 @@ fn bank(entry: &BankEntry) -> Event {
         label: format!("{} {} — {:?}", entry.operation, entry.amount_minor, entry.effect),
         saga: id_in(&entry.order).or_else(|| id_in(&entry.key)),
         detail: json!(entry),
+    }
+}
+
+/// Remote services are on the bank's machine.
+fn remote(call: &RemoteCall) -> Event {
+    let kind = match &call.effect {
+        Some(Effect::Done { .. } | Effect::Undone { .. }) => "bankDone",
+        Some(Effect::Repeated { .. } | Effect::Probed { .. }) => "bankSame",
+        Some(_) | None => "bankNo",
+    };
+    Event {
+        at: call.at_us,
+        lane: lane(Machine::Bank),
+        kind,
+        label: format!("{} {} — {}", call.remote, call.request, call.status),
+        saga: call.key.as_deref().and_then(id_in),
+        detail: json!(call),
     }
 }
 

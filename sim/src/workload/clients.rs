@@ -144,6 +144,7 @@ impl Clients {
                 lists::read_all(store, from_percent, patience).await;
             }
             Operation::PlaceOrder { .. }
+            | Operation::StartSaga { .. }
             | Operation::CancelOrder { .. }
             | Operation::ConfirmOrder { .. }
             | Operation::ReadOrder { .. }
@@ -202,7 +203,7 @@ impl Clients {
     }
 
     fn learn(&self, planned: &Planned, answer: &Answer) {
-        if let (Operation::PlaceOrder { .. }, 201, Some(id)) =
+        if let (Operation::PlaceOrder { .. } | Operation::StartSaga { .. }, 201, Some(id)) =
             (&planned.operation, answer.status, answer.body["id"].as_str())
         {
             self.0.placed.lock().insert(planned.id, id.to_owned());

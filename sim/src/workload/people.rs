@@ -44,7 +44,8 @@ impl People {
     pub fn token_of(&self, planned: &Planned) -> &str {
         match &planned.operation {
             Operation::ConfirmOrder { .. } => &self.merchant,
-            Operation::Operate { .. } => &self.admin,
+            // Whoever starts sagas of any type is an operator.
+            Operation::Operate { .. } | Operation::StartSaga { .. } => &self.admin,
             Operation::PlaceOrder { .. }
             | Operation::CancelOrder { .. }
             | Operation::ReadOrder { .. }

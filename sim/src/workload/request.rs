@@ -5,6 +5,7 @@ use http::{Method, Request, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
+use crate::fate;
 use crate::plan::{Operation, Planned};
 use crate::seed::Seed;
 
@@ -76,6 +77,14 @@ pub(super) fn of(
             sent.key = (*key > 0).then(|| format!("key-{key}"));
             sent.wait_s = *wait_s;
             sent.repeatable = sent.key.is_some();
+            Some(sent)
+        }
+        Operation::StartSaga { saga_type, key, input, fate: _ } => {
+            let correlation = fate::correlation(*key);
+            let body =
+                json!({ "sagaType": saga_type, "data": input, "correlationId": correlation });
+            let mut sent = Sent::post("/sagas".to_owned(), body);
+            sent.key = Some(format!("start-{key}"));
             Some(sent)
         }
         Operation::CancelOrder { order } => {

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod disk;
 pub mod entropy;
 pub mod episodes;
+mod lives;
 pub mod nemesis;
 pub mod network;
 mod panics;
@@ -71,6 +72,7 @@ struct Inner {
     power_changes: Mutex<Vec<PowerChange>>,
     /// Episodes of [`Fault::CrashAt`] whose place has been reached.
     sprung: Mutex<BTreeSet<u32>>,
+    lives: lives::Lives,
 }
 
 impl World {
@@ -92,6 +94,7 @@ impl World {
             power: Power::default(),
             power_changes: Mutex::default(),
             sprung: Mutex::default(),
+            lives: lives::Lives::default(),
             timeline: timeline.clone(),
             episodes,
         };

@@ -57,6 +57,7 @@ fn plan(seed: Seed) -> Plan {
         seed,
         scenario: "the world's own test".to_owned(),
         knobs,
+        sagas: Vec::new(),
         chaos_ms: CHAOS_MS,
         left_broken: Vec::new(),
         episodes: (0..40).map(episode).collect(),

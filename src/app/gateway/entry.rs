@@ -10,7 +10,7 @@ use crate::domain::{Decimal, OrderId, WallTime};
 use super::Operation;
 
 /// What happened to the money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum EntryKind {
     /// Set aside.
@@ -38,7 +38,7 @@ impl EntryKind {
 }
 
 /// One first answer. Entries are never changed and never taken away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerEntry {
     /// 1 is the first; dense.
@@ -63,7 +63,7 @@ pub struct LedgerEntry {
 }
 
 /// Why a gateway says no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RefusalCode {
     /// The card's bank does not set the money aside.

@@ -35,7 +35,7 @@ pub use http::{BadGatewayUrl, HttpGateway};
 pub use ledger::{Ledger, LedgerError};
 
 /// What a gateway can be asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Operation {
     /// Set the money aside.

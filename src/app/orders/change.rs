@@ -1,13 +1,16 @@
 //! Changing an order that exists: cancelling it, confirming that it was paid elsewhere.
 
 use sagaline_storage::Backend;
+use uuid::Uuid;
 
 use crate::canary::planted;
 use crate::domain::{
     Order, OrderCommand, OrderId, OrderRefusal, OrderStatus, PaymentId, PaymentKind, PaymentTerms,
     Placed,
 };
-use crate::engine::{CommandMetadata, ExecuteError, RequestError, StartError, StartRequest};
+use crate::engine::{
+    CommandMetadata, ExecuteError, RequestError, StartError, StartRequest, Started,
+};
 use crate::saga::{Phase, Refusal};
 
 use super::super::order_refund::RefundOrder;
@@ -135,6 +138,16 @@ impl<B: Backend> Orders<B> {
         reason: &str,
         metadata: &CommandMetadata,
     ) -> Result<Cancelled, ChangeError> {
+        self.refund_saga(id, placed, reason, metadata).await.map(|_| Cancelled::Refunding)
+    }
+
+    async fn refund_saga(
+        &self,
+        id: OrderId,
+        placed: &Placed,
+        reason: &str,
+        metadata: &CommandMetadata,
+    ) -> Result<Uuid, ChangeError> {
         let terms = PaymentTerms { order_id: id, amount: placed.total, currency: placed.currency };
         let refund = RefundOrder { user_id: placed.user_id, terms, reason: reason.to_owned() };
         let request = StartRequest {
@@ -143,9 +156,60 @@ impl<B: Backend> Orders<B> {
         };
         match self.node.sagas().start(&self.refund, request, &refund).await {
             // Started before in other words: it is one refund all the same.
-            Ok(_) | Err(StartError::KeyReused { .. }) => Ok(Cancelled::Refunding),
+            Ok(Started { id: saga, .. }) | Err(StartError::KeyReused { saga }) => Ok(saga),
             Err(error) => Err(ChangeError::Unavailable(error.to_string())),
         }
+    }
+
+    /// Gives the money of a paid order back, also of one that was shipped or delivered. Returns the saga
+    /// that does it; none when the money is back already.
+    pub async fn refund(
+        &self,
+        id: OrderId,
+        reason: &str,
+        metadata: &CommandMetadata,
+    ) -> Result<Option<Uuid>, ChangeError> {
+        let order = self.load(id).await?.ok_or(ChangeError::NotFound)?;
+        let placed = order.placed().ok_or(ChangeError::NotFound)?;
+        let refuse = |refusal| Err(ChangeError::Refused(refusal));
+        match (order.status(), placed.payment_kind) {
+            (OrderStatus::Cancelled, PaymentKind::Card) if order.payment_id().is_some() => Ok(None),
+            (_, PaymentKind::External) => {
+                refuse(OrderRefusal::PaidOtherwise { how: "elsewhere", wanted: "refunded" })
+            }
+            (OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered, _) => {
+                self.refund_saga(id, placed, reason, metadata).await.map(Some)
+            }
+            (status, _) => refuse(OrderRefusal::WrongStatus { status, wanted: "refunded" }),
+        }
+    }
+
+    /// Says that a paid order is on its way.
+    pub async fn ship(
+        &self,
+        id: OrderId,
+        metadata: &CommandMetadata,
+    ) -> Result<Order, ChangeError> {
+        self.execute(id, OrderCommand::Ship, metadata).await
+    }
+
+    /// Says that a shipped order has arrived.
+    pub async fn deliver(
+        &self,
+        id: OrderId,
+        metadata: &CommandMetadata,
+    ) -> Result<Order, ChangeError> {
+        self.execute(id, OrderCommand::Deliver, metadata).await
+    }
+
+    /// Ends an order that was to be paid elsewhere and was not.
+    pub async fn give_up(
+        &self,
+        id: OrderId,
+        reason: &str,
+        metadata: &CommandMetadata,
+    ) -> Result<Order, ChangeError> {
+        self.execute(id, OrderCommand::GiveUp { reason: reason.to_owned() }, metadata).await
     }
 
     /// Confirms an order that was paid elsewhere.

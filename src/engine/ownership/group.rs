@@ -21,16 +21,16 @@ pub(crate) const TOPIC: &str = "sagaline-shards";
 /// The group of all nodes.
 pub(crate) const GROUP: &str = "sagaline-nodes";
 
-/// How often the store is asked whether what is held to be owned is owned. A shard without appends has no
-/// other way to show that it was lost.
-const VERIFY_EVERY: Duration = Duration::from_secs(5);
+/// So often at the least the store is asked whether what is held to be owned is owned: twice within a lease,
+/// within these bounds. A shard without appends has no other way to show that it was lost.
+const VERIFY_MIN: Duration = Duration::from_millis(250);
+const VERIFY_MAX: Duration = Duration::from_secs(5);
 /// Between attempts to reach the bus or the store, doubling.
 const RETRY_MIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// A shard that another node took, though the bus says it is this node's, is taken back after this time,
-/// doubling: mostly the bus is about to say something else.
+/// doubling up to half a lease: mostly the bus is about to say something else.
 const TAKE_BACK_MIN: Duration = Duration::from_secs(1);
-const TAKE_BACK_MAX: Duration = Duration::from_secs(60);
 
 type ConsumerOf<B> = <<B as Backend>::Bus as MessageBus>::Consumer;
 
@@ -39,6 +39,8 @@ pub(crate) struct Group<B: Backend> {
     core: Arc<Core<B>>,
     /// True: leave at the next opportunity.
     stop: watch::Receiver<bool>,
+    half_lease: Duration,
+    verify_every: Duration,
     partitions: u32,
     assigned: BTreeSet<u32>,
     /// Something was assigned or revoked since it joined: only then what is not assigned is not its own.
@@ -61,9 +63,12 @@ enum Heard {
 
 impl<B: Backend> Group<B> {
     pub(crate) fn new(core: Arc<Core<B>>, stop: watch::Receiver<bool>) -> Self {
+        let half_lease = Duration::from_millis(core.settings.lease_ms / 2);
         Self {
             core,
             stop,
+            half_lease,
+            verify_every: half_lease.clamp(VERIFY_MIN, VERIFY_MAX),
             partitions: 1,
             assigned: BTreeSet::new(),
             told: false,
@@ -93,7 +98,7 @@ impl<B: Backend> Group<B> {
         let mut consumer = bus.subscribe(TOPIC, GROUP).await?;
         self.assigned.clear();
         self.told = false;
-        let mut pause = VERIFY_EVERY;
+        let mut pause = self.verify_every;
         loop {
             pause = match self.hear(&mut consumer, pause).await {
                 Heard::Stop => return Ok(()),
@@ -107,7 +112,8 @@ impl<B: Backend> Group<B> {
                 Heard::Event(Err(error)) => return Err(error),
                 Heard::Loss => {
                     let times = self.taken_back.saturating_add(1);
-                    self.jittered(backoff(TAKE_BACK_MIN, TAKE_BACK_MAX, times))
+                    let longest = self.half_lease.max(TAKE_BACK_MIN);
+                    self.jittered(backoff(TAKE_BACK_MIN, longest, times))
                 }
                 Heard::Tick if self.is_settled() => self.verified().await,
                 Heard::Tick => {
@@ -146,7 +152,7 @@ impl<B: Backend> Group<B> {
             ConsumerEvent::Delivered(delivery) => {
                 tracing::warn!(id = %delivery.message.id, "nobody publishes to {TOPIC}: passed over");
                 consumer.ack(&delivery).await?;
-                return Ok(VERIFY_EVERY);
+                return Ok(self.verify_every);
             }
         }
         self.taken_back = 0;
@@ -162,7 +168,7 @@ impl<B: Backend> Group<B> {
         match self.adjust().await {
             Ok(()) => {
                 self.failures = 0;
-                VERIFY_EVERY
+                self.verify_every
             }
             Err(error) => self.later(&error),
         }
@@ -184,7 +190,7 @@ impl<B: Backend> Group<B> {
 
     async fn recovered(&mut self) -> Duration {
         match self.recover().await {
-            Ok(()) => VERIFY_EVERY,
+            Ok(()) => self.verify_every,
             Err(error) => self.later(&error),
         }
     }
@@ -210,7 +216,7 @@ impl<B: Backend> Group<B> {
                 if all_owned {
                     self.taken_back = 0;
                 }
-                VERIFY_EVERY
+                self.verify_every
             }
             Err(error) => self.later(&error),
         }

@@ -1,68 +1,47 @@
 //! Accounts: register, log in, and who one is.
 
+mod body;
+mod session;
+
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use sagaline_storage::{Backend, Claim, Clock, EventStore};
-use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::domain::{
-    Aggregate, EMAIL_CLAIM_KIND, Email, Role, Session, SessionCommand, User, UserId, UserStatus,
-};
-use crate::engine::CommandMetadata;
+use crate::domain::{Aggregate, EMAIL_CLAIM_KIND, Email, Role, User, UserId, UserStatus};
 use crate::http::app::App;
-use crate::http::auth::{Account, Caller, NewAccount, RefreshToken};
+use crate::http::auth::{Account, Caller, NewAccount};
 use crate::http::body::JsonBody;
 use crate::http::correlation::Correlation;
 use crate::http::error::Error;
 use crate::http::failure;
 use crate::http::peer::PeerAddress;
 
+use body::{LogInBody, LoggedIn, RegisterBody};
+
+pub(super) use body::UserBody;
+
 /// `/auth`.
-pub(super) fn routes<B: Backend>() -> Router<App<B>> {
-    Router::new()
-        .route("/auth/register", post(register))
-        .route("/auth/login", post(log_in))
-        .route("/auth/profile", get(profile))
+pub(super) fn routes<B: Backend>() -> OpenApiRouter<App<B>> {
+    OpenApiRouter::new()
+        .routes(routes!(register))
+        .routes(routes!(log_in))
+        .routes(routes!(session::refresh))
+        .routes(routes!(session::log_out))
+        .routes(routes!(profile))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RegisterBody {
-    email: String,
-    password: String,
-    first_name: String,
-    last_name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LogInBody {
-    email: String,
-    password: String,
-}
-
-/// Tokens, and whose they are.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct LoggedIn {
-    access_token: String,
-    refresh_token: String,
-    user: UserBody,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct UserBody {
-    id: UserId,
-    email: Email,
-    first_name: String,
-    last_name: String,
-    role: Role,
-    status: UserStatus,
-}
-
+/// Makes an account for a customer, and logs in.
+#[utoipa::path(
+    post, path = "/auth/register", operation_id = "register", tag = "Accounts",
+    request_body = RegisterBody,
+    responses(
+        (status = 201, description = "The account, logged in", body = LoggedIn),
+        (status = 409, description = "EMAIL_EXISTS"),
+    ),
+)]
 async fn register<B: Backend>(
     State(app): State<App<B>>,
     correlation: Correlation,
@@ -70,16 +49,38 @@ async fn register<B: Backend>(
 ) -> Result<(StatusCode, Json<LoggedIn>), Error> {
     let RegisterBody { email, password, first_name, last_name } = body;
     let new = NewAccount::check(&email, &password, &first_name, &last_name)?;
-    if owner_of(&app, new.email()).await?.is_some() {
+    let account = create(&app, &correlation, new, Role::Customer).await?;
+    Ok((StatusCode::CREATED, Json(session::begin(&app, &correlation, &account).await?)))
+}
+
+/// Makes an account.
+pub(super) async fn create<B: Backend>(
+    app: &App<B>,
+    correlation: &Correlation,
+    new: NewAccount,
+    role: Role,
+) -> Result<Account, Error> {
+    if owner_of(app, new.email()).await?.is_some() {
         // Told before a password is hashed: that costs a processor 20 ms.
         return Err(Error::EmailExists);
     }
     let (backend, aggregates, passwords) = (app.backend(), app.aggregates(), app.passwords());
-    let id = correlation.id.clone();
-    let account = new.create(backend, aggregates, passwords, Role::Customer, id).await?;
-    Ok((StatusCode::CREATED, Json(begin_session(&app, &correlation, account).await?)))
+    new.create(backend, aggregates, passwords, role, correlation.id.clone()).await
 }
 
+/// Logs in.
+///
+/// An unknown address and a wrong password are told the same, in the same time. Who fails too often, by
+/// address or by account, waits.
+#[utoipa::path(
+    post, path = "/auth/login", operation_id = "logIn", tag = "Accounts",
+    request_body = LogInBody,
+    responses(
+        (status = 200, description = "Logged in", body = LoggedIn),
+        (status = 401, description = "INVALID_CREDENTIALS"),
+        (status = 429, description = "TOO_MANY_REQUESTS"),
+    ),
+)]
 async fn log_in<B: Backend>(
     State(app): State<App<B>>,
     PeerAddress(address): PeerAddress,
@@ -99,20 +100,27 @@ async fn log_in<B: Backend>(
         app.attempts_by_account().failed(&account_name, app.clock().monotonic());
         return Err(Error::InvalidCredentials);
     };
-    begin_session(&app, &correlation, account).await.map(Json)
+    session::begin(&app, &correlation, &account).await.map(Json)
 }
 
+/// Tells who one is.
+#[utoipa::path(
+    get, path = "/auth/profile", operation_id = "profile", tag = "Accounts",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The user", body = UserBody),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
 async fn profile<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,
 ) -> Result<Json<UserBody>, Error> {
-    let account = load(&app, caller.user).await?;
-    account
-        .map(|account| user_body(&account))
-        .transpose()?
-        .map(Json)
-        .ok_or(Error::NotFound("the user"))
+    let account = load(&app, caller.user).await?.ok_or(NO_USER)?;
+    UserBody::of(&account).map(Json)
 }
+
+pub(super) const NO_USER: Error = Error::NotFound("the user");
 
 /// The account with an e-mail address. What is no address has none.
 async fn find<B: Backend>(app: &App<B>, email: &str) -> Result<Option<Account>, Error> {
@@ -133,42 +141,8 @@ async fn owner_of<B: Backend>(app: &App<B>, email: &Email) -> Result<Option<User
     UserId::parse(holder.owner.key()).map(Some).map_err(Error::internal)
 }
 
-async fn load<B: Backend>(app: &App<B>, id: UserId) -> Result<Option<Account>, Error> {
+/// The account of a user, as the log has it.
+pub(super) async fn load<B: Backend>(app: &App<B>, id: UserId) -> Result<Option<Account>, Error> {
     let loaded = app.aggregates().load::<User>(&id.to_string()).await.map_err(failure::load)?;
     Ok(loaded.state.account().is_some().then(|| Account { id, user: loaded.state.clone() }))
-}
-
-/// Tokens for an account; the session they belong to is durable when this returns.
-async fn begin_session<B: Backend>(
-    app: &App<B>,
-    correlation: &Correlation,
-    account: Account,
-) -> Result<LoggedIn, Error> {
-    let user = user_body(&account)?;
-    let now = app.clock().now();
-    let access_token = app.tokens().issue(account.id, user.role, now).map_err(Error::internal)?;
-    let refresh = RefreshToken::draw(app.clock(), app.entropy());
-    let command = SessionCommand::Open {
-        user_id: account.id,
-        token: refresh.hash(),
-        expires_at_us: now.after(app.settings().auth.refresh_expires_in).0,
-    };
-    let metadata = CommandMetadata { correlation_id: correlation.id.clone(), causation_id: None };
-    let session = refresh.session.to_string();
-    let opened = app.aggregates().execute::<Session>(&session, command, &metadata).await;
-    opened.map_err(failure::command)?;
-    Ok(LoggedIn { access_token, refresh_token: refresh.text, user })
-}
-
-fn user_body(account: &Account) -> Result<UserBody, Error> {
-    let known =
-        account.user.account().ok_or_else(|| Error::internal("a user without an account"))?;
-    Ok(UserBody {
-        id: account.id,
-        email: known.email.clone(),
-        first_name: known.first_name.to_string(),
-        last_name: known.last_name.to_string(),
-        role: known.role,
-        status: account.user.status(),
-    })
 }

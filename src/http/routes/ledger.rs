@@ -1,10 +1,12 @@
 //! The fake gateway's ledger: the independent witness of the money. Only with the fake gateway.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use sagaline_storage::Backend;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::gateway::LedgerEntry;
 use crate::http::app::App;
@@ -14,17 +16,32 @@ use crate::http::params::Params;
 use crate::limits::{LEDGER_ENTRIES_DEFAULT, LEDGER_ENTRIES_MAX};
 
 /// `/gateway/ledger`.
-pub(super) fn routes<B: Backend>() -> Router<App<B>> {
-    Router::new().route("/gateway/ledger", get(read))
+pub(super) fn routes<B: Backend>() -> OpenApiRouter<App<B>> {
+    OpenApiRouter::new().routes(routes!(read))
 }
 
 /// Entries behind `after`, oldest first, and where the next page begins.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct LedgerPage {
     entries: Vec<LedgerEntry>,
+    /// Give it as `after` for the next page.
     next_after: u64,
 }
+
+/// Shows the fake gateway's ledger: what really happened to the money.
+#[utoipa::path(
+    get, path = "/gateway/ledger", operation_id = "showLedger", tag = "Payments",
+    security(("bearer" = ["admin"])),
+    params(
+        ("after" = Option<u64>, Query, description = "Entries behind this one"),
+        ("limit" = Option<u64>, Query, description = "Entries of a page", minimum = 1, maximum = 1000),
+    ),
+    responses(
+        (status = 200, description = "A page of entries, oldest first", body = LedgerPage),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
 
 async fn read<B: Backend>(
     State(app): State<App<B>>,

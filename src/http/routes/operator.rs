@@ -1,11 +1,13 @@
 //! The operator's verbs. Each needs a reason, is an event of the saga, and answers with the saga as it is
 //! afterwards; 409 when its state forbids the verb.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use sagaline_storage::Backend;
 use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::sagas;
@@ -21,36 +23,101 @@ use crate::projections::SagaPage;
 use crate::saga::{Json as RawJson, Verb};
 
 /// `/saga/{verb}/{sagaId}`.
-pub(super) fn routes<B: Backend>() -> Router<App<B>> {
-    let plain = |verb: Verb| {
-        post(move |app: State<App<B>>, admin: Admin, id: Id<Uuid>, body: JsonBody<ReasonBody>| {
-            operate(app, admin, id, verb, body.0.reason)
-        })
+pub(super) fn routes<B: Backend>() -> OpenApiRouter<App<B>> {
+    OpenApiRouter::new()
+        .routes(routes!(retry))
+        .routes(routes!(skip))
+        .routes(routes!(compensate))
+        .routes(routes!(pause))
+        .routes(routes!(resume))
+        .routes(routes!(resolve))
+}
+
+/// A handler for a verb that takes nothing but a reason.
+macro_rules! verb {
+    ($(#[$doc:meta])* $name:ident, $path:literal, $id:literal, $verb:ident) => {
+        $(#[$doc])*
+        #[utoipa::path(
+            post, path = $path, operation_id = $id, tag = "Operators",
+            security(("bearer" = ["admin"])),
+            params(("id" = Uuid, Path, description = "The saga's id")),
+            request_body = ReasonBody,
+            responses(
+                (status = 200, description = "The saga afterwards", body = SagaPage),
+                (status = 404, description = "NOT_FOUND"),
+                (status = 409, description = "STATE_FORBIDS"),
+            ),
+        )]
+        async fn $name<B: Backend>(
+            app: State<App<B>>,
+            admin: Admin,
+            id: Id<Uuid>,
+            body: JsonBody<ReasonBody>,
+        ) -> Result<Json<SagaPage>, Error> {
+            operate(app, admin, id, Verb::$verb, body.0.reason).await
+        }
     };
-    Router::new()
-        .route("/saga/retry/{id}", plain(Verb::Retry))
-        .route("/saga/skip/{id}", plain(Verb::Skip))
-        .route("/saga/compensate/{id}", plain(Verb::Compensate))
-        .route("/saga/pause/{id}", plain(Verb::Pause))
-        .route("/saga/resume/{id}", plain(Verb::Resume))
-        .route("/saga/resolve/{id}", post(resolve))
 }
 
-#[derive(Deserialize)]
+verb!(
+    /// Brings a parked saga back: the step it is parked at is tried again.
+    retry, "/saga/retry/{id}", "retrySaga", Retry
+);
+verb!(
+    /// Takes the step that a saga is parked at as done, or as undone, by other means.
+    skip, "/saga/skip/{id}", "skipStep", Skip
+);
+verb!(
+    /// Lets a saga go back whose pivot has not succeeded.
+    compensate, "/saga/compensate/{id}", "compensateSaga", Compensate
+);
+verb!(
+    /// Lets a saga start nothing new until it is resumed.
+    pause, "/saga/pause/{id}", "pauseSaga", Pause
+);
+verb!(
+    /// Lets a paused saga go on.
+    resume, "/saga/resume/{id}", "resumeSaga", Resume
+);
+
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ReasonBody {
-    reason: String,
+#[schema(example = json!({"reason": "the bank says it works again"}))]
+pub(super) struct ReasonBody {
+    /// Kept with what is done; one line.
+    #[schema(min_length = 1, max_length = 500)]
+    pub(super) reason: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "reason": "the bank confirmed it by telephone", "outcome": "succeeded", "result": {"reference": "b-17"},
+}))]
 struct ResolveBody {
+    /// Kept with what is done; one line.
+    #[schema(min_length = 1, max_length = 500)]
     reason: String,
+    /// `succeeded` or `rejected`.
     outcome: String,
+    /// The step's result, when it succeeded.
     #[serde(default)]
+    #[schema(value_type = Option<serde_json::Value>)]
     result: Option<RawJson>,
 }
 
+/// Says what became of the step that a saga is parked at.
+#[utoipa::path(
+    post, path = "/saga/resolve/{id}", operation_id = "resolveStep", tag = "Operators",
+    security(("bearer" = ["admin"])),
+    params(("id" = Uuid, Path, description = "The saga's id")),
+    request_body = ResolveBody,
+    responses(
+        (status = 200, description = "The saga afterwards", body = SagaPage),
+        (status = 404, description = "NOT_FOUND"),
+        (status = 409, description = "STATE_FORBIDS"),
+    ),
+)]
 async fn resolve<B: Backend>(
     app: State<App<B>>,
     admin: Admin,

@@ -1,14 +1,16 @@
-//! Orders: place, list, look, cancel, confirm.
+//! Orders: place, list, look, cancel; and what a merchant does with them.
 
+mod advance;
 mod change;
 mod gate;
 mod list;
 mod place;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, put};
-use axum::{Json, Router};
 use sagaline_storage::Backend;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::domain::{Aggregate, Order, OrderId, Payment};
 use crate::http::app::App;
@@ -21,15 +23,31 @@ use crate::http::waiting::wait_for_end;
 use crate::projections::{OrderDocument, Orders, fold};
 
 /// `/orders`.
-pub(super) fn routes<B: Backend>() -> Router<App<B>> {
-    Router::new()
-        .route("/orders", get(list::list).post(place::place))
-        .route("/orders/{id}", get(look).delete(change::cancel))
-        .route("/orders/{id}/confirm", put(change::confirm))
+pub(super) fn routes<B: Backend>() -> OpenApiRouter<App<B>> {
+    OpenApiRouter::new()
+        .routes(routes!(list::list, place::place))
+        .routes(routes!(look, change::cancel))
+        .routes(routes!(change::confirm))
+        .routes(routes!(advance::ship))
+        .routes(routes!(advance::deliver))
+        .routes(routes!(advance::refund))
 }
 
 const NO_ORDER: Error = Error::NotFound("the order");
 
+/// Shows an order.
+///
+/// It is read from the log: an order just placed is always found. With `Prefer: wait` the answer comes
+/// when its saga has ended.
+#[utoipa::path(
+    get, path = "/orders/{id}", operation_id = "showOrder", tag = "Orders",
+    security(("bearer" = [])),
+    params(("id" = Uuid, Path, description = "The order's id"), Wait),
+    responses(
+        (status = 200, description = "The order", body = OrderDocument),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
 async fn look<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,

@@ -1,12 +1,14 @@
 //! Sagas: look at one, list them, start any type that the node knows.
 
+mod active;
 mod list;
 mod start;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use sagaline_storage::{Backend, Clock, Direction};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::engine::{DocumentQuery, RequestError};
@@ -20,20 +22,32 @@ use crate::http::prefer::{Applied, Wait};
 use crate::http::waiting::wait_for_end;
 use crate::projections::{SagaDocument, SagaPage, Sagas, partition};
 
-/// `/sagas`.
-pub(super) fn routes<B: Backend>() -> Router<App<B>> {
-    Router::new()
-        .route("/sagas", get(list::list).post(start::start))
-        .route("/sagas/{id}", get(look))
-        .route("/sagas/correlation/{id}", get(list::of_correlation))
-        .route("/sagas/status/{status}", get(list::of_status))
+pub(super) use active::oldest;
+
+/// `/sagas`, and what `/saga` has to look at.
+pub(super) fn routes<B: Backend>() -> OpenApiRouter<App<B>> {
+    OpenApiRouter::new()
+        .routes(routes!(list::list, start::start))
+        .routes(routes!(look))
+        .routes(routes!(list::of_correlation))
+        .routes(routes!(list::status_of_correlation))
+        .routes(routes!(list::of_status))
+        .routes(routes!(list::orders_processing))
+        .routes(routes!(active::active))
 }
 
-/// The words of a saga's status. `failed` is one of the API's that no saga has: a saga that cannot go on
-/// is parked.
-const STATUSES: [&str; 6] =
-    ["started", "completed", "failed", "compensating", "compensated", "parked"];
-
+/// Shows a saga, as the log has it.
+///
+/// With `Prefer: wait` the answer comes when it has ended or waits for an operator.
+#[utoipa::path(
+    get, path = "/sagas/{id}", operation_id = "showSaga", tag = "Sagas",
+    security(("bearer" = [])),
+    params(("id" = Uuid, Path, description = "The saga's id; an order's saga has the order's"), Wait),
+    responses(
+        (status = 200, description = "The saga", body = SagaPage),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
 async fn look<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,

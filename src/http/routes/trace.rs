@@ -1,15 +1,21 @@
 //! The whole flow of an order or of a request: what there is of it, every event with its cause, and how
 //! long everything took. Read from the log, so it is never behind.
 
+mod distribution;
+mod events;
+mod flows;
+mod stream;
 mod timeline;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use sagaline_storage::{
     AllQuery, Backend, CorrelationId, Direction, EventStore, Filter, GlobalPosition, RecordedEvent,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::domain::{Aggregate, Order, OrderId, Payment};
 use crate::engine::SAGA_CATEGORY;
@@ -24,19 +30,24 @@ use crate::projections::{OrderDocument, Orders, PaymentDocument, Payments, SagaP
 use timeline::{Summary, TimelineEvent};
 
 /// `/trace`.
-pub(super) fn routes<B: Backend>() -> Router<App<B>> {
-    Router::new()
-        .route("/trace/order/{id}", get(of_order))
-        .route("/trace/correlation/{id}", get(of_correlation))
+pub(super) fn routes<B: Backend>() -> OpenApiRouter<App<B>> {
+    OpenApiRouter::new()
+        .routes(routes!(of_order))
+        .routes(routes!(of_correlation))
+        .routes(routes!(events::latest))
+        .routes(routes!(stream::live))
+        .routes(routes!(flows::active))
+        .routes(routes!(distribution::distribution))
 }
 
 /// The streams that an order's flow consists of; each has the order's key.
 const FLOW: [&str; 3] = [Order::CATEGORY, Payment::CATEGORY, SAGA_CATEGORY];
 
 /// A flow: what there is, and what happened in order.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Trace {
+    #[schema(value_type = String)]
     correlation_id: CorrelationId,
     order: Option<OrderDocument>,
     payment: Option<PaymentDocument>,
@@ -46,9 +57,10 @@ struct Trace {
 }
 
 /// The flows of one request.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct CorrelationTrace {
+    #[schema(value_type = String)]
     correlation_id: CorrelationId,
     orders: Vec<OrderDocument>,
     payments: Vec<PaymentDocument>,
@@ -57,6 +69,16 @@ struct CorrelationTrace {
     summary: Summary,
 }
 
+/// Shows the whole flow of an order: saga, order, payment, and every event with its cause.
+#[utoipa::path(
+    get, path = "/trace/order/{id}", operation_id = "traceOrder", tag = "Traces",
+    security(("bearer" = [])),
+    params(("id" = Uuid, Path, description = "The order's id")),
+    responses(
+        (status = 200, description = "The flow", body = Trace),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
 async fn of_order<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,
@@ -79,6 +101,16 @@ async fn of_order<B: Backend>(
     }))
 }
 
+/// Shows everything that one request set in motion, as far as the caller may see it.
+#[utoipa::path(
+    get, path = "/trace/correlation/{id}", operation_id = "traceRequest", tag = "Traces",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The request's correlation id")),
+    responses(
+        (status = 200, description = "The flows", body = CorrelationTrace),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
 async fn of_correlation<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,

@@ -62,6 +62,7 @@ impl Kv for FailingKv {
     }
 
     async fn flush(&self, space: Space) -> Result<(), StorageError> {
+        self.check(&self.fails.writes)?;
         self.kv.flush(space).await
     }
 }
@@ -90,6 +91,20 @@ fn request(number: u128) -> AppendRequest {
         }],
         claims: Vec::new(),
     }
+}
+
+#[tokio::test]
+async fn what_an_earlier_process_may_have_left_unsynced_is_shown_to_nobody() {
+    let kv = FailingKv::default();
+    let log = open(&kv).await;
+    log.append(request(1)).await.unwrap();
+    log.close().await;
+    kv.fails.writes.store(true, Ordering::Relaxed);
+    let settings = LogSettings::default();
+    let opened = Log::open(kv.clone(), SystemClock::default(), &SystemEntropy, settings).await;
+    assert_eq!(opened.map(drop).unwrap_err().kind, ErrorKind::Unavailable);
+    kv.fails.writes.store(false, Ordering::Relaxed);
+    assert_eq!(open(&kv).await.head().await.unwrap().0, 1);
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ impl<K: Kv, C: Clock> Log<K, C> {
     /// Opens the log in `kv`, or creates it there, and starts its appender on the current runtime. Only
     /// one log may be open over one store: the Kv's adapter sees to it.
     ///
-    /// Refused are a store of a newer format and one whose end cannot be read.
+    /// Refused are a store of a newer format and one whose end cannot be read, or not be synced.
     pub async fn open(
         kv: K,
         clock: C,
@@ -122,6 +122,9 @@ impl<K: Kv, C: Clock> Log<K, C> {
         settings: LogSettings,
     ) -> Result<Self, StorageError> {
         let identity = identity(&kv, &clock, entropy).await?;
+        // A write whose sync had failed, or in whose middle the process ended, may be there without being
+        // synced: what is shown to anybody from here on must not be gone after a power loss.
+        kv.flush(Space::Events).await?;
         let hashing = Hashing::draw(entropy);
         let heads = Heads::load(&kv, &settings, hashing).await?;
         let room = settings.queue_bytes_max.max(APPEND_BYTES_MAX) / ROOM_UNIT_BYTES + 1;

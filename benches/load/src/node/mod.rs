@@ -22,7 +22,7 @@ use sagaline::domain::Role;
 use sagaline::http::app::App;
 use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::metrics::store_measures;
-use sagaline::http::ready::{MoreSagas, Ready};
+use sagaline::http::ready::Ready;
 use sagaline::settings::{Secret, Settings};
 use sagaline_storage::backend::Backend;
 use sagaline_storage::clock::{Entropy, SystemClock, SystemEntropy};
@@ -127,7 +127,7 @@ async fn start(
         signing_secret: Secret::new(key),
         store_measures: store_measures(move || log.counters()),
     };
-    ready.start_with(MoreSagas::default().with(&standard)).await.context("starting the node")
+    ready.start_with(|node| Ok(node.saga(&standard))).await.context("starting the node")
 }
 
 async fn make_admin(app: &App<Counted>) -> Result<(), Failure> {

@@ -31,6 +31,8 @@ impl Desk {
         witness: Witness,
         disk: FaultyDisk,
     ) -> Result<Self, StorageError> {
+        // Nothing is told of that the next power loss could still take.
+        disk.flush(Space::Events).await?;
         let mut desk = Self { world, witness, disk, book: Book::default(), lines: 0 };
         loop {
             let from = desk.lines.to_be_bytes().to_vec().into();

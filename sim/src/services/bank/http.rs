@@ -6,10 +6,13 @@
 //! | `GET /payments/{key}` | whether the operation under the key happened: 200 or 404 |
 //! | `POST /{name}` | an action of the participant of that name |
 //! | `POST /{name}/undo` | its undo, under the action's own key |
+//!
+//! A request to the host name of a remote service goes to that service as it is.
 
 use std::io;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -19,8 +22,10 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 
 use super::line::{Asked, Operation, Reply};
-use super::teller::{Ended, Teller};
+use super::remotes::Visit;
+use super::teller::{Ended, Teller, Wanted};
 use crate::machine::Machine;
+use crate::remotes;
 use crate::world::{SimListener, SimStream};
 
 /// Serves for ever.
@@ -51,6 +56,9 @@ async fn answer(
 ) -> io::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    if let Some(visit) = visit(teller, by, &head, &body) {
+        return response(teller.take(Wanted::Remote(visit)).await);
+    }
     let path = head.uri.path().trim_start_matches('/');
     let ended = match (&head.method, path.strip_prefix("payments/")) {
         (&Method::GET, Some(key)) => {
@@ -64,13 +72,30 @@ async fn answer(
         (&Method::POST, _) => {
             let key = text(&head.headers, "idempotency-key");
             match asked(by, operation(path), key, &head.headers, &body) {
-                Some(asked) => teller.take(asked).await,
+                Some(asked) => teller.take(Wanted::Desk(asked)).await,
                 None => Ended::Said(malformed()),
             }
         }
         _ => Ended::Said(Reply::no(404, "NOT_FOUND", "the bank knows no such address")),
     };
     response(ended)
+}
+
+/// The request, when it is for a remote service.
+fn visit(teller: &Teller, by: Machine, head: &Parts, body: &Bytes) -> Option<Visit> {
+    let host = text(&head.headers, "host")?;
+    let remote = host.split(':').next().unwrap_or_default().to_owned();
+    teller.has_remote(&remote).then(|| {
+        let request = remotes::Request {
+            method: head.method.to_string(),
+            path: unescaped(head.uri.path()),
+            key: text(&head.headers, "idempotency-key"),
+            epoch: text(&head.headers, "sagaline-epoch").and_then(|epoch| epoch.parse().ok()),
+            correlation: text(&head.headers, "x-correlation-id"),
+            body: serde_json::from_slice(body).unwrap_or(Value::Null),
+        };
+        Visit { by, remote, request }
+    })
 }
 
 fn operation(path: &str) -> (Operation, &str) {

@@ -6,6 +6,7 @@ mod book;
 mod desk;
 mod http;
 mod line;
+mod remotes;
 mod teller;
 mod token;
 
@@ -20,9 +21,12 @@ use sagaline_storage::Clock;
 use super::dice::Dice;
 use super::power::Power;
 use super::witness::Witness;
+use crate::fate::Fate;
 use crate::machine::Machine;
+use crate::remotes::Model;
 use crate::world::World;
 use desk::Desk;
+use remotes::Remotes;
 use teller::Teller;
 use token::Tries;
 
@@ -38,11 +42,14 @@ type Judge = Arc<dyn Fn(&str) -> Verdict + Send + Sync>;
 /// Participants beside the payments, by the name they are called under. The bank keeps the barrier for
 /// them; they only say yes or no to what is asked for.
 #[derive(Clone, Default)]
-pub struct Participants(BTreeMap<String, Judge>);
+pub struct Participants {
+    judges: BTreeMap<String, Judge>,
+    remotes: Remotes,
+}
 
 impl fmt::Debug for Participants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.judges.keys()).entries(self.remotes.names()).finish()
     }
 }
 
@@ -54,14 +61,25 @@ impl Participants {
         name: impl Into<String>,
         judge: impl Fn(&str) -> Verdict + Send + Sync + 'static,
     ) -> Self {
-        self.0.insert(name.into(), Arc::new(judge));
+        self.judges.insert(name.into(), Arc::new(judge));
         self
+    }
+
+    /// Services that are called by their own host names and keep their own rules, and what single sagas
+    /// meet there on purpose, by their correlation ids.
+    #[must_use]
+    pub fn remotes(
+        self,
+        models: impl IntoIterator<Item = (String, Box<dyn Model>)>,
+        fates: BTreeMap<String, Fate>,
+    ) -> Self {
+        Self { remotes: Remotes::new(models, fates), ..self }
     }
 
     fn judge(&self, path: &str, body: &str) -> Verdict {
         let name = path.strip_suffix("/undo").unwrap_or(path);
         let unknown = || Err(("UNKNOWN_PARTICIPANT".to_owned(), name.to_owned()));
-        self.0.get(name).map_or_else(unknown, |judge| judge(body))
+        self.judges.get(name).map_or_else(unknown, |judge| judge(body))
     }
 }
 
@@ -72,6 +90,9 @@ pub(super) fn switch_on(
     power: &Power,
     participants: &Participants,
 ) {
+    for name in participants.remotes.names() {
+        world.network.call(name, Machine::Bank.address());
+    }
     let given = (witness.clone(), power.clone(), participants.clone());
     world.machine(Machine::Bank, move |world| {
         let (witness, power, participants) = given.clone();
@@ -92,5 +113,6 @@ async fn run(world: World, witness: Witness, power: Power, participants: Partici
     let listener = listener.expect("nothing else listens on this machine");
     let desk = Arc::new(tokio::sync::Mutex::new(desk));
     let tries = Arc::new(Mutex::new(Tries::default()));
-    http::serve(listener, Teller { world, power, clock, dice, participants, desk, tries }).await;
+    let teller = Teller { world, witness, power, clock, dice, participants, desk, tries };
+    http::serve(listener, teller).await;
 }

@@ -9,18 +9,23 @@ use sagaline_storage::Clock;
 use super::Participants;
 use super::desk::Desk;
 use super::line::{Asked, Operation, Reply};
+use super::remotes::{Heard, Visit};
 use super::token::{self, Mishap, Tries};
 use crate::evidence::BankEffect;
+use crate::fate::How;
 use crate::fault::{Fault, FaultKind};
 use crate::machine::Machine;
 use crate::services::dice::Dice;
 use crate::services::power::Power;
+use crate::services::witness::Witness;
 use crate::world::{MachineClock, MachineEntropy, World};
 
 /// What `tok_slow` takes.
 const SLOW: Duration = Duration::from_secs(2);
 /// How long a caller that gets no answer is kept waiting: longer than any caller waits.
 const NEVER: Duration = Duration::from_secs(120);
+/// When a call that is fated to be delivered twice comes once more: behind most undos.
+const AGAIN: Duration = Duration::from_secs(3);
 /// The second of two deliveries comes at most this much later.
 const DUPLICATE_WITHIN_MS: u64 = 400;
 
@@ -34,10 +39,29 @@ pub(super) enum Ended {
     Cut,
 }
 
+/// Whom a request is for.
+#[derive(Clone)]
+pub(super) enum Wanted {
+    /// The bank's own desk.
+    Desk(Asked),
+    /// A remote service.
+    Remote(Visit),
+}
+
+/// What came of a request that was acted upon.
+struct Came {
+    reply: Reply,
+    /// Its key was answered before.
+    repeated: bool,
+    /// What the caller's fate makes of the answer.
+    twist: Option<How>,
+}
+
 /// Takes requests.
 #[derive(Clone)]
 pub(super) struct Teller {
     pub(super) world: World,
+    pub(super) witness: Witness,
     pub(super) power: Power,
     pub(super) clock: MachineClock,
     pub(super) dice: Dice<MachineEntropy>,
@@ -48,11 +72,11 @@ pub(super) struct Teller {
 
 impl Teller {
     /// Takes one request to its end.
-    pub(super) async fn take(&self, asked: Asked) -> Ended {
+    pub(super) async fn take(&self, wanted: Wanted) -> Ended {
         if let Some(ended) = self.before().await {
             return ended;
         }
-        if let Some(ended) = self.delay(&asked).await {
+        if let Some(ended) = self.delay(&wanted).await {
             return ended;
         }
         let duplicate = |fault: &Fault| match fault {
@@ -61,16 +85,19 @@ impl Teller {
         };
         if self.chance(duplicate).is_some() {
             let later = Duration::from_millis(self.dice.below(DUPLICATE_WITHIN_MS));
-            self.deliver_later(&asked, later, FaultKind::BankDuplicate);
+            self.deliver_later(&wanted, later, Some(FaultKind::BankDuplicate));
         }
-        let mishap = self.tries.lock().mishap(&asked);
+        let mishap = match &wanted {
+            Wanted::Desk(asked) => self.tries.lock().mishap(asked),
+            Wanted::Remote(_) => None,
+        };
         match mishap {
             Some(Mishap::Busy) => return Ended::Said(busy()),
             Some(Mishap::Lost) => return self.silence().await,
             Some(Mishap::Slow) => self.clock.sleep(SLOW).await,
             Some(Mishap::ReplyLost) | None => {}
         }
-        let ended = self.execute(asked).await;
+        let ended = self.execute(wanted).await;
         if mishap == Some(Mishap::ReplyLost) {
             return self.silence().await;
         }
@@ -132,7 +159,7 @@ impl Teller {
     }
 
     /// A request that comes so late that nobody waits for it any more is acted upon all the same.
-    async fn delay(&self, asked: &Asked) -> Option<Ended> {
+    async fn delay(&self, wanted: &Wanted) -> Option<Ended> {
         let (percent, late_ms) = self.world.active(|fault| match fault {
             Fault::BankLateDelivery { percent, late_ms } => Some((*percent, *late_ms)),
             _ => None,
@@ -141,21 +168,19 @@ impl Teller {
             return None;
         }
         let late = Duration::from_millis(late_ms);
-        self.deliver_later(asked, late, FaultKind::BankLateDelivery);
+        self.deliver_later(wanted, late, Some(FaultKind::BankLateDelivery));
         Some(self.silence().await)
     }
 
-    fn deliver_later(&self, asked: &Asked, later: Duration, kind: FaultKind) {
-        let (teller, asked) = (self.clone(), asked.clone());
+    fn deliver_later(&self, wanted: &Wanted, later: Duration, of: Option<FaultKind>) {
+        let (teller, wanted) = (self.clone(), wanted.clone());
         tokio::spawn(async move {
             teller.clock.sleep(later).await;
-            if let Some((effect, _)) = teller.act(&asked).await {
-                // A duplicate matters when its key was known; what is late matters in any case.
-                let mattered =
-                    kind == FaultKind::BankLateDelivery || effect == BankEffect::Repeated;
-                if mattered {
-                    teller.world.bites.bit(kind);
-                }
+            let came = teller.act(&wanted).await;
+            // A duplicate matters when its key was known; what is late matters in any case.
+            let mattered = |came: &Came| of == Some(FaultKind::BankLateDelivery) || came.repeated;
+            if let (Some(_), Some(kind)) = (came.filter(mattered), of) {
+                teller.world.bites.bit(kind);
             }
         });
     }
@@ -166,17 +191,39 @@ impl Teller {
     }
 
     /// Acts on a request to the end, also when the caller goes away in the meantime.
-    async fn execute(&self, asked: Asked) -> Ended {
+    async fn execute(&self, wanted: Wanted) -> Ended {
         let teller = self.clone();
-        let acting = tokio::spawn(async move { teller.act(&asked).await });
+        let acting = tokio::spawn(async move {
+            let came = teller.act(&wanted).await?;
+            match came.twist {
+                None => Some(came.reply),
+                Some(How::RunTwice) => None,
+                Some(How::DeliveredTwice) => {
+                    teller.deliver_later(&wanted, AGAIN, None);
+                    teller.act(&wanted).await.map(|came| came.reply)
+                }
+            }
+        });
         match acting.await {
-            Ok(Some((_, reply))) => Ended::Said(reply),
+            Ok(Some(reply)) => Ended::Said(reply),
             Ok(None) | Err(_) => Ended::Cut,
         }
     }
 
-    /// None: the disk failed, and the bank with it; what came of the request nobody knows.
-    async fn act(&self, asked: &Asked) -> Option<(BankEffect, Reply)> {
+    /// None: nobody knows what came of the request. The disk failed and the bank with it, or whoever asked
+    /// is no more.
+    async fn act(&self, wanted: &Wanted) -> Option<Came> {
+        match wanted {
+            Wanted::Desk(asked) => self.act_at_desk(asked).await,
+            Wanted::Remote(visit) => {
+                let heard = self.participants.remotes.visit(&self.world, &self.witness, visit)?;
+                let Heard { reply, repeated, twist } = heard;
+                Some(Came { reply, repeated, twist })
+            }
+        }
+    }
+
+    async fn act_at_desk(&self, asked: &Asked) -> Option<Came> {
         let verdict = match asked.operation {
             Operation::Act | Operation::Undo => self.participants.judge(&asked.path, &asked.body),
             Operation::Authorize | Operation::Capture | Operation::Void | Operation::Refund => {
@@ -184,12 +231,19 @@ impl Teller {
             }
         };
         match self.desk.lock().await.execute(asked, verdict).await {
-            Ok(came) => Some(came),
+            Ok((effect, reply)) => {
+                Some(Came { reply, repeated: effect == BankEffect::Repeated, twist: None })
+            }
             Err(_) => {
                 self.power.cycle(Machine::Bank);
                 None
             }
         }
+    }
+
+    /// Whether a remote service is called so.
+    pub(super) fn has_remote(&self, name: &str) -> bool {
+        self.participants.remotes.has(name)
     }
 
     /// Whether what was asked under a key happened.

@@ -62,6 +62,8 @@ pub(super) async fn load(
     core: &mut Core,
     mut found: impl FnMut(&Kept),
 ) -> Result<(), StorageError> {
+    // Nothing is told of that the next power loss could still take.
+    kv.flush(Space::Events).await?;
     for value in values(kv, Space::Events).await? {
         let kept: Kept = decode(&value)?;
         found(&kept);

@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use sagaline::engine::SAGA_CATEGORY;
 use sagaline_storage::{
     AllPage, AllQuery, AppendError, AppendRequest, Appended, Claim, ClaimHolder, Clock, Direction,
     Epoch, EventStore, Filter, GlobalPosition, RecordedEvent, Shard, StorageError, StreamId,
@@ -139,15 +140,25 @@ async fn follow_head(of: Weak<Shared>) {
     }
 }
 
+/// The correlation id of the saga that an append is about; nothing when it is about none.
+fn life(request: &AppendRequest) -> &str {
+    let of_saga = request.writes.iter().find(|write| write.stream.category() == SAGA_CATEGORY);
+    let event = of_saga.and_then(|write| write.events.first());
+    event.map_or("", |event| event.correlation_id.as_str())
+}
+
 impl EventStore for RemoteEvents {
     async fn append(&self, request: AppendRequest) -> Result<Appended, AppendError> {
         let Shared { witness, world, machine, .. } = &*self.shared;
+        let life = life(&request).to_owned();
+        world.live_on(*machine, &life).await;
         let call = witness.store_asked(*machine, world.now_us(), witnessed::append(&request));
         let answer = self.send(request).await;
         witness.append_ended(call, world.now_us(), witnessed::append_result(&answer));
         if let Ok(appended) = &answer {
             self.shared.heard(appended.position);
         }
+        world.live_on(*machine, &life).await;
         answer
     }
 

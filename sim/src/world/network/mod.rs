@@ -19,6 +19,7 @@ mod retransmit;
 mod stream;
 mod traffic;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -44,12 +45,14 @@ use crate::seed::Seed;
 pub struct Network {
     timeline: Timeline,
     fabric: Arc<Mutex<Fabric>>,
+    /// Names beside those of the machines.
+    names: Arc<Mutex<BTreeMap<String, SocketAddr>>>,
 }
 
 impl Network {
     pub(super) fn new(seed: Seed, timeline: Timeline, bites: Bites) -> Self {
         let fabric = Arc::new(Mutex::new(Fabric::new(seed, timeline.clone(), bites)));
-        Self { timeline, fabric }
+        Self { timeline, fabric, names: Arc::default() }
     }
 
     /// A connection from a machine to an address.
@@ -79,6 +82,19 @@ impl Network {
         }
         self.timeline.until(asked_us + retransmit::CONNECT_GIVE_UP_US).await;
         Err(io::Error::from(io::ErrorKind::TimedOut))
+    }
+
+    /// Gives an address one more name. Whoever connects to the name comes there, whatever port is asked for.
+    pub fn call(&self, name: &str, address: SocketAddr) {
+        self.names.lock().insert(name.to_owned(), address);
+    }
+
+    /// The address of a host: an IP address, a machine's name, or another name.
+    fn resolve(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        let named = || Machine::ALL.into_iter().find(|machine| machine.name() == host);
+        let ip: Option<IpAddr> = host.parse().ok().or_else(|| named().map(Machine::ip));
+        let address = ip.map(|ip| SocketAddr::new(ip, port));
+        address.or_else(|| self.names.lock().get(host).copied())
     }
 
     /// Listens on a machine's port. `AddrInUse`: somebody does already.
@@ -126,7 +142,8 @@ impl Network {
     }
 }
 
-/// Connections of the product's HTTP client, from one machine. Hosts are addresses or machines' names.
+/// Connections of the product's HTTP client, from one machine. Hosts are addresses, machines' names, or what
+/// [`Network::call`] called them.
 #[derive(Debug, Clone)]
 pub struct NetConnect {
     /// The network.
@@ -139,16 +156,11 @@ impl Connect for NetConnect {
     fn connect(&self, host: String, port: u16) -> Connecting {
         let Self { network, machine } = self.clone();
         Box::pin(async move {
-            let ip = resolve(&host).ok_or_else(|| {
-                io::Error::new(io::ErrorKind::NotFound, format!("no machine is called {host}"))
+            let address = network.resolve(&host, port).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::NotFound, format!("nobody is called {host}"))
             })?;
-            let stream = network.connect(machine, SocketAddr::new(ip, port)).await?;
+            let stream = network.connect(machine, address).await?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
     }
-}
-
-fn resolve(host: &str) -> Option<IpAddr> {
-    let named = || Machine::ALL.into_iter().find(|machine| machine.name() == host);
-    host.parse().ok().or_else(|| named().map(Machine::ip))
 }

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use sagaline_storage::Backend;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{NO_ORDER, document, visible};
 use crate::app::{Cancelled, ChangeError};
@@ -27,20 +28,39 @@ use crate::projections::OrderDocument;
 /// and then the answer is the cancelled order.
 const CANCEL_WAIT: Duration = Duration::from_secs(2);
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CancelBody {
     #[serde(default)]
+    /// Missing: "cancelled by its customer".
+    #[schema(min_length = 1, max_length = 500)]
     reason: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ConfirmBody {
+    /// What the payment is called where it was made.
+    #[schema(value_type = PaymentId)]
     payment_id: String,
 }
 
-/// 200 with the cancelled order, or 202 with one whose money is still on its way back.
+/// Cancels an order.
+///
+/// Before its money has moved its saga goes back; after that the money is given back. 200 with the
+/// cancelled order, or 202 with one whose money is still on its way back.
+#[utoipa::path(
+    delete, path = "/orders/{id}", operation_id = "cancelOrder", tag = "Orders",
+    security(("bearer" = [])),
+    params(("id" = Uuid, Path, description = "The order's id"), Wait),
+    request_body = Option<CancelBody>,
+    responses(
+        (status = 200, description = "The cancelled order", body = OrderDocument),
+        (status = 202, description = "The order; its money is on its way back", body = OrderDocument),
+        (status = 404, description = "NOT_FOUND"),
+        (status = 409, description = "STATE_FORBIDS"),
+    ),
+)]
 pub(super) async fn cancel<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,
@@ -68,6 +88,20 @@ pub(super) async fn cancel<B: Backend>(
     Ok((status, wait.applied(), Json(order)))
 }
 
+/// Confirms that an order was paid elsewhere.
+///
+/// Only orders with the payment method `external`.
+#[utoipa::path(
+    put, path = "/orders/{id}/confirm", operation_id = "confirmOrder", tag = "Merchants",
+    security(("bearer" = ["merchant"])),
+    params(("id" = Uuid, Path, description = "The order's id")),
+    request_body = ConfirmBody,
+    responses(
+        (status = 200, description = "The paid order", body = OrderDocument),
+        (status = 404, description = "NOT_FOUND"),
+        (status = 409, description = "STATE_FORBIDS"),
+    ),
+)]
 pub(super) async fn confirm<B: Backend>(
     State(app): State<App<B>>,
     _: Merchant,
@@ -82,7 +116,8 @@ pub(super) async fn confirm<B: Backend>(
     document(&app, id).await?.map(Json).ok_or(NO_ORDER)
 }
 
-fn refusal(error: ChangeError) -> Error {
+/// What a refused change is told.
+pub(super) fn refusal(error: ChangeError) -> Error {
     match error {
         ChangeError::NotFound => NO_ORDER,
         ChangeError::Refused(_) | ChangeError::SagaRefused(_) => {

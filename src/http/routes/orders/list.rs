@@ -5,6 +5,7 @@ use axum::extract::State;
 use bytes::Bytes;
 use sagaline_storage::Backend;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::OrderStatus;
 use crate::http::app::App;
@@ -15,7 +16,7 @@ use crate::http::params::Params;
 use crate::projections::{ALL, OrderDocument, Orders, partition};
 
 /// A page of orders.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OrderList {
     orders: Vec<OrderDocument>,
@@ -23,6 +24,13 @@ pub(super) struct OrderList {
     listed: Listed,
 }
 
+/// Lists one's own orders, newest first; everybody's for an administrator.
+#[utoipa::path(
+    get, path = "/orders", operation_id = "listOrders", tag = "Orders",
+    security(("bearer" = [])),
+    params(Page, ("status" = Option<OrderStatus>, Query, description = "Only orders that are this")),
+    responses((status = 200, description = "A page of orders", body = OrderList)),
+)]
 pub(super) async fn list<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,

@@ -18,7 +18,27 @@ use crate::http::error::Error;
 use crate::http::idempotency::{HeaderKey, Replayed};
 use crate::http::prefer::Wait;
 use crate::http::waiting::wait_for_end;
+use crate::projections::OrderDocument;
 
+/// Places an order.
+///
+/// When the answer comes the order is on disk, with its saga, its products' locks and its idempotency key.
+/// Its payment goes on behind the answer; with `Prefer: wait` the answer comes when the saga has ended. The
+/// same key and body again give the first answer again, marked by `Idempotent-Replayed: true`.
+#[utoipa::path(
+    post, path = "/orders", operation_id = "placeOrder", tag = "Orders",
+    security(("bearer" = [])),
+    params(Wait, HeaderKey),
+    request_body = OrderDraft,
+    responses(
+        (status = 201, description = "The order", body = OrderDocument, headers(
+            ("Location" = String, description = "Where the order is"),
+            ("Idempotent-Replayed" = String, description = "`true` on the first answer given again"),
+        )),
+        (status = 409, description = "DUPLICATE_ORDER"),
+        (status = 422, description = "IDEMPOTENCY_KEY_REUSED"),
+    ),
+)]
 pub(super) async fn place<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,

@@ -6,8 +6,10 @@ use axum::extract::{Path, State};
 use bytes::Bytes;
 use sagaline_storage::{Backend, CorrelationId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{STATUSES, may_see};
+use super::may_see;
+use crate::app::ORDER_PROCESSING;
 use crate::http::app::App;
 use crate::http::auth::Caller;
 use crate::http::error::Error;
@@ -15,10 +17,10 @@ use crate::http::id::Id;
 use crate::http::pages::{Listed, Page};
 use crate::http::params::Params;
 use crate::limits::PAGE_ENTRIES_MAX;
-use crate::projections::{ALL, SagaPage, Sagas, partition};
+use crate::projections::{ALL, SagaPage, SagaStatus, Sagas, partition};
 
 /// A page of sagas.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SagaList {
     sagas: Vec<SagaPage>,
@@ -26,24 +28,64 @@ pub(super) struct SagaList {
     listed: Listed,
 }
 
+/// Lists one's own sagas, newest first; everybody's for an administrator.
+#[utoipa::path(
+    get, path = "/sagas", operation_id = "listSagas", tag = "Sagas",
+    security(("bearer" = [])),
+    params(
+        Page,
+        ("type" = Option<String>, Query, description = "Only sagas of this type", example = "order-processing"),
+        ("status" = Option<SagaStatus>, Query, description = "Only sagas that are this"),
+    ),
+    responses((status = 200, description = "A page of sagas", body = SagaList)),
+)]
 pub(super) async fn list<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,
     mut params: Params,
 ) -> Result<Json<SagaList>, Error> {
-    let status = params.word("status", &STATUSES);
+    let status = params.word("status", &SagaStatus::WORDS);
     read(&app, caller, status, params).await
 }
 
+/// Lists the sagas of a status.
+#[utoipa::path(
+    get, path = "/sagas/status/{status}", operation_id = "listSagasOfStatus", tag = "Sagas",
+    security(("bearer" = [])),
+    params(
+        ("status" = SagaStatus, Path, description = "The status"),
+        ("type" = Option<String>, Query, description = "Only sagas of this type", example = "order-processing"),
+        Page,
+    ),
+    responses((status = 200, description = "A page of sagas", body = SagaList)),
+)]
 pub(super) async fn of_status<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,
     Path(status): Path<String>,
     params: Params,
 ) -> Result<Json<SagaList>, Error> {
-    let known = STATUSES.into_iter().find(|word| *word == status);
-    let wants = || Error::field("status", format!("wants one of {}", STATUSES.join(", ")));
+    let known = SagaStatus::WORDS.into_iter().find(|word| *word == status);
+    let wants = || Error::field("status", format!("wants one of {}", SagaStatus::WORDS.join(", ")));
     read(&app, caller, Some(known.ok_or_else(wants)?), params).await
+}
+
+/// Lists the sagas of orders that are being paid.
+#[utoipa::path(
+    get, path = "/sagas/orders/processing", operation_id = "listOrdersProcessing", tag = "Sagas",
+    security(("bearer" = [])),
+    params(Page),
+    responses((status = 200, description = "A page of sagas", body = SagaList)),
+)]
+pub(super) async fn orders_processing<B: Backend>(
+    State(app): State<App<B>>,
+    caller: Caller,
+    mut params: Params,
+) -> Result<Json<SagaList>, Error> {
+    let page = Page::take(&mut params);
+    params.finish()?;
+    let place = place(caller, Some(ORDER_PROCESSING), Some("started"));
+    listed(&app, page, place).await
 }
 
 async fn read<B: Backend>(
@@ -55,7 +97,14 @@ async fn read<B: Backend>(
     let saga_type = params.parsed("type", saga_type);
     let page = Page::take(&mut params);
     params.finish()?;
-    let (index, partition) = place(caller, saga_type.as_deref(), status);
+    listed(app, page, place(caller, saga_type.as_deref(), status)).await
+}
+
+async fn listed<B: Backend>(
+    app: &App<B>,
+    page: Page,
+    (index, partition): (&'static str, Bytes),
+) -> Result<Json<SagaList>, Error> {
     let (sagas, listed) = page.read::<B, Sagas>(app, index, partition).await?;
     let sagas = sagas.iter().map(|saga| app.show(saga)).collect();
     Ok(Json(SagaList { sagas, listed }))
@@ -72,7 +121,11 @@ fn saga_type(text: &str) -> Result<String, String> {
 }
 
 /// Where the wanted sagas stand in the view.
-fn place(caller: Caller, saga_type: Option<&str>, status: Option<&str>) -> (&'static str, Bytes) {
+pub(super) fn place(
+    caller: Caller,
+    saga_type: Option<&str>,
+    status: Option<&str>,
+) -> (&'static str, Bytes) {
     let user = (!caller.is_admin()).then(|| caller.user.to_string());
     let values: Vec<&str> = [user.as_deref(), saga_type, status].into_iter().flatten().collect();
     let index = match (user.is_some(), saga_type.is_some(), status.is_some()) {
@@ -88,7 +141,16 @@ fn place(caller: Caller, saga_type: Option<&str>, status: Option<&str>) -> (&'st
     (index, partition(&values))
 }
 
-/// The sagas of one request; 404 when there is none that the caller may see.
+/// Lists the sagas of one request.
+#[utoipa::path(
+    get, path = "/sagas/correlation/{id}", operation_id = "listSagasOfRequest", tag = "Sagas",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The request's correlation id")),
+    responses(
+        (status = 200, description = "Its sagas", body = SagaList),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
 pub(super) async fn of_correlation<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,
@@ -96,9 +158,38 @@ pub(super) async fn of_correlation<B: Backend>(
     params: Params,
 ) -> Result<Json<SagaList>, Error> {
     params.finish()?;
+    correlated(&app, caller, &id).await
+}
+
+/// Tells how the sagas of a request stand.
+#[utoipa::path(
+    get, path = "/saga/status/{id}", operation_id = "statusOfRequest", tag = "Sagas",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The request's correlation id")),
+    responses(
+        (status = 200, description = "Its sagas", body = SagaList),
+        (status = 404, description = "NOT_FOUND"),
+    ),
+)]
+pub(super) async fn status_of_correlation<B: Backend>(
+    State(app): State<App<B>>,
+    caller: Caller,
+    Id(id): Id<CorrelationId>,
+    params: Params,
+) -> Result<Json<SagaList>, Error> {
+    params.finish()?;
+    correlated(&app, caller, &id).await
+}
+
+/// The sagas of one request; 404 when there is none that the caller may see.
+async fn correlated<B: Backend>(
+    app: &App<B>,
+    caller: Caller,
+    id: &CorrelationId,
+) -> Result<Json<SagaList>, Error> {
     let page = Page { number: 1, limit: PAGE_ENTRIES_MAX.into(), cursor: None };
     let of_id = partition(&[id.as_str()]);
-    let (found, mut listed) = page.read::<B, Sagas>(&app, "by_correlation", of_id).await?;
+    let (found, mut listed) = page.read::<B, Sagas>(app, "by_correlation", of_id).await?;
     let seen = found.iter().filter(|saga| may_see(caller, saga));
     let sagas: Vec<_> = seen.map(|saga| app.show(saga)).collect();
     if sagas.is_empty() {

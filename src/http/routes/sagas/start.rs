@@ -7,6 +7,7 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use sagaline_storage::{Backend, CorrelationId};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::document;
 use crate::domain::Invalid;
@@ -21,18 +22,48 @@ use crate::http::idempotency::{HeaderKey, Replayed};
 use crate::http::prefer::Wait;
 use crate::http::waiting::wait_for_end;
 use crate::limits::SAGA_DATA_BYTES_MAX;
-use crate::projections::SagaDocument;
+use crate::projections::{SagaDocument, SagaPage};
 use crate::saga::Json as RawJson;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "sagaType": "order-refund", "correlationId": "desk:4711",
+    "data": {
+        "userId": "0192f3a4-5b6c-7d8e-9f01-23456789abcd", "reason": "came back",
+        "terms": {"orderId": "0192f3a4-5b6c-7d8e-9f01-23456789abcd", "amountMinor": 3998, "currency": "USD"},
+    },
+}))]
 pub(super) struct StartBody {
+    /// A type that this node knows.
     saga_type: String,
+    /// What sagas of the type take.
+    #[schema(value_type = serde_json::Value)]
     data: RawJson,
+    /// Missing: the request's.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
     correlation_id: Option<String>,
 }
 
+/// Starts a saga of any type that the node knows.
+///
+/// When the answer comes the saga is on disk. The same idempotency key and body again give the same saga.
+/// With `Prefer: wait` the answer comes when it has ended.
+#[utoipa::path(
+    post, path = "/sagas", operation_id = "startSaga", tag = "Sagas",
+    security(("bearer" = ["admin"])),
+    params(Wait, HeaderKey),
+    request_body = StartBody,
+    responses(
+        (status = 201, description = "The saga", body = SagaPage, headers(
+            ("Location" = String, description = "Where the saga is"),
+            ("Idempotent-Replayed" = String, description = "`true` on the first answer given again"),
+        )),
+        (status = 409, description = "STATE_FORBIDS"),
+        (status = 422, description = "IDEMPOTENCY_KEY_REUSED"),
+    ),
+)]
 pub(super) async fn start<B: Backend>(
     State(app): State<App<B>>,
     Admin(caller): Admin,

@@ -1,22 +1,31 @@
 //! Events of the log as a trace shows them: who, when and why, never their payload, which may hold what
 //! a reader of traces must not see.
 
-use sagaline_storage::{CorrelationId, EventId, EventType, NodeId, RecordedEvent, StreamId};
+use sagaline_storage::{
+    CorrelationId, EventId, EventType, NodeId, RecordedEvent, StreamId, Timestamp,
+};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::WallTime;
 
 /// An event.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TimelineEvent {
     position: u64,
+    #[schema(value_type = uuid::Uuid)]
     event_id: EventId,
+    #[schema(value_type = String, example = "OrderPlaced")]
     event_type: EventType,
+    #[schema(value_type = String)]
     stream: StreamId,
     version: u64,
+    #[schema(value_type = String)]
     correlation_id: CorrelationId,
+    #[schema(value_type = Option<uuid::Uuid>)]
     causation_id: Option<EventId>,
+    #[schema(value_type = String)]
     node_id: NodeId,
     recorded_at: WallTime,
     /// Since the event before in this timeline.
@@ -24,10 +33,11 @@ pub(super) struct TimelineEvent {
 }
 
 /// The flow as a whole.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Summary {
     events: usize,
+    #[schema(value_type = Vec<String>)]
     nodes: Vec<NodeId>,
     started_at: Option<WallTime>,
     ended_at: Option<WallTime>,
@@ -40,9 +50,14 @@ pub(super) struct Summary {
 pub(super) fn of(events: &[RecordedEvent]) -> Vec<TimelineEvent> {
     let times = events.iter().map(|event| event.recorded_at);
     let before = events.first().map(|event| event.recorded_at).into_iter().chain(times);
-    let shown = events.iter().zip(before).map(|(event, before)| {
+    events.iter().zip(before).map(|(event, before)| TimelineEvent::of(event, before)).collect()
+}
+
+impl TimelineEvent {
+    /// An event as it is shown behind one of time `before`.
+    pub(super) fn of(event: &RecordedEvent, before: Timestamp) -> Self {
         let since = event.recorded_at.since(before).as_micros();
-        TimelineEvent {
+        Self {
             position: event.position.0,
             event_id: event.id,
             event_type: event.event_type.clone(),
@@ -54,8 +69,7 @@ pub(super) fn of(events: &[RecordedEvent]) -> Vec<TimelineEvent> {
             recorded_at: WallTime(event.recorded_at.0),
             since_previous_us: u64::try_from(since).unwrap_or(u64::MAX),
         }
-    });
-    shown.collect()
+    }
 }
 
 impl Summary {

@@ -1,0 +1,88 @@
+//! `GET /db-pool`: what the node's store has in use, what it may have, and how it answers to several
+//! reads at once.
+
+use axum::Json;
+use axum::extract::State;
+use futures_util::future::join_all;
+use sagaline_storage::{Backend, Clock, EventStore};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::app::App;
+use crate::http::auth::Admin;
+use crate::http::error::Error;
+use crate::http::failure;
+use crate::limits::POOL_PROBE_READS;
+
+/// The store's use and limits.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Pool {
+    /// Which store was tried: `in-process`, or the database that the nodes of a cluster share.
+    #[schema(value_type = String)]
+    store: &'static str,
+    #[schema(value_type = String)]
+    backend: &'static str,
+    /// Connections to a database at most; missing: the store is in this process and has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections_max: Option<u32>,
+    requests_in_progress: u64,
+    requests_max: usize,
+    sagas_live: usize,
+    sagas_live_max: usize,
+    open_files_max: u32,
+    cache_bytes_max: u64,
+    write_buffer_bytes_max: u64,
+    /// The log's last position.
+    head: u64,
+    probe: Probe,
+}
+
+/// Reads that were made at once.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Probe {
+    reads: usize,
+    fastest_us: u64,
+    slowest_us: u64,
+}
+
+/// Shows the store's use and limits, and how long several reads at once take.
+#[utoipa::path(
+    get, path = "/db-pool", operation_id = "showPool", tag = "Node",
+    security(("bearer" = ["admin"])),
+    responses((status = 200, description = "The store", body = Pool)),
+)]
+pub(super) async fn pool<B: Backend>(
+    State(app): State<App<B>>,
+    _: Admin,
+) -> Result<Json<Pool>, Error> {
+    let read = |_| async {
+        let began = app.clock().monotonic();
+        let head = app.backend().events().head().await.map_err(failure::storage)?;
+        let took = app.clock().monotonic().saturating_sub(began).as_micros();
+        Ok::<_, Error>((head.0, u64::try_from(took).unwrap_or(u64::MAX)))
+    };
+    let reads = join_all((0..POOL_PROBE_READS).map(read)).await;
+    let reads: Vec<(u64, u64)> = reads.into_iter().collect::<Result<_, _>>()?;
+    let times = || reads.iter().map(|(_, took_us)| *took_us);
+    let (settings, shared) = (app.settings(), app.backend().shared());
+    Ok(Json(Pool {
+        store: if shared { "shared" } else { "in-process" },
+        backend: app.backend().name(),
+        connections_max: shared.then_some(settings.database.pool_max),
+        requests_in_progress: app.gate().inside(),
+        requests_max: settings.http.requests_max,
+        sagas_live: app.sagas().live(),
+        sagas_live_max: settings.engine.sagas_in_flight_max,
+        open_files_max: settings.store.open_files_max,
+        cache_bytes_max: settings.store.cache_bytes,
+        write_buffer_bytes_max: settings.store.write_buffer_bytes,
+        head: reads.iter().map(|(head, _)| *head).max().unwrap_or_default(),
+        probe: Probe {
+            reads: reads.len(),
+            fastest_us: times().min().unwrap_or_default(),
+            slowest_us: times().max().unwrap_or_default(),
+        },
+    }))
+}

@@ -1,0 +1,176 @@
+//! `GET /trace/events/stream`: the log as it grows, as server-sent events. The id of an event is its
+//! position, so a client that comes back with `Last-Event-ID` goes on behind the last event it has seen:
+//! it misses none and sees none twice.
+
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use futures_util::stream::unfold;
+use sagaline_storage::{AllQuery, Backend, Clock, Direction, EventStore, Filter, GlobalPosition};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::events::filter;
+use super::timeline::TimelineEvent;
+use crate::http::app::App;
+use crate::http::auth::Admin;
+use crate::http::error::Error;
+use crate::http::failure;
+use crate::http::params::Params;
+use crate::limits::{EVENT_STREAM_LIFE_S, EVENT_STREAM_PAGE_EVENTS};
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// nginx is not to gather what should leave at once.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// After so much silence a line is sent, so that a dead connection is found and a proxy keeps a live one.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A client waits so long before it comes back.
+const RETRY_MS: u64 = 1_000;
+
+/// Sends the log's events as they are written, as server-sent events.
+///
+/// `id` is the event's position, `event` its type, `data` the event as `GET /trace/events` shows it. It
+/// begins with what is written next; with `Last-Event-ID` (or `after`) behind that position, and nothing
+/// is missed. It ends when the node stops and after an hour: come back with the last id.
+#[utoipa::path(
+    get, path = "/trace/events/stream", operation_id = "streamEvents", tag = "Traces",
+    security(("bearer" = ["admin"])),
+    params(
+        ("Last-Event-ID" = Option<u64>, Header, description = "The last event that was seen"),
+        ("after" = Option<u64>, Query, description = "The same, for clients that cannot set headers; the header goes first"),
+        ("eventType" = Option<String>, Query, description = "Only events of this type", example = "OrderPlaced"),
+    ),
+    responses((
+        status = 200, description = "Events without end", content_type = "text/event-stream",
+        body = String, example = "id: 17\nevent: OrderPlaced\ndata: {\"position\":17}\n\n",
+    )),
+)]
+pub(super) async fn live<B: Backend>(
+    State(app): State<App<B>>,
+    _: Admin,
+    headers: HeaderMap,
+    mut params: Params,
+) -> Result<Response, Error> {
+    let after = params.number("after", 0..=u64::MAX).map(GlobalPosition);
+    let filter = filter(&mut params);
+    params.finish()?;
+    let head = app.backend().events().head().await.map_err(failure::storage)?;
+    // A position that the log does not have is of another log: what comes next is all there is to tell.
+    let seen = last_seen(&headers)?.or(after).unwrap_or(head).min(head);
+    let place = app.enter_event_stream()?;
+    let ends = app.clock().monotonic() + Duration::from_secs(EVENT_STREAM_LIFE_S);
+    let follower = Follower { app, seen, filter, ends, greeted: false, _place: place };
+    let body = Body::from_stream(unfold(follower, Follower::next));
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+        (X_ACCEL_BUFFERING, "no"),
+    ];
+    Ok((headers, body).into_response())
+}
+
+fn last_seen(headers: &HeaderMap) -> Result<Option<GlobalPosition>, Error> {
+    let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    let wrong = || Error::field("Last-Event-ID", "wants the id of an event of this stream");
+    number.map(GlobalPosition).map(Some).ok_or_else(wrong)
+}
+
+/// One client's place in the log. Nothing is read before the client has taken what was read before.
+struct Follower<B: Backend> {
+    app: App<B>,
+    seen: GlobalPosition,
+    filter: Filter,
+    /// Monotonic.
+    ends: Duration,
+    greeted: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<B: Backend> Follower<B> {
+    /// What is sent next; none: the stream is at its end.
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if !self.greeted {
+            self.greeted = true;
+            // The client has a place to come back to before the first event.
+            let greeting = format!("retry: {RETRY_MS}\nid: {}\n\n", self.seen.0);
+            return Some((Ok(greeting.into()), self));
+        }
+        let text = {
+            let stopped = pin!(self.app.stopped());
+            let news = pin!(news(&self.app, self.seen, &self.filter, self.ends));
+            match select(stopped, news).await {
+                Either::Left(_) => return None,
+                Either::Right((news, _)) => news,
+            }
+        };
+        let (text, seen) = text?;
+        self.seen = seen;
+        Some((Ok(text.into()), self))
+    }
+}
+
+/// The events behind `seen` once there are some, or a sign of life; and how far the log was read.
+async fn news<B: Backend>(
+    app: &App<B>,
+    seen: GlobalPosition,
+    filter: &Filter,
+    ends: Duration,
+) -> Option<(String, GlobalPosition)> {
+    let quiet_until = app.clock().monotonic() + HEARTBEAT;
+    let mut from = seen;
+    while app.clock().monotonic() < ends {
+        let (limit, filter) = (EVENT_STREAM_PAGE_EVENTS, filter.clone());
+        let query = AllQuery { from, direction: Direction::Forward, limit, filter };
+        let page = match app.backend().events().read_all(query).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(%error, "a stream of events ends: the log cannot be read");
+                return None;
+            }
+        };
+        from = page.next;
+        if !page.events.is_empty() {
+            return Some((written(&page.events)?, from));
+        }
+        let now = app.clock().monotonic();
+        if now >= quiet_until {
+            // Also moves the place to come back to over what the filter left out.
+            return Some((format!("id: {}\n\n", from.0), from));
+        }
+        if page.end {
+            let more = pin!(app.backend().events().await_after(from));
+            let quiet = pin!(app.clock().sleep(quiet_until.min(ends).saturating_sub(now)));
+            select(more, quiet).await;
+        }
+    }
+    None
+}
+
+fn written(events: &[sagaline_storage::RecordedEvent]) -> Option<String> {
+    let mut text = String::with_capacity(events.len() * 512);
+    for event in events {
+        let shown = TimelineEvent::of(event, event.recorded_at);
+        match serde_json::to_string(&shown) {
+            // Writing to a string cannot fail.
+            Ok(data) => {
+                let (id, kind) = (event.position.0, event.event_type.as_str());
+                let _ = write!(text, "id: {id}\nevent: {kind}\ndata: {data}\n\n");
+            }
+            Err(error) => {
+                tracing::error!(%error, "an event could not be written");
+                return None;
+            }
+        }
+    }
+    Some(text)
+}
