@@ -2,7 +2,6 @@
 
 use crate::fault::{CrashPoint, Fault, FaultKind};
 use crate::machine::Machine;
-use crate::seed::Seed;
 use crate::swarm;
 
 use super::ground::Ground;
@@ -11,8 +10,6 @@ use super::ground::Ground;
 const TYPICAL_MS: u64 = 2_500;
 const SERVERS: [Machine; 5] =
     [Machine::Store, Machine::Locks, Machine::Bus, Machine::Bank, Machine::Balancer];
-/// Weights go to a hundred.
-const ROTS_ABOVE: u64 = 94;
 /// Whose disk can fail.
 const DISKS: [Machine; 2] = [Machine::Store, Machine::Bank];
 
@@ -25,8 +22,8 @@ pub(super) fn faults(ground: &mut Ground) {
         let Some(kind) = swarm::pick(&mut ground.random, &weights) else { return };
         let for_ms = ground.random.heavy_tailed(TYPICAL_MS).max(50);
         let Some(fault) = of_kind(ground, kind) else { continue };
-        if let Fault::DiskTorn { machine } | Fault::DiskBitFlip { machine } = fault {
-            // Only a crash tears, and shows what has rotted.
+        if let Fault::DiskTorn { machine } = fault {
+            // Only a crash tears.
             let crash = Fault::Crash { machine, loses_unsynced: true };
             ground.add(at_ms + for_ms / 2, for_ms / 4 + 1, crash);
         }
@@ -61,11 +58,7 @@ fn of_kind(ground: &mut Ground, kind: FaultKind) -> Option<Fault> {
         FaultKind::DiskError => Fault::DiskError { machine: disk, percent: percent / 3 + 1 },
         FaultKind::DiskFull => Fault::DiskFull { machine: disk },
         FaultKind::DiskTorn => Fault::DiskTorn { machine: disk },
-        // There is one store: a bit that rots in it is lost for good, whatever is built above. That must be
-        // noticed, which a few seeds are enough for: they prove nothing else.
-        FaultKind::DiskBitFlip if rots(ground.seed) => {
-            Fault::DiskBitFlip { machine: Machine::Store }
-        }
+        // There is one store: a bit that rots in it is lost for good, whatever is built above.
         FaultKind::DiskBitFlip => return None,
         FaultKind::StoreKillConnections => Fault::StoreKillConnections,
         FaultKind::StoreAmbiguousCommit => Fault::StoreAmbiguousCommit { percent },
@@ -87,11 +80,6 @@ fn of_kind(ground: &mut Ground, kind: FaultKind) -> Option<Fault> {
         FaultKind::BankSlow => Fault::BankSlow { added_ms: added_ms * 4 },
         FaultKind::BankDown => Fault::BankDown,
     })
-}
-
-/// Whether the store's disk may rot in this seed: in about one of twenty-five.
-fn rots(seed: Seed) -> bool {
-    swarm::weight(seed, "store-disk-rots") > ROTS_ABOVE
 }
 
 /// A node more often than not.

@@ -193,12 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_draws_every_kind_of_fault() {
+    fn a_batch_draws_every_kind_of_fault_that_a_design_can_survive() {
         let plans = batch(Scenario::Standard);
         let drawn: BTreeSet<_> =
             plans.iter().flatten().map(|episode| episode.fault.kind()).collect();
         let missing: Vec<_> = FaultKind::ALL.iter().filter(|kind| !drawn.contains(kind)).collect();
-        assert!(missing.is_empty(), "{missing:?}");
+        assert_eq!(missing, [&FaultKind::DiskBitFlip]);
     }
 
     #[test]
