@@ -58,7 +58,7 @@ fn guest(check: Check, plan: &Plan) -> Guest {
     let fates: BTreeMap<_, _> = fates.collect();
     let app = check.app;
     Guest {
-        additions: Additions::new(move |node| app(node)),
+        additions: Additions::new(app),
         participants: Participants::default().remotes(check.remotes, fates),
     }
 }

@@ -49,7 +49,7 @@ impl ThisTest {
     #[cfg(madsim)]
     pub(super) fn out(&self) -> PathBuf {
         // target/debug/deps/survives-0123456789abcdef
-        let target = self.binary.ancestors().nth(3).unwrap_or(Path::new("."));
+        let target = self.binary.ancestors().nth(3).unwrap_or_else(|| Path::new("."));
         target.join("sagaline-check")
     }
 
