@@ -161,7 +161,8 @@ const CANARIES: &[Canary] = &[
         "A call that was never answered keeps its place among those that may be under way, until there is no other.",
         &["saga-ends", "liveness"],
         BROWN_OUT,
-    ),
+    )
+    .known_at(4),
     canary(
         "timer-outside-the-batch",
         "That an attempt is to be repeated, and when, is kept in memory alone.",
@@ -249,7 +250,7 @@ const CANARIES: &[Canary] = &[
         &["answers"],
         STANDARD,
     )
-    .known_at(8),
+    .known_at(3),
     canary(
         "lock-without-claim",
         "The lock service decides alone who may order a product.",
@@ -267,7 +268,8 @@ const CANARIES: &[Canary] = &[
         "A participant that is asked to undo what it never did forgets that it was asked.",
         &["money"],
         STANDARD,
-    ),
+    )
+    .known_at(0x16),
     // Harmless.
     Canary {
         budget: 30,
