@@ -93,7 +93,7 @@ async fn what_the_product_writes_satisfies_every_oracle() {
     let broken: Vec<_> = findings.iter().filter(|(_, it)| !it.violations.is_empty()).collect();
     assert_eq!(verdict, Verdict::Pass, "{broken:#?}");
     for (oracle, finding) in &findings {
-        assert!(finding.examined > 0, "{oracle} examined nothing");
+        assert_eq!(finding.examined == 0, NOT_DUE.contains(oracle), "{oracle}: {finding:?}");
     }
     let saga_events = evidence.log.iter().filter(|entry| entry.stream.starts_with("saga-")).count();
     assert!(saga_events > 100, "{saga_events} events of sagas");
@@ -105,6 +105,9 @@ async fn what_the_product_writes_satisfies_every_oracle() {
         assert!(!found.1.violations.is_empty(), "{oracle} does not see what was spoiled");
     }
 }
+
+/// A shop's plan starts no saga of a user's own, so nobody kept a ledger of what these did.
+const NOT_DUE: [&str; 1] = ["effects"];
 
 type Spoil = fn(&mut Evidence);
 
