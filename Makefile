@@ -35,6 +35,10 @@ fuzz: tools ## Any bytes to every decoder: FUZZ_SECONDS a target, FUZZ_TARGETS t
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1; \
 	done
 
+.PHONY: newcomer
+newcomer: tools ## Follows the first guide in a fresh copy, as a reader would; wants the planted bug to be found
+	scripts/newcomer
+
 .PHONY: verify
 verify: lint test ## Read-only: everything CI checks
 
