@@ -32,7 +32,7 @@ fn external() -> OrderCommand {
 }
 
 fn given(commands: impl IntoIterator<Item = OrderCommand>) -> Order {
-    let past = commands.into_iter().fold(aggregate::given([]), aggregate::Given::after);
+    let past = commands.into_iter().fold(aggregate::given::<Order>([]), aggregate::Given::after);
     past.state().clone()
 }
 

@@ -36,7 +36,7 @@ fn every_command() -> [PaymentCommand; 5] {
 }
 
 fn given(commands: impl IntoIterator<Item = PaymentCommand>) -> Payment {
-    let past = commands.into_iter().fold(aggregate::given([]), aggregate::Given::after);
+    let past = commands.into_iter().fold(aggregate::given::<Payment>([]), aggregate::Given::after);
     past.state().clone()
 }
 

@@ -84,7 +84,6 @@ fn graphs() -> Vec<(&'static str, Built)> {
             "retriable without a pivot",
             trip().compensable(Hotel).retriable(Tickets).after(Hotel).build(),
         ),
-        ("reads what it is not after", trip().pivot(Receipt).compensable(Charge).build()),
         (
             "reads what runs beside it",
             trip()

@@ -9,7 +9,9 @@ use renewal::{
     SubscriptionEvent, SubscriptionRefusal, renewal,
 };
 use sagaline::prelude::*;
-use sagaline::testing::definition::{deadline_passed, rejected, retry_due, succeeded, undone};
+use sagaline::testing::definition::{
+    deadline_passed, rejected, retry_due, succeeded, undone, unknown,
+};
 use sagaline::testing::{Memory, World, aggregate, definition};
 
 /// A card without cover until some money came.
@@ -115,7 +117,9 @@ fn a_card_without_cover_is_waited_for_and_not_given_up() -> Result<(), Definitio
         .when(succeeded::<Extend>(&()))
         .then(&["extend succeeded", "saga completed"], &[]);
     owed.when(deadline_passed::<Pay>())
-        .then(&["abort requested", "undo of charge started"], &["undo charge"])
+        .then(&["abort requested"], &["ask charge"])
+        .when(unknown::<Pay>())
+        .then(&["undo of charge started"], &["undo charge"])
         .when(undone::<Pay>())
         .then(&["charge undone", "saga aborted", "undo of hold_open started"], &["undo hold_open"])
         .when(undone::<HoldOpen>())
