@@ -10,14 +10,18 @@ use std::path::Path;
 
 use sagaline_storage::clock::SystemEntropy;
 #[cfg(feature = "rocksdb")]
-use sagaline_storage::embedded::{Embedded, open_embedded};
-use sagaline_storage::embedded::{InMemory, LocalSettings, open_in_memory};
-use sagaline_storage::memory::MemoryKv;
+use sagaline_storage::embedded::open_embedded;
+use sagaline_storage::embedded::{LocalSettings, open_in_memory};
 #[cfg(feature = "rocksdb")]
 use sagaline_storage::rocksdb::RocksSettings;
 use sagaline_storage::{Clock, StorageError};
 
 use crate::engine::{Node, NodeBuilder};
+
+#[cfg(feature = "rocksdb")]
+pub use sagaline_storage::Embedded;
+pub use sagaline_storage::InMemory;
+pub use sagaline_storage::memory::{ManualClock, MemoryKv};
 
 #[cfg(feature = "rocksdb")]
 pub use folder::{

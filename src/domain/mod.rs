@@ -61,6 +61,50 @@ pub use wall_time::WallTime;
 ///
 /// `Default` is the state before the first event. Events are enums with struct variants: the variant's
 /// name is the event's type in the log, its fields are the payload.
+///
+/// ```
+/// use sagaline::prelude::*;
+/// use sagaline::testing::aggregate::given;
+///
+/// #[derive(Clone, Default, Serialize, Deserialize)]
+/// struct Lamp { is_on: bool }
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// enum LampEvent { SwitchedOn { by: String }, SwitchedOff {} }
+///
+/// enum LampCommand { On { by: String }, Off }
+///
+/// #[derive(Debug, PartialEq, thiserror::Error)]
+/// #[error("it is on already")]
+/// struct On;
+///
+/// impl Aggregate for Lamp {
+///     const CATEGORY: &'static str = "lamp";
+///     type Command = LampCommand;
+///     type Event = LampEvent;
+///     type Refusal = On;
+///
+///     fn decide(&self, command: LampCommand) -> Result<Vec<LampEvent>, On> {
+///         match command {
+///             LampCommand::On { .. } if self.is_on => Err(On),
+///             LampCommand::On { by } => Ok(vec![LampEvent::SwitchedOn { by }]),
+///             LampCommand::Off if self.is_on => Ok(vec![LampEvent::SwitchedOff {}]),
+///             LampCommand::Off => Ok(vec![]),
+///         }
+///     }
+///
+///     fn evolve(&mut self, event: &LampEvent) {
+///         self.is_on = matches!(event, LampEvent::SwitchedOn { .. });
+///     }
+/// }
+///
+/// let by = "ada".to_string();
+/// given::<Lamp>([]).when(LampCommand::On { by: by.clone() }).then([LampEvent::SwitchedOn { by }]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no aggregate",
+    note = "write `impl Aggregate for {Self}` with CATEGORY, Command, Event, Refusal, `decide` and `evolve`; it must be `Default + Clone + Serialize + Deserialize`"
+)]
 pub trait Aggregate:
     Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static
 {

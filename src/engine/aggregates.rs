@@ -35,6 +35,13 @@ pub struct CommandMetadata {
     pub causation_id: Option<EventId>,
 }
 
+impl CommandMetadata {
+    /// Of a request; nothing of the log led to it.
+    pub fn of_request(correlation_id: CorrelationId) -> Self {
+        Self { correlation_id, causation_id: None }
+    }
+}
+
 /// Why a command changed nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError<R> {

@@ -88,15 +88,15 @@ impl<T> Call<T> {
         &self.context.saga_type
     }
 
-    /// What an earlier step returned. A step that did not succeed, or is not in this saga, is an attempt
-    /// that failed; name the step in [`Step::READS`] and `build` refuses that at once.
+    /// What an earlier step returned: one that is named in [`Step::READS`], so that `build` has seen that
+    /// it comes before. Otherwise every attempt fails and says so; also when an operator skipped that step.
     pub fn result<S: Step>(&self) -> Outcome<S::Output> {
         let found = self.context.results.iter().find(|(name, _)| **name == *S::NAME);
         let (_, json) = found.ok_or_else(|| {
+            let (reader, read) = (&self.context.step, S::NAME);
             Failure::unknown(format!(
-                "step `{}` reads the result of `{}`, which has none: let it come after it",
-                self.context.step,
-                S::NAME
+                "step `{reader}` reads the result of `{read}` and was not given one: name `{read}` in \
+                 its READS; or, when it is named there, `{read}` was skipped by an operator"
             ))
         })?;
         json.read().map_err(|error| unreadable(S::NAME, "result", &error))

@@ -14,7 +14,7 @@ use sagaline_storage::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::saga::Moment;
+use crate::saga::{self, Moment};
 
 use super::definition::Registered;
 use super::directory::Directory;
@@ -74,9 +74,12 @@ impl Definitions {
         self.by_hash.get(hash)
     }
 
-    /// All of them, also those that only let running sagas end.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Registered> {
-        self.by_hash.values().map(|registered| &**registered)
+    /// All of them by name, also those that only let running sagas end.
+    pub(crate) fn sorted(&self) -> Vec<&saga::Definition> {
+        let mut all: Vec<_> =
+            self.by_hash.values().map(|registered| &registered.definition).collect();
+        all.sort_by_key(|definition| (definition.name(), definition.hash()));
+        all
     }
 
     pub(crate) fn names(&self) -> Vec<Arc<str>> {

@@ -64,11 +64,41 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Definition<T> {
     pub fn as_value(&self) -> &saga::Definition {
         &self.registered.definition
     }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.as_value().name()
+    }
+
+    /// Its hash, hexadecimal: a saga stays with the one it began under, a changed definition has another.
+    pub fn hash(&self) -> &str {
+        self.as_value().hash()
+    }
+
+    /// Its graph for Mermaid; [`Display`](fmt::Display) writes it as text.
+    pub fn to_mermaid(&self) -> String {
+        self.as_value().to_mermaid()
+    }
+
+    /// The names of its compensable steps in the order in which they are undone. Steps that are
+    /// independent of each other are undone at the same time.
+    pub fn undo_order(&self) -> Vec<&str> {
+        let definition = self.as_value();
+        let name = |index| definition.step(index).map(|step| &*step.name);
+        definition.undo_order().into_iter().filter_map(name).collect()
+    }
+}
+
+impl<T> fmt::Display for Definition<T> {
+    /// One line a step: name, kind, what it comes after.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.registered.definition, f)
+    }
 }
 
 impl<T> fmt::Debug for Definition<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.registered.definition.fmt(f)
+        fmt::Debug::fmt(&self.registered.definition, f)
     }
 }
 
@@ -176,25 +206,17 @@ fn check_read(
     reader: &str,
     read: &str,
 ) -> Result<(), DefinitionError> {
-    let mut waiting = vec![reader];
-    let mut seen = Vec::new();
-    while let Some(name) = waiting.pop() {
-        let Some((_, step)) = definition.find(name) else { continue };
-        for before in &step.after {
-            if **before == *read {
-                return Ok(());
-            }
-            if !seen.contains(before) {
-                seen.push(before.clone());
-                waiting.push(before);
-            }
-        }
-    }
-    Err(DefinitionError {
-        saga: definition.name().to_string(),
-        problem: format!(
-            "step `{reader}` reads the result of `{read}` but does not come after it: \
-             add `.after_step(\"{read}\")` to it, or to a step before it"
+    let found = |name| definition.find(name).map(|(index, _)| index);
+    let problem = match (found(reader), found(read)) {
+        (Some(reader), Some(read)) if definition.comes_after(reader, read) => return Ok(()),
+        (_, Some(_)) => format!(
+            "step `{reader}` reads the result of `{read}` but does not come after it: add \
+             `.after_step(\"{read}\")` to it, or to a step before it"
         ),
-    })
+        (_, None) => format!(
+            "step `{reader}` reads the result of `{read}`, and there is no such step: add it or \
+             take it out of its READS"
+        ),
+    };
+    Err(DefinitionError { saga: definition.name().to_string(), problem })
 }

@@ -55,6 +55,7 @@ mod subscription;
 mod connection;
 mod connections;
 pub mod http_client;
+mod in_process;
 pub mod metrics;
 pub mod timer;
 
@@ -63,6 +64,7 @@ pub use append::Refused;
 pub use call::Call;
 pub use definition::{Definition, DefinitionBuilder};
 pub use directory::RequestError;
+pub use in_process::InProcess;
 pub use keys::{SAGA_CATEGORY, saga_of, saga_stream};
 pub use node::{Node, NodeBuilder, NodeError};
 pub use outcome::{Failure, Outcome, Probe};

@@ -122,10 +122,7 @@ impl<B: Backend> NodeBuilder<B> {
 
     /// The definitions of the sagas it will run, in the order of their names.
     pub fn definitions(&self) -> Vec<&saga::Definition> {
-        let all = self.definitions.all().map(|registered| &registered.definition);
-        let mut all: Vec<_> = all.collect();
-        all.sort_by_key(|definition| (definition.name(), definition.hash()));
-        all
+        self.definitions.sorted()
     }
 
     /// The checkpoints by which its read models will follow the log: one that stands at the head has
@@ -251,6 +248,16 @@ impl<B: Backend> Node<B> {
     /// The health of every participant called so far.
     pub fn participants(&self) -> Vec<ParticipantHealth> {
         self.inner.core.participants.health()
+    }
+
+    /// The definitions it knows, in the order of their names; also those that only let running sagas end.
+    pub fn definitions(&self) -> Vec<&saga::Definition> {
+        self.inner.core.definitions.sorted()
+    }
+
+    /// The definition under which new sagas of a type start.
+    pub fn definition(&self, saga_type: &str) -> Option<&saga::Definition> {
+        self.inner.core.definitions.named(saga_type).map(|registered| &registered.definition)
     }
 
     /// The saga types it can start, by name.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sagaline_storage::views::{SecondaryKey, ViewChange, ViewPage, ViewQuery, ViewStore};
-use sagaline_storage::{Backend, Clock, Direction, Filter, GlobalPosition, StorageError};
+use sagaline_storage::{
+    Backend, Clock, Direction, EventStore, Filter, GlobalPosition, StorageError,
+};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -237,6 +239,35 @@ pub struct DocumentQuery {
     pub limit: usize,
 }
 
+impl DocumentQuery {
+    /// The documents of one partition of an index: the first 100, biggest `sort` first.
+    pub fn of(index: &'static str, partition: impl Into<Bytes>) -> Self {
+        let direction = Direction::Backward;
+        Self { index, partition: partition.into(), direction, after: None, skip: 0, limit: 100 }
+    }
+
+    /// Smallest `sort` first.
+    #[must_use]
+    pub fn upwards(mut self) -> Self {
+        self.direction = Direction::Forward;
+        self
+    }
+
+    /// Goes on behind a page: give it that page's cursor.
+    #[must_use]
+    pub fn after(mut self, cursor: Option<Bytes>) -> Self {
+        self.after = cursor;
+        self
+    }
+
+    /// At most so many documents.
+    #[must_use]
+    pub fn limit(mut self, documents: usize) -> Self {
+        self.limit = documents;
+        self
+    }
+}
+
 impl<B: Backend, P: Projection> Views<B, P> {
     /// A document by its key.
     pub async fn get(&self, key: &str) -> Result<Option<P::Document>, StorageError> {
@@ -274,6 +305,12 @@ impl<B: Backend, P: Projection> Views<B, P> {
     /// How far the view has come.
     pub fn position(&self) -> GlobalPosition {
         self.progress.position()
+    }
+
+    /// Waits until the view holds everything that is durable now, at most `bound`. False: it does not.
+    pub async fn up_to_date(&self, bound: Duration) -> Result<bool, StorageError> {
+        let head = self.core.backend.events().head().await?;
+        Ok(self.caught_up(head, bound).await)
     }
 
     /// Waits until the view has come to `position`, at most `bound`. False: it has not.

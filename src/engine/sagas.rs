@@ -44,14 +44,40 @@ pub struct Started {
     pub state: SagaState,
 }
 
-/// What a start asks for.
-#[derive(Debug, Clone)]
+/// What a start asks for. A text is a request with that idempotency key.
+#[derive(Debug, Clone, Default)]
 pub struct StartRequest {
     /// Unique per saga type: the same key and input again is the same saga. Scope it to the user by
     /// putting the user into it.
     pub idempotency_key: Option<String>,
     /// Ties the saga's events to the request; drawn when none is given.
     pub correlation_id: Option<CorrelationId>,
+}
+
+impl StartRequest {
+    /// Under an idempotency key.
+    pub fn keyed(key: impl Into<String>) -> Self {
+        Self { idempotency_key: Some(key.into()), correlation_id: None }
+    }
+
+    /// Under the correlation id of the request that leads to it.
+    #[must_use]
+    pub fn correlated(mut self, id: CorrelationId) -> Self {
+        self.correlation_id = Some(id);
+        self
+    }
+}
+
+impl From<&str> for StartRequest {
+    fn from(key: &str) -> Self {
+        Self::keyed(key)
+    }
+}
+
+impl From<String> for StartRequest {
+    fn from(key: String) -> Self {
+        Self::keyed(key)
+    }
 }
 
 /// Why a saga was not started. Nothing was stored.
@@ -119,9 +145,10 @@ impl<B: Backend> Sagas<B> {
     pub async fn start<T: Serialize>(
         &self,
         definition: &Definition<T>,
-        request: StartRequest,
+        request: impl Into<StartRequest>,
         input: &T,
     ) -> Result<Started, StartError> {
+        let request = request.into();
         let registered = definition.registered.clone();
         let input = Json::of(input).map_err(|error| StartError::BadInput {
             saga_type: registered.definition.name().to_string(),
