@@ -1,0 +1,88 @@
+//! Personal parts as a user of a node meets them: put back into what was read from the log, and forgotten.
+
+use sagaline_storage::{Backend, Claim, RecordedEvent};
+
+use crate::codec::CodecError;
+use crate::domain::Aggregate;
+
+use super::aggregates::{Aggregates, CommandMetadata, ExecuteError};
+use super::node::Node;
+use super::stage::{LoadError, Stage};
+
+impl<B: Backend> Node<B> {
+    /// Puts the personal parts back into events that were read from the log. Those of a forgotten subject
+    /// keep their placeholders.
+    pub async fn open(&self, events: &mut [RecordedEvent]) -> Result<(), LoadError> {
+        self.core().privacy.open_all(events).await
+    }
+
+    /// Forgets a subject: its key is deleted, so that its personal parts are gone from the log, from every
+    /// view and from what sagas were started with. After `Ok` that is durable; other nodes over the same log
+    /// follow within a second. The log stays as it is, and verifies. A subject that is forgotten is not
+    /// remembered again: personal parts that come later are not stored.
+    pub async fn forget(
+        &self,
+        subject: &str,
+        metadata: &CommandMetadata,
+    ) -> Result<(), ExecuteError<std::convert::Infallible>> {
+        // Whoever was first has forgotten it, or has just made it known: then it is looked at again.
+        while !self.aggregates().forgetting(Stage::default(), subject, metadata).await? {}
+        Ok(())
+    }
+
+    /// Claims of this kind that an earlier program stored with their keys are stored as hashes from now on;
+    /// for a kind that has become one of [`Aggregate::PERSONAL_CLAIMS`].
+    pub async fn hash_claims(&self, kind: &str) -> Result<(), LoadError> {
+        self.core().privacy.hash_claims(kind).await
+    }
+}
+
+impl<B: Backend> Aggregates<B> {
+    /// The claim on `key` as the store has it: to look up who holds it.
+    pub fn claim<A: Aggregate>(&self, kind: &str, key: &str) -> Result<Claim, CodecError> {
+        match A::PERSONAL_CLAIMS.contains(&kind) {
+            true => self.core.privacy.claim(kind, key),
+            false => Ok(Claim::new(kind, key)),
+        }
+    }
+
+    /// Has an aggregate decide on a command and forgets `subject`, in one append: see [`Node::forget`].
+    pub async fn execute_and_forget<A: Aggregate>(
+        &self,
+        id: &str,
+        command: A::Command,
+        subject: &str,
+        metadata: &CommandMetadata,
+    ) -> Result<A, ExecuteError<A::Refusal>>
+    where
+        A::Command: Clone,
+    {
+        let tries = self.core.settings.conflict_retries + 1;
+        for _ in 0..tries {
+            let (stage, state) = self.decide::<A>(id, command.clone()).await?;
+            if self.forgetting(stage, subject, metadata).await? {
+                return Ok(state);
+            }
+        }
+        Err(ExecuteError::Conflict { tries })
+    }
+
+    /// Appends what was staged together with what makes the subject forgotten. False: somebody was first.
+    async fn forgetting<R>(
+        &self,
+        mut stage: Stage,
+        subject: &str,
+        metadata: &CommandMetadata,
+    ) -> Result<bool, ExecuteError<R>> {
+        let privacy = &self.core.privacy;
+        let changes = privacy.forgetting(subject).await.map_err(ExecuteError::from)?;
+        changes.into_iter().for_each(|change| stage.claim(change));
+        let appended = self.append(stage, metadata).await;
+        privacy.look_again(subject);
+        match appended {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_race() => Ok(false),
+            Err(error) => Err(self.failure(error)),
+        }
+    }
+}
