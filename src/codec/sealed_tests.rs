@@ -1,3 +1,5 @@
+//! Personal parts taken out of JSON and put back.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The generations of a view: what follows from each state, and who of two is first.
+
 use sagaline_storage::clock::{SystemClock, SystemEntropy};
 use sagaline_storage::embedded::{InMemory, LocalSettings, open_in_memory};
 use sagaline_storage::memory::MemoryKv;

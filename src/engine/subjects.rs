@@ -1,12 +1,16 @@
 //! Personal parts as a user of a node meets them: put back into what was read from the log, and forgotten.
 
+use bytes::Bytes;
 use sagaline_storage::{Backend, Claim, RecordedEvent};
 
 use crate::codec::CodecError;
+use crate::codec::sealed::is_sealed;
 use crate::domain::Aggregate;
+use crate::saga::SagaState;
 
 use super::aggregates::{Aggregates, CommandMetadata, ExecuteError};
 use super::node::Node;
+use super::sagas::Sagas;
 use super::stage::{LoadError, Stage};
 
 impl<B: Backend> Node<B> {
@@ -34,6 +38,22 @@ impl<B: Backend> Node<B> {
     /// for a kind that has become one of [`Aggregate::PERSONAL_CLAIMS`].
     pub async fn hash_claims(&self, kind: &str) -> Result<(), LoadError> {
         self.core().privacy.hash_claims(kind).await
+    }
+}
+
+impl<B: Backend> Sagas<B> {
+    /// Puts the personal parts back into the input of a saga's state, which has them as the log does. Those
+    /// of a forgotten subject keep their placeholders.
+    pub async fn open(&self, mut state: SagaState) -> Result<SagaState, LoadError> {
+        let input = state.input.as_str().as_bytes();
+        if is_sealed(input) {
+            let opened = self.core.privacy.show(Bytes::copy_from_slice(input)).await?;
+            state.input = serde_json::from_slice(&opened).map_err(|error| CodecError {
+                event_type: "SagaStarted".to_owned(),
+                problem: error.to_string(),
+            })?;
+        }
+        Ok(state)
     }
 }
 

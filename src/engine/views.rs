@@ -96,7 +96,7 @@ impl<B: Backend, P: Projection> Views<B, P> {
 
     /// A document with its personal parts, as far as their subjects are not forgotten.
     async fn document(&self, key: &[u8], stored: Bytes) -> Result<P::Document, StorageError> {
-        let opened = self.core.privacy.open(stored).await.map_err(|error| match error {
+        let opened = self.core.privacy.show(stored).await.map_err(|error| match error {
             LoadError::Storage(error) => error,
             LoadError::Codec(error) => StorageError::corrupt(error.problem),
         })?;

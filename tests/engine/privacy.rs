@@ -332,3 +332,17 @@ async fn what_an_earlier_program_stored_in_clear_is_read_and_its_claim_hashed() 
     assert_eq!(left.account().unwrap().email.as_str(), "forgotten@forgotten.invalid");
     assert_eq!(events.claim_holder(&claim).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_box_that_was_changed_hides_its_parts_and_nothing_else() {
+    let node = node(&MemoryKv::new()).await;
+    write(&node, "1", "ada", "dear bob").await;
+    let mut events = log(&node).await;
+    let text = String::from_utf8(events[0].payload.to_vec()).unwrap();
+    let (head, tail) = text.split_once(r#""box":""#).unwrap();
+    let changed = format!("{head}\"box\":\"AAAA{}", &tail[4..]);
+    events[0].payload = changed.into();
+    node.open(&mut events).await.unwrap();
+    let shown: serde_json::Value = serde_json::from_slice(&events[0].payload).unwrap();
+    assert_eq!(shown, serde_json::json!({"by": "ada", "text": "…", "words": 2}));
+}
