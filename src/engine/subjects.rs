@@ -24,6 +24,51 @@ impl<B: Backend> Node<B> {
     /// view and from what sagas were started with. After `Ok` that is durable; other nodes over the same log
     /// follow within a second. The log stays as it is, and verifies. A subject that is forgotten is not
     /// remembered again: personal parts that come later are not stored.
+    ///
+    /// ```
+    /// use sagaline::domain::{Personal, PersonalField, Subject};
+    /// use sagaline::prelude::*;
+    /// # use sagaline_storage::{CorrelationId, clock::SystemClock, memory::MemoryKv};
+    ///
+    /// #[derive(Default, Clone, Serialize, Deserialize)]
+    /// struct Guest { name: String }
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// enum GuestEvent { GuestArrived { name: String, nights: u8 } }
+    ///
+    /// impl Aggregate for Guest {
+    ///     const CATEGORY: &'static str = "guest";
+    ///     // The name is about the guest, whose id is the key of the stream.
+    ///     const PERSONAL: &'static [(&'static str, Personal)] = &[("GuestArrived", Personal {
+    ///         subject: Subject::Stream,
+    ///         fields: &[PersonalField { at: "/name", forgotten: r#""somebody""# }],
+    ///     })];
+    ///     type Command = String;
+    ///     type Event = GuestEvent;
+    ///     type Refusal = std::convert::Infallible;
+    ///
+    ///     fn decide(&self, name: String) -> Result<Vec<GuestEvent>, Self::Refusal> {
+    ///         Ok(vec![GuestEvent::GuestArrived { name, nights: 2 }])
+    ///     }
+    ///
+    ///     fn evolve(&mut self, event: &GuestEvent) {
+    ///         let GuestEvent::GuestArrived { name, .. } = event;
+    ///         self.name = name.clone();
+    ///     }
+    /// }
+    ///
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let node = Node::in_memory(&MemoryKv::new(), SystemClock::default()).await?.start().await?;
+    /// # let correlation_id = CorrelationId::new("request-1")?;
+    /// let metadata = CommandMetadata { correlation_id, causation_id: None };
+    /// let guest = node.aggregates().execute::<Guest>("17", "Ada".to_owned(), &metadata).await?;
+    /// assert_eq!(guest.name, "Ada");
+    /// node.forget("17", &metadata).await?;
+    /// assert_eq!(node.aggregates().load::<Guest>("17").await?.state.name, "somebody");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn forget(
         &self,
         subject: &str,
