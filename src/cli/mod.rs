@@ -67,6 +67,8 @@ pub enum Command {
     User(UserCommand),
     /// Look after the sagas of a running node, over its HTTP API.
     Saga(SagaArguments),
+    /// Look after the consumer groups of a running node, over its HTTP API.
+    Consumer(ConsumerArguments),
     /// Show the sagas that this node runs.
     #[command(subcommand)]
     Definition(definition::DefinitionCommand),
@@ -91,6 +93,17 @@ pub struct SagaArguments {
     /// What to do.
     #[command(subcommand)]
     pub command: remote::SagaCommand,
+}
+
+/// `sagaline consumer …`
+#[derive(Debug, clap::Args)]
+pub struct ConsumerArguments {
+    /// Which node, and as whom.
+    #[command(flatten)]
+    pub reach: remote::Reach,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: remote::ConsumerCommand,
 }
 
 /// `sagaline log …`

@@ -4,6 +4,7 @@
 //! sagas ── start ──> turn ── append ──> actor ── calls, timers ──> turn ── append ──> …
 //! aggregates ─ execute ─> append                       │
 //! subscription <── log: projector, outbox              └─ participants: breaker, limit, budget
+//! consumer <── log: deliveries to a user's code, retries, dead letters
 //! recovery: claims of live sagas ──> actor
 //! ownership: which shards, and so which sagas and followers, are this node's
 //! ```
@@ -47,6 +48,9 @@ mod under_way;
 
 pub mod projection;
 
+mod begin;
+pub mod consumer;
+
 mod outbox;
 mod pages;
 mod projector;
@@ -60,7 +64,12 @@ pub mod timer;
 
 pub use aggregates::{Aggregates, CommandMetadata, ExecuteError};
 pub use append::Refused;
+pub use begin::Begin;
 pub use call::Call;
+pub use consumer::{
+    Ack, Consumer, ConsumerError, ConsumerStatus, Consumers, DeadLetter, DeadLetterPage, Delivery,
+    DeliveryOrder,
+};
 pub use definition::{Definition, DefinitionBuilder};
 pub use directory::RequestError;
 pub use keys::{SAGA_CATEGORY, saga_of, saga_stream};

@@ -1,6 +1,6 @@
 //! A node: a value in its user's process. No global state; several in one process stay apart.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +17,7 @@ use crate::saga;
 
 use super::aggregates::Aggregates;
 use super::append::Refused;
+use super::consumer::{AnyConsumer, Consumer, Consumers, Runner, Terms};
 use super::core::{Core, Definitions, StoreStreams};
 use super::definition::Definition;
 use super::directory::Directory;
@@ -57,6 +58,7 @@ pub struct NodeBuilder<B: Backend> {
     settings: EngineSettings,
     definitions: Definitions,
     projections: Vec<Arc<dyn AnyProjection<B>>>,
+    consumers: Vec<Arc<dyn AnyConsumer>>,
     connect: Arc<dyn Connect>,
 }
 
@@ -75,6 +77,7 @@ impl<B: Backend> Clone for Node<B> {
 struct Inner<B: Backend> {
     core: Arc<Core<B>>,
     progress: HashMap<&'static str, Followed>,
+    consumers: Arc<BTreeMap<&'static str, Followed>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     recovered: u64,
 }
@@ -87,6 +90,7 @@ impl<B: Backend> NodeBuilder<B> {
             settings: EngineSettings::default(),
             definitions: Definitions::default(),
             projections: Vec::new(),
+            consumers: Vec::new(),
             connect: Arc::new(TcpConnect),
         }
     }
@@ -110,6 +114,13 @@ impl<B: Backend> NodeBuilder<B> {
     #[must_use]
     pub fn projection<P: Projection>(mut self, projection: P) -> Self {
         self.projections.push(Arc::new(Projector(projection)));
+        self
+    }
+
+    /// Lets the node deliver the log's events to this consumer.
+    #[must_use]
+    pub fn consumer<C: Consumer>(mut self, consumer: C) -> Self {
+        self.consumers.push(Arc::new(consumer));
         self
     }
 
@@ -137,7 +148,8 @@ impl<B: Backend> NodeBuilder<B> {
     /// Embedded: takes the shards, takes up every saga that owes something, and follows the log; when it
     /// returns, requests reach every saga under way. Over a log that other nodes share: joins them. Then
     /// shards come to it and go behind its return.
-    pub async fn start(self) -> Result<Node<B>, NodeError> {
+    pub async fn start(mut self) -> Result<Node<B>, NodeError> {
+        let consumers = checked(std::mem::take(&mut self.consumers))?;
         let (core, projections) = self.core()?;
         recovery::pin_shards(&core).await?;
         let (recovered, mut tasks) = if core.backend.shared() {
@@ -168,8 +180,10 @@ impl<B: Backend> NodeBuilder<B> {
             }
         };
         tasks.push(tokio::spawn(duty::keep(core.clone(), OUTBOX, core.stop.subscribe(), relay)));
-        let tasks = Mutex::new(tasks);
-        Ok(Node { inner: Arc::new(Inner { core, progress, tasks, recovered }) })
+        let (consumers, running) = consume(&core, &pages, consumers);
+        tasks.extend(running);
+        let (consumers, tasks) = (Arc::new(consumers), Mutex::new(tasks));
+        Ok(Node { inner: Arc::new(Inner { core, progress, consumers, tasks, recovered }) })
     }
 
     /// What the parts of the node share, and its projections.
@@ -205,6 +219,41 @@ impl<B: Backend> NodeBuilder<B> {
     }
 }
 
+/// Consumers with what they ask for, each once.
+fn checked(
+    consumers: Vec<Arc<dyn AnyConsumer>>,
+) -> Result<Vec<(Arc<dyn AnyConsumer>, Terms)>, NodeError> {
+    let mut checked: Vec<(Arc<dyn AnyConsumer>, Terms)> = Vec::new();
+    for consumer in consumers {
+        let terms = consumer.terms()?;
+        if checked.iter().any(|(_, known)| known.name == terms.name) {
+            return Err(NodeError::Setting(format!("consumer {:?} is there twice", terms.name)));
+        }
+        checked.push((consumer, terms));
+    }
+    Ok(checked)
+}
+
+/// Runs the consumers' groups, each while this node has its shard.
+fn consume<B: Backend>(
+    core: &Arc<Core<B>>,
+    pages: &Arc<Pages>,
+    consumers: Vec<(Arc<dyn AnyConsumer>, Terms)>,
+) -> (BTreeMap<&'static str, Followed>, Vec<JoinHandle<()>>) {
+    let (mut groups, mut tasks) = (BTreeMap::new(), Vec::new());
+    for (consumer, terms) in consumers {
+        let (progress, followed) = following(pages);
+        let (name, owner) = (terms.name, core.clone());
+        groups.insert(name, followed);
+        let run = move |stop| {
+            let (core, consumer, terms) = (owner.clone(), consumer.clone(), terms.clone());
+            Runner { core, consumer, terms, stop, progress: progress.clone() }.run()
+        };
+        tasks.push(tokio::spawn(duty::keep(core.clone(), name, core.stop.subscribe(), run)));
+    }
+    (groups, tasks)
+}
+
 /// Joins the other nodes over the same log.
 async fn share<B: Backend>(core: &Arc<Core<B>>) -> Result<Vec<JoinHandle<()>>, NodeError> {
     // Before the first shard: what other nodes write behind it is told.
@@ -231,6 +280,11 @@ impl<B: Backend> Node<B> {
     pub fn views<P: Projection>(&self) -> Option<Views<B, P>> {
         let progress = self.inner.progress.get(P::NAME)?.clone();
         Some(Views { core: self.inner.core.clone(), progress, projection: PhantomData })
+    }
+
+    /// The consumers.
+    pub fn consumers(&self) -> Consumers<B> {
+        Consumers { core: self.inner.core.clone(), groups: self.inner.consumers.clone() }
     }
 
     /// The backend: log, views, locks, bus, clock, randomness.

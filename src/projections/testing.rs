@@ -41,7 +41,7 @@ impl TestLog {
             version: StreamVersion(version as u64 + 1),
             id: EventId(Uuid::from_u128(u128::from(position))),
             event_type: EventType::new(encoded.event_type.as_str()).unwrap(),
-            schema_version: 1,
+            schema_version: Order::schema_version(&encoded.event_type),
             correlation_id: CorrelationId::new("request-1").unwrap(),
             causation_id: None,
             node_id: NodeId::new("node-1").unwrap(),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod barrier;
+mod consumers;
 mod duties;
 mod elsewhere;
 mod health;

@@ -11,6 +11,7 @@ mod auth;
 mod bad_input;
 mod document;
 mod edge;
+mod events;
 mod flows;
 mod generated;
 mod maintenance;
