@@ -50,6 +50,7 @@ pub mod projection;
 
 mod begin;
 pub mod consumer;
+mod event_subscription;
 
 mod outbox;
 mod pages;
@@ -72,6 +73,7 @@ pub use consumer::{
 };
 pub use definition::{Definition, DefinitionBuilder};
 pub use directory::RequestError;
+pub use event_subscription::EventSubscription;
 pub use keys::{SAGA_CATEGORY, saga_of, saga_stream};
 pub use node::{Node, NodeBuilder, NodeError};
 pub use outcome::{Failure, Outcome, Probe};

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sagaline_storage::views::ViewStore;
-use sagaline_storage::{Backend, Clock, EventStore, GlobalPosition, NodeId, Shard, StorageError};
+use sagaline_storage::{
+    Backend, Clock, EventStore, Filter, GlobalPosition, NodeId, Shard, StorageError,
+};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -17,10 +19,12 @@ use crate::saga;
 
 use super::aggregates::Aggregates;
 use super::append::Refused;
+use super::begin::Begin;
 use super::consumer::{AnyConsumer, Consumer, Consumers, Runner, Terms};
 use super::core::{Core, Definitions, StoreStreams};
 use super::definition::Definition;
 use super::directory::Directory;
+use super::event_subscription::EventSubscription;
 use super::http_client::{Connect, HttpClient, TcpConnect};
 use super::metrics::Metrics;
 use super::outbox;
@@ -285,6 +289,15 @@ impl<B: Backend> Node<B> {
     /// The consumers.
     pub fn consumers(&self) -> Consumers<B> {
         Consumers { core: self.inner.core.clone(), groups: self.inner.consumers.clone() }
+    }
+
+    /// The events of the log that `filter` admits, from `begin` on and then as they come.
+    pub async fn subscribe(
+        &self,
+        begin: Begin,
+        filter: Filter,
+    ) -> Result<EventSubscription<B>, StorageError> {
+        EventSubscription::begin(self.inner.core.clone(), begin, filter).await
     }
 
     /// The backend: log, views, locks, bus, clock, randomness.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::codec;
-use crate::domain::Aggregate;
+use crate::domain::{Aggregate, Order};
 
 /// A log that grows; each event comes a second after the one before.
 #[derive(Default)]

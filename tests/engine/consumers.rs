@@ -103,7 +103,7 @@ impl Consumer for Watcher {
 }
 
 /// Appends an event to each of these streams, one after the other.
-async fn ring<B: Backend>(backend: &B, streams: &[&str]) -> GlobalPosition {
+pub(crate) async fn ring<B: Backend>(backend: &B, streams: &[&str]) -> GlobalPosition {
     let mut last = GlobalPosition::START;
     for stream in streams {
         let event = NewEvent {

@@ -12,4 +12,5 @@ mod ownership;
 mod recovery;
 mod sagas;
 mod snapshots;
+mod subscriptions;
 mod trip;

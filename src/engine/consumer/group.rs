@@ -16,7 +16,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::canary::planted;
 use crate::saga::Policy;
 
 use super::lane::{Lane, LaneState};
@@ -166,9 +165,6 @@ impl Group {
 
     /// Every event up to here is done or kept as a letter.
     pub(super) fn place(&self) -> u64 {
-        if planted("consumer-place-before-the-handler") {
-            return self.read;
-        }
         self.open.first().map_or(self.read, |first| first - 1)
     }
 
@@ -320,15 +316,8 @@ impl Group {
             self.changes.kept.insert(position, key.clone());
         }
         self.changes.lanes.insert(key.clone());
-        match due_us {
-            Some(due_us) => _ = self.waiting.insert((due_us, key.clone())),
-            None if planted("consumer-goes-past-the-parked") => {
-                lane.get_ready();
-                if let Some(first) = lane.first() {
-                    self.finish(first, key);
-                }
-            }
-            None => {}
+        if let Some(due_us) = due_us {
+            self.waiting.insert((due_us, key.clone()));
         }
     }
 
