@@ -40,7 +40,7 @@ pub(super) struct Group {
     read: u64,
     /// Taken in, not done, and not kept as letters.
     open: BTreeSet<u64>,
-    /// Done, behind the first that is open.
+    /// Done or made a letter, behind the first that is open: not to be taken in again after a crash.
     done: BTreeSet<u64>,
     lanes: BTreeMap<Arc<str>, Lane>,
     /// Lanes whose first event may be delivered, the longest waiting first.
@@ -118,7 +118,7 @@ pub(super) struct Stored {
 pub(super) struct Changes {
     /// Every event up to here is done or a letter.
     pub(super) place: u64,
-    /// Done behind it.
+    /// Done or made a letter behind it.
     pub(super) done: BTreeSet<u64>,
     /// Lanes with letters, each with the position of its first and how many there are; none: it has none
     /// any more.
@@ -204,6 +204,7 @@ impl Group {
         if lane.has_letters() {
             lane.push_letter(position);
             self.letters += 1;
+            self.done.insert(position);
             self.changes.kept.insert(position, key.clone());
             self.changes.lanes.insert(key);
             return;
@@ -312,6 +313,7 @@ impl Group {
         let Some(lane) = self.lanes.get_mut(key) else { return };
         for position in lane.put_aside(reason, due_us, now_us) {
             self.open.remove(&position);
+            self.done.insert(position);
             self.letters += 1;
             self.changes.kept.insert(position, key.clone());
         }

@@ -123,6 +123,28 @@ fn a_group_that_keeps_too_much_takes_in_nothing_until_somebody_looks_after_it() 
 }
 
 #[test]
+fn a_letter_behind_the_place_is_not_taken_in_again_after_a_crash() {
+    let mut group = group();
+    group.take_in([(1, key("slow")), (2, key("poison")), (3, key("quick"))], 3);
+    let under_way: Vec<_> = std::iter::from_fn(|| group.next(0)).collect();
+    assert_eq!(under_way.len(), 3);
+    group.settle(2, Settled::Refused { reason: "no".to_owned() }, 0, 0);
+    group.settle(3, Settled::Done, 0, 0);
+    let changes = group.take_changes();
+    assert_eq!((changes.place, &changes.done), (0, &[2, 3].into()));
+    let (lane, _, _) = changes.lanes[&key("poison")].clone().unwrap();
+    let lanes = [(key("poison"), lane)].into();
+    let stored = Stored { place: 0, done: changes.done, lanes, letters: changes.kept };
+    let mut group = Group::of(stored, policy(), BOUNDS);
+    group.take_in([(1, key("slow")), (2, key("poison")), (3, key("quick"))], 3);
+    assert_eq!((group.letters, group.open.len()), (1, 1));
+    assert_eq!(deliver_all(&mut group, 0, |_| Settled::Done), [1]);
+    assert!(group.request(&Request::Replay { key: None }));
+    assert_eq!(deliver_all(&mut group, 0, |_| Settled::Done), [2]);
+    assert_eq!((group.letters, group.place()), (0, 3));
+}
+
+#[test]
 fn no_more_than_allowed_are_under_way_at_once() {
     let mut group = group();
     group.take_in((1..=6).map(|n| (n, key(&format!("k{n}")))), 6);
@@ -273,6 +295,9 @@ impl Trial {
             let kept = self.stored.letters.contains_key(&position);
             let over = self.over_stored.contains(&position);
             assert!(kept != over, "{position} is done or a letter, and not both");
+        }
+        for position in self.stored.letters.keys().filter(|at| **at > self.stored.place) {
+            assert!(self.stored.done.contains(position), "{position} would be taken in again");
         }
         let of_letters: BTreeSet<_> = self.stored.letters.values().cloned().collect();
         assert!(of_letters.iter().eq(self.stored.lanes.keys()), "a lane for whoever has letters");

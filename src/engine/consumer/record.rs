@@ -45,7 +45,7 @@ pub(super) fn turns(name: &str) -> Arc<str> {
 pub(super) struct GroupRecord {
     /// Every event up to here is done or a letter.
     pub(super) place: u64,
-    /// Done behind it.
+    /// Done or made a letter behind it.
     pub(super) done: Vec<u64>,
     /// The operators' requests that were carried out: a version of the group's own stream.
     pub(super) heard: u64,
