@@ -24,7 +24,8 @@ use crate::settings::{GatewayKind, Secret, Settings};
 pub(super) const LEDGER_FILE: &str = "gateway-ledger.jsonl";
 
 /// Serves until `stop` is ready, then finishes what is in progress. When it returns every view is on
-/// the disk and nothing works on the store any more.
+/// the disk and nothing works on the store any more. A store that fails for good, on a full disk for
+/// instance, ends it with the reason.
 pub async fn serve<B: Backend>(
     backend: B,
     settings: Settings,
@@ -52,9 +53,13 @@ async fn run<B: Backend>(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
+    let mut lost = None;
     let stopping = async {
-        stop.await;
-        tracing::info!("stopping: what is in progress is finished");
+        tokio::select! {
+            biased;
+            () = stop => tracing::info!("stopping: what is in progress is finished"),
+            error = app.node().store_lost() => lost = Some(error),
+        }
         app.stop_waiting();
     };
     let clock = app.node().backend().clock().clone();
@@ -67,7 +72,10 @@ async fn run<B: Backend>(
             tracing::warn!(connections, "connections were cut: their requests took too long");
         }
     }
-    app.node().drain().await?;
+    let drained = app.node().drain().await;
+    // Whoever starts the process again finds everything that was acknowledged, once there is room.
+    lost.map_or(Ok(()), Err)?;
+    drained?;
     tracing::info!("stopped");
     Ok(())
 }

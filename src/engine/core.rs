@@ -45,7 +45,8 @@ pub(crate) struct Core<B: Backend> {
     /// True: everything in the background ends.
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) draining: AtomicBool,
-    pub(crate) store_lost: AtomicBool,
+    /// Why the store failed for good, once it has.
+    pub(crate) store_lost: watch::Sender<Option<StorageError>>,
     /// Sagas whose definition this node does not know: left to one that does.
     pub(crate) orphans: Mutex<BTreeSet<Uuid>>,
 }
@@ -157,9 +158,18 @@ impl<B: Backend> Core<B> {
 
     /// The store has failed for good: nothing is decided any more until the node is started again.
     pub(crate) fn lose_store(&self, error: &StorageError) {
-        if !self.store_lost.swap(true, Ordering::AcqRel) {
+        let first = self.store_lost.send_if_modified(|lost| {
+            let first = lost.is_none();
+            lost.get_or_insert_with(|| error.clone());
+            first
+        });
+        if first {
             tracing::error!(%error, "the store does not serve any more; start the node again");
         }
+    }
+
+    pub(crate) fn has_lost_store(&self) -> bool {
+        self.store_lost.borrow().is_some()
     }
 
     /// A new saga's id, in a shard of this node; none while it owns no shard.

@@ -214,7 +214,7 @@ impl<B: Backend> NodeBuilder<B> {
             watched: Watched::default(),
             stop: watch::Sender::new(false),
             draining: AtomicBool::new(false),
-            store_lost: AtomicBool::new(false),
+            store_lost: watch::Sender::new(None),
             orphans: Mutex::default(),
             settings: self.settings,
             backend: self.backend,
@@ -356,10 +356,21 @@ impl<B: Backend> Node<B> {
         if core.is_draining() {
             return Err("draining".to_owned());
         }
-        if core.store_lost.load(Ordering::Acquire) {
+        if core.has_lost_store() {
             return Err("the store does not serve any more; start the node again".to_owned());
         }
         core.backend.events().head().await.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Returns when the store has failed for good, with the reason: nothing is acknowledged any more, and
+    /// what was is on its disk. The node must be stopped and started again.
+    pub async fn store_lost(&self) -> StorageError {
+        let mut lost = self.inner.core.store_lost.subscribe();
+        match lost.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(error)) => error.clone(),
+            // The sender lives as long as this node does.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// Stops in good order: no new sagas, those under way get some time to end, then the followers stop and
@@ -372,7 +383,8 @@ impl<B: Backend> Node<B> {
         let clock = core.backend.clock();
         let bound = Duration::from_millis(core.settings.drain_timeout_ms);
         let begun = clock.monotonic();
-        while core.directory.len() > 0 && clock.monotonic().saturating_sub(begun) < bound {
+        let under_way = || core.directory.len() > 0 && !core.has_lost_store();
+        while under_way() && clock.monotonic().saturating_sub(begun) < bound {
             clock.sleep(LOOK).await;
         }
         core.directory.close();

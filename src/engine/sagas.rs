@@ -1,7 +1,6 @@
 //! Sagas as a user of a node sees them: start and look. What else is wanted of one stands in `asks`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use sagaline_storage::{
     AppendError, Backend, Claim, ClaimChange, CorrelationId, EventStore, StreamId,
@@ -234,7 +233,7 @@ impl<B: Backend> Sagas<B> {
                 )));
             }
         }
-        if core.is_draining() || core.store_lost.load(Ordering::Acquire) {
+        if core.is_draining() || core.has_lost_store() {
             return Err(StartError::Unavailable("this node takes no new sagas".to_owned()));
         }
         let live = core.directory.len();

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "drives a real process")]
 
+mod full_disk;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -13,6 +15,8 @@ const ADMIN: [(&str, &str); 2] =
     [("ADMIN_EMAIL", "admin@example.org"), ("ADMIN_PASSWORD", "correct horse")];
 
 const LOGIN: &str = r#"{"email":"admin@example.org","password":"correct horse"}"#;
+
+const SERVE: [&str; 4] = ["--port", "0", "--bind-address", "127.0.0.1"];
 
 /// The program on a data folder, without the settings of whoever runs the tests.
 fn sagaline(folder: &Path, arguments: &[&str]) -> Command {
@@ -49,7 +53,11 @@ struct Node {
 
 impl Node {
     fn start(folder: &Path) -> Self {
-        let mut command = sagaline(folder, &["--port", "0", "--bind-address", "127.0.0.1"]);
+        Self::of(sagaline(folder, &SERVE))
+    }
+
+    /// A node that is started in a way of one's own.
+    fn of(mut command: Command) -> Self {
         let mut child = command.envs(ADMIN).env("LOG_FORMAT", "json").spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
