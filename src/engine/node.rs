@@ -20,7 +20,7 @@ use crate::saga;
 use super::aggregates::Aggregates;
 use super::append::Refused;
 use super::begin::Begin;
-use super::consumer::{AnyConsumer, Consumer, Consumers, Runner, Terms};
+use super::consumer::{AnyConsumer, Consumer, Consumers, checked, consume};
 use super::core::{Core, Definitions, StoreStreams};
 use super::definition::Definition;
 use super::directory::Directory;
@@ -221,41 +221,6 @@ impl<B: Backend> NodeBuilder<B> {
         };
         Ok((Arc::new(core), self.projections))
     }
-}
-
-/// Consumers with what they ask for, each once.
-fn checked(
-    consumers: Vec<Arc<dyn AnyConsumer>>,
-) -> Result<Vec<(Arc<dyn AnyConsumer>, Terms)>, NodeError> {
-    let mut checked: Vec<(Arc<dyn AnyConsumer>, Terms)> = Vec::new();
-    for consumer in consumers {
-        let terms = consumer.terms()?;
-        if checked.iter().any(|(_, known)| known.name == terms.name) {
-            return Err(NodeError::Setting(format!("consumer {:?} is there twice", terms.name)));
-        }
-        checked.push((consumer, terms));
-    }
-    Ok(checked)
-}
-
-/// Runs the consumers' groups, each while this node has its shard.
-fn consume<B: Backend>(
-    core: &Arc<Core<B>>,
-    pages: &Arc<Pages>,
-    consumers: Vec<(Arc<dyn AnyConsumer>, Terms)>,
-) -> (BTreeMap<&'static str, Followed>, Vec<JoinHandle<()>>) {
-    let (mut groups, mut tasks) = (BTreeMap::new(), Vec::new());
-    for (consumer, terms) in consumers {
-        let (progress, followed) = following(pages);
-        let (name, owner) = (terms.name, core.clone());
-        groups.insert(name, followed);
-        let run = move |stop| {
-            let (core, consumer, terms) = (owner.clone(), consumer.clone(), terms.clone());
-            Runner { core, consumer, terms, stop, progress: progress.clone() }.run()
-        };
-        tasks.push(tokio::spawn(duty::keep(core.clone(), name, core.stop.subscribe(), run)));
-    }
-    (groups, tasks)
 }
 
 /// Joins the other nodes over the same log.

@@ -9,6 +9,7 @@ mod endpoints;
 
 mod auth;
 mod bad_input;
+mod consumers;
 mod document;
 mod edge;
 mod events;

@@ -22,6 +22,7 @@ mod operators;
 mod record;
 mod requests;
 mod runner;
+mod start;
 mod store;
 
 use std::future::Future;
@@ -39,7 +40,9 @@ pub use ack::Ack;
 pub use delivery::Delivery;
 pub use operators::{ConsumerError, ConsumerStatus, Consumers, DeadLetter, DeadLetterPage};
 
-pub(crate) use runner::Runner;
+pub(crate) use start::{checked, consume};
+
+use runner::Runner;
 
 /// Which events are delivered one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
