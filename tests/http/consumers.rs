@@ -102,7 +102,7 @@ async fn requests_that_cannot_be_are_refused() {
     let customer = app.customer().await;
     app.get(&customer, "/consumers").await.expect_problem(403, "FORBIDDEN");
     app.get(&app.admin, "/consumers/nobody/parked").await.expect_problem(404, "NOT_FOUND");
-    for query in ["limit=0", "limit=101", "cursor=xyz", "cursor=", "more=1"] {
+    for query in ["limit=0", "limit=101", "cursor=xyz", "cursor=", "cursor=00", "more=1"] {
         let path = format!("/consumers/doubter/parked?{query}");
         app.get(&app.admin, &path).await.expect_problem(400, "VALIDATION_FAILED");
     }
@@ -110,6 +110,8 @@ async fn requests_that_cannot_be_are_refused() {
     nothing.expect_problem(409, "STATE_FORBIDS");
     let nothing = ask(&app, "skip", json!({"reason": "why not", "key": "order-1"})).await;
     nothing.expect_problem(409, "STATE_FORBIDS");
+    let endless = json!({"reason": "why not", "key": "k".repeat(10_000)});
+    ask(&app, "replay", endless).await.expect_problem(409, "STATE_FORBIDS");
     let silent = ask(&app, "replay", json!({"reason": " "})).await;
     silent.expect_problem(400, "VALIDATION_FAILED");
 }

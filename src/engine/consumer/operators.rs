@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sagaline_storage::views::{ViewQuery, ViewStore};
 use sagaline_storage::{
     AllQuery, Backend, Clock, Direction, EventStore, GlobalPosition, RecordedEvent, StorageError,
-    Timestamp,
+    StreamId, Timestamp,
 };
 use serde::de::DeserializeOwned;
 
@@ -263,6 +263,10 @@ impl<B: Backend> Consumers<B> {
     }
 
     async fn parked_lane(&self, name: &str, key: &str) -> Result<Option<LaneRecord>, StorageError> {
+        if key.len() > StreamId::BYTES_MAX {
+            // No event has such a key, and the store would not look for it.
+            return Ok(None);
+        }
         let stored = self.core.backend.views().get(&view(name), &lane_key(key)).await?;
         let lane = stored.map(|bytes| read::<LaneRecord>(key, &bytes)).transpose()?;
         Ok(lane.filter(|lane| lane.due_us.is_none()))

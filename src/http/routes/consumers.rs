@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
-use sagaline_storage::{Backend, CorrelationId, EventId, EventType, StreamId};
+use sagaline_storage::{Backend, CorrelationId, ErrorKind, EventId, EventType, StreamId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -264,6 +264,10 @@ fn refusal(error: ConsumerError) -> Error {
     match error {
         ConsumerError::Unknown { .. } => Error::NotFound("the consumer"),
         ConsumerError::NotParked { .. } => Error::StateForbids(error.to_string()),
+        // Of what a request brings along only a cursor gets as far as the store.
+        ConsumerError::Storage(error) if error.kind == ErrorKind::Invalid => {
+            Error::field("cursor", error.message)
+        }
         ConsumerError::Storage(error) => failure::storage(error),
         ConsumerError::Unavailable(cause) => Error::Unavailable(cause),
     }
