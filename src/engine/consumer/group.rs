@@ -173,9 +173,11 @@ impl Group {
         self.read
     }
 
-    /// Whether there is room for more events.
+    /// Whether there is room for more events. What is done may be ahead of what was read again after a crash:
+    /// when nothing is open, it is only to be passed.
     pub(super) fn has_room(&self) -> bool {
-        self.open.len() + self.done.len() < self.bounds.window_max && !self.is_full()
+        let fits = self.open.len() + self.done.len() < self.bounds.window_max;
+        (fits || self.open.is_empty()) && !self.is_full()
     }
 
     /// So much is kept that nothing more is taken in.
