@@ -10,8 +10,8 @@ use sagaline::cli::backup::{Backup, Restore, copy_folder, empty_folder};
 use sagaline::cli::remote::{self, Reach, Remote};
 use sagaline::cli::transfer::{self, Export, Import};
 use sagaline::cli::{
-    self, Arguments, Command, Exit, Failure, LogCommand, ProjectionArguments, SagaArguments,
-    UserArguments, UserCommand, say,
+    self, Arguments, Command, ConsumerArguments, Exit, Failure, LogCommand, ProjectionArguments,
+    SagaArguments, UserArguments, UserCommand, say,
 };
 use sagaline::engine::Node;
 use sagaline::http::metrics::store_measures;
@@ -54,6 +54,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::User(arguments) => block_on(settings, users(settings, &arguments)),
         Command::Saga(arguments) => block_on(settings, sagas(settings, &arguments)),
         Command::Projection(arguments) => block_on(settings, projections(settings, &arguments)),
+        Command::Consumer(arguments) => block_on(settings, consumers(settings, &arguments)),
         Command::Definition(command) => say(&cli::definition::text(&command)?),
         Command::Backup(command) => block_on(settings, backup(settings, &command)),
         Command::Restore(command) => block_on(settings, restore(settings, &command)),
@@ -85,8 +86,7 @@ async fn look(settings: &Settings, command: LogCommand) -> Result<(), Failure> {
 
 /// The sagas of a running node.
 async fn sagas(settings: &Settings, arguments: &SagaArguments) -> Result<(), Failure> {
-    let (port, token) = (settings.http.port, std::env::var(remote::TOKEN).ok());
-    let node = Remote::reach(&arguments.reach, port, token, stdin().lock()).await?;
+    let node = reach(settings, &arguments.reach).await?;
     let (clock, bar) = (SystemClock::default(), cli::progress::bar("sagas"));
     say(&remote::run(&node, &arguments.command, &clock, stop_signal()?, bar).await?)
 }
@@ -138,6 +138,17 @@ async fn in_store(
     };
     store.events.close().await;
     say(&done?)
+}
+
+/// The consumer groups of a running node.
+async fn consumers(settings: &Settings, arguments: &ConsumerArguments) -> Result<(), Failure> {
+    let node = reach(settings, &arguments.reach).await?;
+    say(&remote::run_consumer(&node, &arguments.command).await?)
+}
+
+async fn reach(settings: &Settings, reach: &remote::Reach) -> Result<Remote, Failure> {
+    let (port, token) = (settings.http.port, std::env::var(remote::TOKEN).ok());
+    Remote::reach(reach, port, token, stdin().lock()).await
 }
 
 async fn backup(settings: &Settings, command: &Backup) -> Result<(), Failure> {

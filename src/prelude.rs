@@ -6,8 +6,8 @@ pub use serde::{Deserialize, Serialize};
 pub use crate::codec::CodecError;
 pub use crate::domain::{Aggregate, ClaimIntent};
 pub use crate::engine::{
-    Call, CommandMetadata, Compensable, Definition, DocumentQuery, EngineSettings, Failure,
-    IndexKey, Node, NodeBuilder, Outcome, Probe, Projection, Recorded, StartError, StartRequest,
-    Started, Step, View,
+    Ack, Begin, Call, CommandMetadata, Compensable, Consumer, Definition, Delivery, DeliveryOrder,
+    DocumentQuery, EngineSettings, EventSubscription, Failure, IndexKey, Node, NodeBuilder, Outcome,
+    Probe, Projection, Recorded, StartError, StartRequest, Started, Step, View,
 };
 pub use crate::saga::{DefinitionError, End, Phase, Policy, SagaState, TimeUnits};

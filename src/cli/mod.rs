@@ -76,6 +76,8 @@ pub enum Command {
     /// SAGALINE_TOKEN is given, else of a stopped one in its data folder.
     #[command(after_help = EXIT_CODES)]
     Projection(ProjectionArguments),
+    /// Look after the consumer groups of a running node, over its HTTP API.
+    Consumer(ConsumerArguments),
     /// Show the sagas that this node runs.
     #[command(subcommand)]
     Definition(definition::DefinitionCommand),
@@ -115,6 +117,17 @@ pub struct SagaArguments {
     /// What to do.
     #[command(subcommand)]
     pub command: remote::SagaCommand,
+}
+
+/// `sagaline consumer …`
+#[derive(Debug, clap::Args)]
+pub struct ConsumerArguments {
+    /// Which node, and as whom.
+    #[command(flatten)]
+    pub reach: remote::Reach,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: remote::ConsumerCommand,
 }
 
 /// `sagaline log …`

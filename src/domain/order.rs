@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ids::PaymentId;
 use super::order_command::{ORDER_KEY_CLAIM_KIND, OrderCommand, PlaceOrder};
@@ -255,11 +256,13 @@ impl Aggregate for Order {
                 self.check_kind(PaymentKind::External, "given up")?;
                 self.advance(OrderStatus::Pending, "given up", OrderEvent::OrderFailed { reason })
             }
-            OrderCommand::Ship => {
-                self.advance(OrderStatus::Paid, "shipped", OrderEvent::OrderShipped {})
+            OrderCommand::Ship { by } => {
+                let shipped = OrderEvent::OrderShipped { by: Some(by) };
+                self.advance(OrderStatus::Paid, "shipped", shipped)
             }
-            OrderCommand::Deliver => {
-                self.advance(OrderStatus::Shipped, "delivered", OrderEvent::OrderDelivered {})
+            OrderCommand::Deliver { by } => {
+                let delivered = OrderEvent::OrderDelivered { by: Some(by) };
+                self.advance(OrderStatus::Shipped, "delivered", delivered)
             }
         }
     }
@@ -279,14 +282,9 @@ impl Aggregate for Order {
                 self.status = OrderStatus::Failed;
                 self.end_reason = Some(reason.clone());
             }
-            OrderEvent::OrderShipped {} => self.status = OrderStatus::Shipped,
-            OrderEvent::OrderDelivered {} => self.status = OrderStatus::Delivered,
+            OrderEvent::OrderShipped { .. } => self.status = OrderStatus::Shipped,
+            OrderEvent::OrderDelivered { .. } => self.status = OrderStatus::Delivered,
         }
-    }
-
-    /// From version 2 on what is personal stands under its user's key.
-    fn schema_version(event_type: &str) -> u16 {
-        if Self::PERSONAL.iter().any(|(known, _)| *known == event_type) { 2 } else { 1 }
     }
 
     fn claims(&self, event: &OrderEvent) -> Vec<ClaimIntent> {
@@ -295,8 +293,16 @@ impl Aggregate for Order {
             OrderEvent::OrderConfirmed { .. }
             | OrderEvent::OrderCancelled { .. }
             | OrderEvent::OrderFailed { .. } => self.claims_given_up(),
-            OrderEvent::OrderShipped {} | OrderEvent::OrderDelivered {} => Vec::new(),
+            OrderEvent::OrderShipped { .. } | OrderEvent::OrderDelivered { .. } => Vec::new(),
         }
+    }
+
+    fn schema_version(event_type: &str) -> u16 {
+        OrderEvent::schema_version(event_type)
+    }
+
+    fn upcast(event_type: &str, version: u16, payload: Value) -> Value {
+        OrderEvent::upcast(event_type, version, payload)
     }
 }
 

@@ -81,7 +81,13 @@ pub enum OrderCommand {
         reason: String,
     },
     /// It is on its way.
-    Ship,
+    Ship {
+        /// Who says so.
+        by: UserId,
+    },
     /// It has arrived.
-    Deliver,
+    Deliver {
+        /// Who says so.
+        by: UserId,
+    },
 }

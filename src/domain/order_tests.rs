@@ -60,6 +60,14 @@ fn give_up() -> OrderCommand {
     OrderCommand::GiveUp { reason: "nobody paid".to_owned() }
 }
 
+fn ship() -> OrderCommand {
+    OrderCommand::Ship { by: UserId::new(Uuid::from_u128(8)) }
+}
+
+fn deliver() -> OrderCommand {
+    OrderCommand::Deliver { by: UserId::new(Uuid::from_u128(8)) }
+}
+
 fn every_command() -> Vec<OrderCommand> {
     vec![
         by_card(),
@@ -72,8 +80,8 @@ fn every_command() -> Vec<OrderCommand> {
         withdraw(),
         cancel_refunded(),
         give_up(),
-        OrderCommand::Ship,
-        OrderCommand::Deliver,
+        ship(),
+        deliver(),
     ]
 }
 
@@ -113,11 +121,11 @@ fn every_status_allows_its_own_commands_and_no_others() {
         vec![external()],
         &[paid_elsewhere("p1"), paid_elsewhere("p2"), cancel(), withdraw(), give_up()],
     );
-    only(vec![by_card(), paid("p1")], &[cancel_refunded(), OrderCommand::Ship]);
+    only(vec![by_card(), paid("p1")], &[cancel_refunded(), ship()]);
     // Its money may come back at any stage: the refund was under way, or the goods returned.
-    let shipped = vec![by_card(), paid("p1"), OrderCommand::Ship];
-    only(shipped.clone(), &[cancel_refunded(), OrderCommand::Deliver]);
-    only([shipped, vec![OrderCommand::Deliver]].concat(), &[cancel_refunded()]);
+    let shipped = vec![by_card(), paid("p1"), ship()];
+    only(shipped.clone(), &[cancel_refunded(), deliver()]);
+    only([shipped, vec![deliver()]].concat(), &[cancel_refunded()]);
     only(vec![by_card(), cancel()], &[]);
     only(vec![by_card(), paid("p1"), cancel_refunded()], &[]);
     only(vec![external(), give_up()], &[]);
@@ -194,7 +202,9 @@ fn the_stored_shape_of_the_events_does_not_change() {
     assert_eq!(shape(&confirmed[0]), r#"{"OrderConfirmed":{"paidMinor":4148,"paymentId":"p1"}}"#);
     let cancelled = given([by_card()]).decide(cancel()).unwrap();
     assert_eq!(shape(&cancelled[0]), r#"{"OrderCancelled":{"reason":"why not"}}"#);
-    assert_eq!(shape(&OrderEvent::OrderShipped {}), r#"{"OrderShipped":{}}"#);
+    let shipped = given([by_card(), paid("p1")]).decide(ship()).unwrap();
+    let by = UserId::new(Uuid::from_u128(8));
+    assert_eq!(shape(&shipped[0]), format!(r#"{{"OrderShipped":{{"by":"{by}"}}}}"#));
     let placed = Order::default().decide(external()).unwrap();
     let OrderEvent::OrderPlaced(placed) = &placed[0] else { panic!("{placed:?}") };
     let placed = serde_json::to_value(placed).unwrap();
@@ -248,8 +258,8 @@ proptest! {
             OrderEvent::OrderConfirmed { paid: Money::ZERO, payment_id: PaymentId::parse("p1").unwrap() },
             OrderEvent::OrderCancelled { reason: reason.clone() },
             OrderEvent::OrderFailed { reason },
-            OrderEvent::OrderShipped {},
-            OrderEvent::OrderDelivered {},
+            OrderEvent::OrderShipped { by: None },
+            OrderEvent::OrderDelivered { by: None },
         ];
         let mut order = Order::default();
         for pick in picks {

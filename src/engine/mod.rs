@@ -4,6 +4,7 @@
 //! sagas ── start ──> turn ── append ──> actor ── calls, timers ──> turn ── append ──> …
 //! aggregates ─ execute ─> append                       │
 //! subscription <── log: projector, outbox              └─ participants: breaker, limit, budget
+//! consumer <── log: deliveries to a user's code, retries, dead letters
 //! recovery: claims of live sagas ──> actor
 //! ownership: which shards, and so which sagas and followers, are this node's
 //! ```
@@ -51,6 +52,10 @@ mod subjects;
 pub mod projection;
 
 mod generations;
+mod begin;
+pub mod consumer;
+mod event_subscription;
+
 mod outbox;
 mod pages;
 mod projector;
@@ -68,10 +73,16 @@ pub mod timer;
 
 pub use aggregates::{Aggregates, CommandMetadata, ExecuteError};
 pub use append::Refused;
+pub use begin::Begin;
 pub use call::Call;
+pub use consumer::{
+    Ack, Consumer, ConsumerError, ConsumerStatus, Consumers, DeadLetter, DeadLetterPage, Delivery,
+    DeliveryOrder,
+};
 pub use definition::{Definition, DefinitionBuilder};
 pub use directory::RequestError;
 pub use in_process::InProcess;
+pub use event_subscription::EventSubscription;
 pub use keys::{SAGA_CATEGORY, saga_of, saga_stream};
 pub use node::{Node, NodeBuilder, NodeError};
 pub use outcome::{Failure, Outcome, Probe};

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sagaline_storage::views::ViewStore;
-use sagaline_storage::{Backend, Clock, EventStore, GlobalPosition, NodeId, Shard, StorageError};
+use sagaline_storage::{
+    Backend, Clock, EventStore, Filter, GlobalPosition, NodeId, Shard, StorageError,
+};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -17,9 +19,12 @@ use crate::saga;
 
 use super::aggregates::Aggregates;
 use super::append::Refused;
+use super::begin::Begin;
+use super::consumer::{AnyConsumer, Consumer, Consumers, checked, consume};
 use super::core::{Core, Definitions, StoreStreams};
 use super::definition::Definition;
 use super::directory::Directory;
+use super::event_subscription::EventSubscription;
 use super::generations::LiveView;
 use super::http_client::{Connect, HttpClient, TcpConnect};
 use super::metrics::Metrics;
@@ -66,6 +71,7 @@ pub struct NodeBuilder<B: Backend> {
     settings: EngineSettings,
     definitions: Definitions,
     projections: Vec<Arc<dyn AnyProjection<B>>>,
+    consumers: Vec<Arc<dyn AnyConsumer>>,
     connect: Arc<dyn Connect>,
     master_key: Option<MasterKey>,
 }
@@ -86,6 +92,7 @@ struct Inner<B: Backend> {
     core: Arc<Core<B>>,
     views: BTreeMap<&'static str, KeptView>,
     outbox: Followed,
+    consumers: Arc<BTreeMap<&'static str, Followed>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     recovered: u64,
 }
@@ -98,6 +105,7 @@ impl<B: Backend> NodeBuilder<B> {
             settings: EngineSettings::default(),
             definitions: Definitions::default(),
             projections: Vec::new(),
+            consumers: Vec::new(),
             connect: Arc::new(TcpConnect),
             master_key: None,
         }
@@ -122,6 +130,13 @@ impl<B: Backend> NodeBuilder<B> {
     #[must_use]
     pub fn projection<P: Projection>(mut self, projection: P) -> Self {
         self.projections.push(Arc::new(Projector(projection)));
+        self
+    }
+
+    /// Lets the node deliver the log's events to this consumer.
+    #[must_use]
+    pub fn consumer<C: Consumer>(mut self, consumer: C) -> Self {
+        self.consumers.push(Arc::new(consumer));
         self
     }
 
@@ -154,7 +169,8 @@ impl<B: Backend> NodeBuilder<B> {
     /// Embedded: takes the shards, takes up every saga that owes something, and follows the log; when it
     /// returns, requests reach every saga under way. Over a log that other nodes share: joins them. Then
     /// shards come to it and go behind its return.
-    pub async fn start(self) -> Result<Node<B>, NodeError> {
+    pub async fn start(mut self) -> Result<Node<B>, NodeError> {
+        let consumers = checked(std::mem::take(&mut self.consumers))?;
         let (core, projections) = self.core()?;
         core.privacy.check_master().await?;
         recovery::pin_shards(&core).await?;
@@ -190,8 +206,10 @@ impl<B: Backend> NodeBuilder<B> {
             }
         };
         tasks.push(tokio::spawn(duty::keep(core.clone(), OUTBOX, core.stop.subscribe(), relay)));
-        let tasks = Mutex::new(tasks);
-        Ok(Node { inner: Arc::new(Inner { core, views, outbox, tasks, recovered }) })
+        let (consumers, running) = consume(&core, &pages, consumers);
+        tasks.extend(running);
+        let (consumers, tasks) = (Arc::new(consumers), Mutex::new(tasks));
+        Ok(Node { inner: Arc::new(Inner { core, views, outbox, consumers, tasks, recovered }) })
     }
 
     /// What the parts of the node share, and its projections.
@@ -267,6 +285,20 @@ impl<B: Backend> Node<B> {
 
     pub(super) fn kept_views(&self) -> &BTreeMap<&'static str, KeptView> {
         &self.inner.views
+    }
+
+    /// The consumers.
+    pub fn consumers(&self) -> Consumers<B> {
+        Consumers { core: self.inner.core.clone(), groups: self.inner.consumers.clone() }
+    }
+
+    /// The events of the log that `filter` admits, from `begin` on and then as they come.
+    pub async fn subscribe(
+        &self,
+        begin: Begin,
+        filter: Filter,
+    ) -> Result<EventSubscription<B>, StorageError> {
+        EventSubscription::begin(self.inner.core.clone(), begin, filter).await
     }
 
     /// The backend: log, views, locks, bus, clock, randomness.

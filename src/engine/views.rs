@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sagaline_storage::views::{ViewPage, ViewQuery, ViewStore};
-use sagaline_storage::{Backend, Clock, Direction, GlobalPosition, StorageError};
+use sagaline_storage::{Backend, Clock, Direction, EventStore, GlobalPosition, StorageError};
 
 use super::core::Core;
 use super::generations::LiveView;

@@ -128,8 +128,8 @@ impl OrderDocument {
             }
             OrderEvent::OrderCancelled { reason } => self.end(OrderStatus::Cancelled, reason),
             OrderEvent::OrderFailed { reason } => self.end(OrderStatus::Failed, reason),
-            OrderEvent::OrderShipped {} => self.status = OrderStatus::Shipped,
-            OrderEvent::OrderDelivered {} => self.status = OrderStatus::Delivered,
+            OrderEvent::OrderShipped { .. } => self.status = OrderStatus::Shipped,
+            OrderEvent::OrderDelivered { .. } => self.status = OrderStatus::Delivered,
         }
     }
 

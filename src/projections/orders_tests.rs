@@ -133,7 +133,7 @@ proptest! {
                 3 => OrderCommand::ConfirmExternal { payment_id },
                 4 => cancel(),
                 5 => OrderCommand::GiveUp { reason: reason() },
-                6 => OrderCommand::Ship,
+                6 => OrderCommand::Ship { by: UserId::new(Uuid::nil()) },
                 _ => OrderCommand::CancelRefunded { reason: reason() },
             };
             log.execute::<Order>(KEY, command);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod barrier;
+mod consumers;
 mod duties;
 mod elsewhere;
 mod health;
@@ -13,4 +14,5 @@ mod rebuild;
 mod recovery;
 mod sagas;
 mod snapshots;
+mod subscriptions;
 mod trip;

@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 
 use crate::client::{Answer, Ask};
 use crate::clock::LaterClock;
+use crate::consumers::Doubter;
 
 /// Signs the tokens of every test node; tests that forge tokens need it.
 pub(crate) const SECRET: &str = "a secret of the tests, 32 bytes long";
@@ -116,7 +117,7 @@ impl TestApp {
             ledger: Some(ledger.clone()),
             store_measures: store_measures(move || counted.counters()),
         };
-        let app = ready.start().await.unwrap();
+        let app = ready.start_with(|node| Ok(node.consumer(Doubter::default()))).await.unwrap();
         make_admin(&app).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

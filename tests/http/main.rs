@@ -9,8 +9,10 @@ mod endpoints;
 
 mod auth;
 mod bad_input;
+mod consumers;
 mod document;
 mod edge;
+mod events;
 mod flows;
 mod generated;
 mod maintenance;

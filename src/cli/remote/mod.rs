@@ -1,9 +1,10 @@
 //! Commands that speak to a running node over its HTTP API, with the rights of whoever logs in.
 
 mod bulk;
+mod consumer;
 mod saga;
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::io::BufRead;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub use consumer::{ConsumerCommand, run as run_consumer};
 pub use saga::{SagaCommand, run};
 
 use super::failure::{Exit, Failure};

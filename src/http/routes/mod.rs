@@ -3,6 +3,7 @@
 //! `#[utoipa::path]` is what the API's document says of it, and the only way onto the router.
 
 mod auth;
+mod consumers;
 mod documentation;
 mod health;
 mod ledger;
@@ -31,6 +32,7 @@ pub(super) fn all<B: Backend>() -> OpenApiRouter<App<B>> {
         .merge(operator::routes())
         .merge(maintenance::routes())
         .merge(projections::routes())
+        .merge(consumers::routes())
         .merge(trace::routes())
         .merge(ledger::routes())
         .merge(health::routes())
