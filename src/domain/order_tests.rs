@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::{IdempotencyKey, Money, OrderDraft, UserId};
+use crate::testing::aggregate;
 
 const REQUEST: &str = r#"{
     "items": [{"productId":"lamp","productName":"Lamp","quantity":2,"price":19.99},
@@ -31,13 +32,8 @@ fn external() -> OrderCommand {
 }
 
 fn given(commands: impl IntoIterator<Item = OrderCommand>) -> Order {
-    let mut order = Order::default();
-    for command in commands {
-        for event in order.decide(command).expect("a legal past") {
-            order.evolve(&event);
-        }
-    }
-    order
+    let past = commands.into_iter().fold(aggregate::given::<Order>([]), aggregate::Given::after);
+    past.state().clone()
 }
 
 fn paid(by: &str) -> OrderCommand {

@@ -37,7 +37,7 @@ pub(crate) fn unreached(sources: &[Source], manifests: &[(String, String)]) -> V
 fn is_target(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     let inner: &[&str] = match parts[..] {
-        ["storage" | "sim", ..] => &parts[1..],
+        ["storage" | "sim", ..] | ["fuzz", "src", ..] => &parts[1..],
         ["benches", "load", ..] | ["examples", _, _, ..] => &parts[2..],
         _ => &parts,
     };
@@ -49,6 +49,8 @@ fn is_target(path: &str) -> bool {
             | ["tests" | "benches" | "examples", _]
             | ["tests" | "benches" | "examples", _, "main.rs"]
             | ["fuzz", "fuzz_targets", _]
+            // Programs that a test compiles one by one.
+            | ["tests", "compile", _]
     )
 }
 
