@@ -177,8 +177,11 @@ impl Asker<'_> {
         let at = path.replace("{id}", self.known.id(path)).replace("{key}", "a-lock");
         let at = at.replace("{status}", "completed").replace("{file}", "swagger-ui.css");
         let ask = self.app.ask(&method.to_uppercase(), &at).bearer(&self.app.admin);
+        if path.starts_with(LOCK_TRIAL) {
+            return ask.json(&json!({"duration": 1}));
+        }
         let Some(mut body) = example(self.document, operation) else { return ask };
-        if body.get("refreshToken").is_some() {
+        if ["/auth/refresh", "/auth/logout"].contains(&path) {
             let account = self.app.log_in("admin@example.org", crate::app::PASSWORD).await;
             body["refreshToken"] = account.expect(200)["refreshToken"].clone();
         }
@@ -207,10 +210,14 @@ impl Asker<'_> {
         }
         match body(self.document, operation, dice) {
             Some(body) => ask.json(&body),
+            None if path.starts_with(LOCK_TRIAL) => ask.json(&json!({"duration": dice.below(3)})),
             None => ask,
         }
     }
 }
+
+/// Holds its lock for half a second unless it is told for how long.
+const LOCK_TRIAL: &str = "/redis-test/lock/";
 
 /// How the requests to one operation ended.
 #[derive(Default)]
