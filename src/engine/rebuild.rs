@@ -11,6 +11,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::FusedFuture;
 use sagaline_storage::views::ViewStore;
 use sagaline_storage::{Backend, Clock, EventStore, Filter, GlobalPosition, StorageError};
 use tokio::sync::watch;
@@ -92,18 +94,21 @@ impl<B: Backend> Keeping<B> {
         let built = if follows.is_some() { built } else { self.progress.followed() };
         let (end_live, live_ends) = watch::channel(false);
         let (end_next, next_ends) = watch::channel(false);
-        let mut following = std::pin::pin!(self.follow(projector, follows, live_ends, main));
-        let mut next = std::pin::pin!(self.follow(projector, builds, next_ends, building));
+        let following = self.follow(projector, follows, live_ends, main).fuse();
+        let next = self.follow(projector, builds, next_ends, building).fuse();
+        let mut following = std::pin::pin!(following);
+        let mut next = std::pin::pin!(next);
         let turn = tokio::select! {
             biased;
-            turn = self.watch(&begun, builds.is_some(), built.clone()) => turn?,
-            () = &mut following => Turn::Over,
-            () = &mut next => Turn::Over,
+            turn = self.watch(&begun, builds.is_some(), built.clone()) => turn,
+            () = &mut following => Ok(Turn::Over),
+            () = &mut next => Ok(Turn::Over),
         };
         end_live.send_replace(true);
-        let swapped = match turn {
-            Turn::Over => Ok(()),
-            Turn::CaughtUp => {
+        let done = match turn {
+            Ok(Turn::Over) => Ok(()),
+            Err(error) => Err(error),
+            Ok(Turn::CaughtUp) => {
                 let swap = async {
                     following.as_mut().await;
                     self.swap(&begun, built).await
@@ -117,8 +122,13 @@ impl<B: Backend> Keeping<B> {
             }
         };
         end_next.send_replace(true);
-        next.await;
-        swapped
+        if !following.is_terminated() {
+            following.await;
+        }
+        if !next.is_terminated() {
+            next.await;
+        }
+        done
     }
 
     /// Follows the log for a generation until `stop`; without a generation only waits.

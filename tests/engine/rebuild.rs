@@ -221,3 +221,16 @@ async fn what_is_not_kept_is_not_rebuilt() {
     assert!(matches!(refused, RebuildError::Unknown { .. }), "{refused}");
     assert_eq!(refused.to_string(), "there is no projection `orders`: wants one of totals");
 }
+
+#[tokio::test]
+async fn a_view_that_was_deleted_under_its_follower_grows_again() {
+    let node = node::<1>(&MemoryKv::new()).await;
+    add(&node, 14).await;
+    alone(&node).await;
+    let (grown, views) = (dump(&node, 1).await, node.backend().views());
+    views.clear("totals.v1", Some("projection:totals.v1")).await.unwrap();
+    // Only the next event shows the follower that its place is gone.
+    add(&node, 1).await;
+    alone(&node).await;
+    assert_eq!(dump(&node, 1).await, grown);
+}
