@@ -84,7 +84,7 @@ impl Consumer for Watcher {
         }
     }
 
-    async fn handle(&self, delivery: &Delivery) -> Outcome<Ack> {
+    async fn consume(&self, delivery: &Delivery) -> Outcome<Ack> {
         let event = delivery.envelope();
         assert_eq!(delivery.id(), format!("watcher/{}", event.id.0));
         let stream = event.stream.as_str().to_owned();
@@ -364,7 +364,7 @@ impl Consumer for Idle {
     const CATEGORIES: &'static [&'static str] = &["absent"];
     const EVENT_TYPES: &'static [&'static str] = &["Never"];
 
-    async fn handle(&self, _: &Delivery) -> Outcome<Ack> {
+    async fn consume(&self, _: &Delivery) -> Outcome<Ack> {
         panic!("there is nothing to deliver")
     }
 }
@@ -387,7 +387,7 @@ impl Consumer for Late {
     const ORDER: DeliveryOrder = DeliveryOrder::CorrelationId;
     const BEGIN: Begin = Begin::Head;
 
-    async fn handle(&self, delivery: &Delivery) -> Outcome<Ack> {
+    async fn consume(&self, delivery: &Delivery) -> Outcome<Ack> {
         let stream = delivery.envelope().stream.as_str().to_owned();
         *self.0.lock().entry(stream).or_default() += 1;
         Ok(Ack::new())
@@ -418,7 +418,7 @@ impl Consumer for BadName {
     const NAME: &'static str = "Bad Name";
     const CATEGORIES: &'static [&'static str] = &[];
 
-    async fn handle(&self, _: &Delivery) -> Outcome<Ack> {
+    async fn consume(&self, _: &Delivery) -> Outcome<Ack> {
         Ok(Ack::new())
     }
 }
@@ -440,7 +440,7 @@ impl Consumer for Confused {
     const NAME: &'static str = "confused";
     const CATEGORIES: &'static [&'static str] = &["door"];
 
-    async fn handle(&self, delivery: &Delivery) -> Outcome<Ack> {
+    async fn consume(&self, delivery: &Delivery) -> Outcome<Ack> {
         Ok(match delivery.envelope().version.0 {
             1 => Ack::new().change("a", |_: Option<String>| Some("text".to_owned())),
             2 => Ack::new()

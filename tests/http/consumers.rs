@@ -17,7 +17,7 @@ impl Consumer for Doubter {
     const CATEGORIES: &'static [&'static str] = &["order"];
     const EVENT_TYPES: &'static [&'static str] = &["OrderShipped", "OrderDelivered"];
 
-    async fn handle(&self, delivery: &Delivery) -> Outcome<Ack> {
+    async fn consume(&self, delivery: &Delivery) -> Outcome<Ack> {
         match self.0.lock().unwrap().insert(delivery.id().to_owned()) {
             true => Err(Failure::rejected("UNBELIEVABLE", "really?")),
             false => Ok(Ack::new()),

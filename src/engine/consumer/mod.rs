@@ -2,7 +2,7 @@
 //! order of its key, whatever fails meanwhile.
 //!
 //! ```text
-//! log ──> runner ── delivery ──> Consumer::handle ── ack, with changes of documents ──┐
+//! log ──> runner ── delivery ──> Consumer::consume ── ack, with changes of documents ──┐
 //!           │ decides by: group (pure)                                                │
 //!           └── place, letters and documents in one commit of the view store <────────┘
 //! operator ── replay, skip ──> an event in the log ──> runner
@@ -99,7 +99,7 @@ impl DeliveryOrder {
 ///     const NAME: &'static str = "visits";
 ///     const CATEGORIES: &'static [&'static str] = &["door"];
 ///
-///     async fn handle(&self, delivery: &Delivery) -> Outcome<Ack> {
+///     async fn consume(&self, delivery: &Delivery) -> Outcome<Ack> {
 ///         let DoorEvent::Opened { by } = delivery.decode()?;
 ///         Ok(Ack::new().change(by, |times: Option<u64>| Some(times.unwrap_or(0) + 1)))
 ///     }
@@ -116,7 +116,7 @@ impl DeliveryOrder {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no consumer",
-    note = "write `impl Consumer for {Self}` with NAME, CATEGORIES and `async fn handle`"
+    note = "write `impl Consumer for {Self}` with NAME, CATEGORIES and `async fn consume`"
 )]
 pub trait Consumer: Send + Sync + 'static {
     /// Unique within the store: 1 to 64 bytes of `[a-z0-9_-]`. Stored; a new name is a new group.
@@ -139,7 +139,7 @@ pub trait Consumer: Send + Sync + 'static {
     }
 
     /// Acts on an event. It may be delivered again, also after this returned `Ok`.
-    fn handle(&self, delivery: &Delivery) -> impl Future<Output = Outcome<Ack>> + Send;
+    fn consume(&self, delivery: &Delivery) -> impl Future<Output = Outcome<Ack>> + Send;
 }
 
 /// What a group is asked to be, without the type of its consumer.
@@ -157,7 +157,7 @@ pub(crate) struct Terms {
 pub(crate) trait AnyConsumer: Send + Sync {
     /// What it wants; an error names the constant that cannot be.
     fn terms(&self) -> Result<Terms, StorageError>;
-    fn handle<'a>(&'a self, delivery: &'a Delivery) -> BoxFuture<'a, Outcome<Ack>>;
+    fn consume<'a>(&'a self, delivery: &'a Delivery) -> BoxFuture<'a, Outcome<Ack>>;
 }
 
 impl<C: Consumer> AnyConsumer for C {
@@ -185,7 +185,7 @@ impl<C: Consumer> AnyConsumer for C {
         })
     }
 
-    fn handle<'a>(&'a self, delivery: &'a Delivery) -> BoxFuture<'a, Outcome<Ack>> {
-        Box::pin(Consumer::handle(self, delivery))
+    fn consume<'a>(&'a self, delivery: &'a Delivery) -> BoxFuture<'a, Outcome<Ack>> {
+        Box::pin(Consumer::consume(self, delivery))
     }
 }

@@ -257,7 +257,7 @@ impl<B: Backend> Runner<B> {
         let position = attempt.position;
         let delivery = Delivery::new(self.terms.name, event, attempt.number);
         Box::pin(async move {
-            let handled = AssertUnwindSafe(consumer.handle(&delivery)).catch_unwind();
+            let handled = AssertUnwindSafe(consumer.consume(&delivery)).catch_unwind();
             let outcome = tokio::select! {
                 biased;
                 handled = handled => handled.unwrap_or_else(|_| {
