@@ -5,6 +5,9 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MADSIM := --config 'build.rustflags=["--cfg","madsim"]'
 DENY_VERSION := 0.20.2
+FUZZ_VERSION := 0.13.2
+FUZZ_TARGETS := $(notdir $(wildcard fuzz/seeds/*))
+FUZZ_SECONDS := 30
 
 .PHONY: help
 help: ## What can be made
@@ -21,6 +24,20 @@ test: ## All tests
 .PHONY: bench
 bench: ## All benches that have a bar; fails when one is short
 	. scripts/env && scripts/bench
+
+.PHONY: fuzz
+fuzz: tools ## Any bytes to every decoder: FUZZ_SECONDS a target, FUZZ_TARGETS to choose; needs the nightly compiler
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz@$(FUZZ_VERSION)
+	cp Cargo.lock fuzz/Cargo.lock
+	. scripts/env && cd fuzz && for target in $(FUZZ_TARGETS); do \
+		mkdir -p "corpus/$$target"; \
+		cargo +nightly fuzz run --fuzz-dir . "$$target" "corpus/$$target" "seeds/$$target" -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1; \
+	done
+
+.PHONY: newcomer
+newcomer: tools ## Follows the first guide in a fresh copy, as a reader would; wants the planted bug to be found
+	scripts/newcomer
 
 .PHONY: verify
 verify: lint test ## Read-only: everything CI checks

@@ -11,9 +11,10 @@ use tokio::net::TcpListener;
 use super::failure::{Exit, Failure};
 use super::{say, user};
 use crate::app::gateway::{FakeGateway, FakeSettings, Gateway, HttpGateway, Ledger};
+use crate::engine::MasterKey;
 use crate::engine::http_client::{HttpClient, TcpConnect};
 use crate::http::app::App;
-use crate::http::auth::{PasswordSettings, signing_secret};
+use crate::http::auth::{self, PasswordSettings, signing_secret};
 use crate::http::metrics::StoreMeasures;
 use crate::http::ready::Ready;
 use crate::http::router;
@@ -24,7 +25,8 @@ use crate::settings::{GatewayKind, Secret, Settings};
 pub(super) const LEDGER_FILE: &str = "gateway-ledger.jsonl";
 
 /// Serves until `stop` is ready, then finishes what is in progress. When it returns every view is on
-/// the disk and nothing works on the store any more.
+/// the disk and nothing works on the store any more. A store that fails for good, on a full disk for
+/// instance, ends it with the reason.
 pub async fn serve<B: Backend>(
     backend: B,
     settings: Settings,
@@ -52,9 +54,13 @@ async fn run<B: Backend>(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
+    let mut lost = None;
     let stopping = async {
-        stop.await;
-        tracing::info!("stopping: what is in progress is finished");
+        tokio::select! {
+            biased;
+            () = stop => tracing::info!("stopping: what is in progress is finished"),
+            error = app.node().store_lost() => lost = Some(error),
+        }
         app.stop_waiting();
     };
     let clock = app.node().backend().clock().clone();
@@ -67,7 +73,10 @@ async fn run<B: Backend>(
             tracing::warn!(connections, "connections were cut: their requests took too long");
         }
     }
-    app.node().drain().await?;
+    let drained = app.node().drain().await;
+    // Whoever starts the process again finds everything that was acknowledged, once there is room.
+    lost.map_or(Ok(()), Err)?;
+    drained?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -129,14 +138,23 @@ async fn start<B: Backend, G: Gateway>(
     store_measures: StoreMeasures,
 ) -> Result<App<B>, Failure> {
     let signing_secret = secret(settings, &settings.node.data_dir, backend.entropy())?;
+    let master_key = master_key(settings, backend.entropy())?;
     let passwords = PasswordSettings {
         concurrent: settings.auth.password_hashes_at_once,
         waiting_max: settings.auth.password_queue,
         ..PasswordSettings::default()
     };
     let settings = settings.clone();
-    let ready =
-        Ready { backend, gateway, settings, passwords, signing_secret, ledger, store_measures };
+    let ready = Ready {
+        backend,
+        gateway,
+        settings,
+        passwords,
+        signing_secret,
+        master_key,
+        ledger,
+        store_measures,
+    };
     Ok(ready.start().await?)
 }
 
@@ -148,5 +166,17 @@ fn secret(
     match &settings.auth.jwt_secret {
         Some(secret) => Ok(secret.clone()),
         None => Ok(signing_secret(folder, entropy)?),
+    }
+}
+
+/// The key of the settings, or of the data folder.
+pub(super) fn master_key(
+    settings: &Settings,
+    entropy: &impl sagaline_storage::Entropy,
+) -> Result<MasterKey, Failure> {
+    match &settings.auth.master_key {
+        Some(key) => MasterKey::parse(key.expose())
+            .map_err(|error| Failure::new(Exit::Usage, format!("MASTER_KEY: {error}"))),
+        None => Ok(auth::master_key(&settings.node.data_dir, entropy)?),
     }
 }

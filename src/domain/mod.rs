@@ -4,6 +4,7 @@
 //! on the aggregate's stream, with the claims that keep it unique, in one append.
 
 mod invalid;
+mod personal;
 mod schema;
 mod text;
 
@@ -50,6 +51,7 @@ pub use order_status::OrderStatus;
 pub use payment::{
     Payment, PaymentCommand, PaymentEvent, PaymentRefusal, PaymentStatus, PaymentTerms,
 };
+pub use personal::{Personal, PersonalField, Subject};
 pub use session::{Session, SessionCommand, SessionEvent, SessionRefusal, TokenHash};
 pub use user::{
     EMAIL_CLAIM_KIND, PasswordHash, PersonName, Registration, Role, User, UserCommand, UserEvent,
@@ -112,6 +114,13 @@ pub trait Aggregate:
     const CATEGORY: &'static str;
     /// Raised when the state's shape changes: older snapshots are then ignored.
     const SNAPSHOT_VERSION: u32 = 1;
+    /// The types of its events that have personal parts, and which those are: the log holds them under a key
+    /// of their subject, and they are gone when it is forgotten. Of an aggregate that has any no snapshots
+    /// are kept: a snapshot would hold them in clear.
+    const PERSONAL: &'static [(&'static str, Personal)] = &[];
+    /// The kinds of its claims whose keys are personal, an e-mail address for instance: the store has them
+    /// as hashes under the node's master key.
+    const PERSONAL_CLAIMS: &'static [&'static str] = &[];
 
     /// What can be asked of it.
     type Command: Send;

@@ -19,6 +19,7 @@ use super::order_draft::PaymentKind;
 use super::order_event::{OrderEvent, Placed};
 use super::order_locks::{LockPolicy, ProductLock};
 use super::order_status::OrderStatus;
+use super::personal::Personal;
 use super::{Aggregate, ClaimIntent};
 use crate::canary::planted;
 
@@ -229,6 +230,7 @@ impl Order {
 
 impl Aggregate for Order {
     const CATEGORY: &'static str = "order";
+    const PERSONAL: &'static [(&'static str, Personal)] = &[("OrderPlaced", Placed::PERSONAL)];
 
     type Command = OrderCommand;
     type Event = OrderEvent;
@@ -280,6 +282,11 @@ impl Aggregate for Order {
             OrderEvent::OrderShipped {} => self.status = OrderStatus::Shipped,
             OrderEvent::OrderDelivered {} => self.status = OrderStatus::Delivered,
         }
+    }
+
+    /// From version 2 on what is personal stands under its user's key.
+    fn schema_version(event_type: &str) -> u16 {
+        if Self::PERSONAL.iter().any(|(known, _)| *known == event_type) { 2 } else { 1 }
     }
 
     fn claims(&self, event: &OrderEvent) -> Vec<ClaimIntent> {

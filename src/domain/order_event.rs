@@ -10,6 +10,7 @@ use super::money::{Currency, Money};
 use super::order_draft::{PaymentKind, RequestDigest};
 use super::order_items::OrderItem;
 use super::order_locks::ProductLock;
+use super::personal::{Personal, PersonalField, Subject};
 
 /// What can happen to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,4 +68,15 @@ pub struct Placed {
     pub product_locks: Arc<[ProductLock]>,
     /// They are held at least until then, in microseconds of wall time.
     pub locked_until_us: u64,
+}
+
+impl Placed {
+    /// The digest too: whoever guesses an address could tell by it whether the guess is right.
+    pub(super) const PERSONAL: Personal = Personal {
+        subject: Subject::Field("/userId"),
+        fields: &[
+            PersonalField { at: "/shippingAddress", forgotten: Address::FORGOTTEN },
+            PersonalField { at: "/requestDigest", forgotten: r#""forgotten""# },
+        ],
+    };
 }

@@ -1,8 +1,6 @@
 //! What a person wants of a saga that runs: to wait for its end, to cancel it, to operate it. Decided by
 //! the saga's own task where this node has it, else on the log: see [`elsewhere`].
 
-use std::sync::atomic::Ordering;
-
 use sagaline_storage::Backend;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -56,7 +54,7 @@ impl<B: Backend> Sagas<B> {
 
     async fn request(&self, id: Uuid, stimulus: Stimulus) -> Result<(), RequestError> {
         let core = &self.core;
-        if core.store_lost.load(Ordering::Acquire) {
+        if core.has_lost_store() {
             return Err(RequestError::Unavailable("the store does not serve".to_owned()));
         }
         if core.backend.shared() && !core.ownership.owns(core.shard(id)) {

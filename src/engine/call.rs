@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use sagaline_storage::{ClaimChange, CorrelationId, StreamId};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use crate::codec::sealed::is_sealed;
 use crate::domain::Aggregate;
 use crate::saga::{AbortReason, Json, StepDirection};
 
@@ -56,8 +58,16 @@ pub(crate) struct RawCall {
 }
 
 impl RawCall {
-    pub(crate) fn typed<T: DeserializeOwned>(&self) -> Result<Call<T>, Failure> {
-        let input = self.context.input.read();
+    /// With the input, whose personal parts are put back.
+    pub(crate) async fn typed<T: DeserializeOwned>(&self) -> Result<Call<T>, Failure> {
+        let input = self.context.input.as_str().as_bytes();
+        let input = if is_sealed(input) {
+            let opened = self.context.streams.open(Bytes::copy_from_slice(input)).await;
+            let opened = opened.map_err(|error| Failure::unknown(error.to_string()))?;
+            serde_json::from_slice(&opened)
+        } else {
+            self.context.input.read()
+        };
         let input = input.map_err(|error| unreadable(&self.context.step, "input", &error))?;
         Ok(Call { input, context: self.context.clone() })
     }

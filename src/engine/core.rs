@@ -8,12 +8,14 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sagaline_storage::views::{ViewBatch, ViewChange, ViewStore};
 use sagaline_storage::{
-    AppendError, Backend, Clock, Direction, Entropy, Epoch, EventId, EventStore, NodeId,
+    AppendError, Backend, Claim, Clock, Direction, Entropy, Epoch, EventId, EventStore, NodeId,
     RecordedEvent, Shard, StorageError, StreamId, StreamVersion,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::codec::CodecError;
+use crate::domain::Personal;
 use crate::saga::{self, Moment};
 
 use super::definition::Registered;
@@ -24,8 +26,9 @@ use super::metrics::Metrics;
 use super::ownership::Ownership;
 use super::ownership::watched::Watched;
 use super::participants::Participants;
+use super::privacy::Privacy;
 use super::settings::EngineSettings;
-use super::stage::ReadStreams;
+use super::stage::{LoadError, ReadStreams};
 use super::step::BoxFuture;
 
 /// The parts of a running engine.
@@ -38,6 +41,7 @@ pub(crate) struct Core<B: Backend> {
     pub(crate) participants: Participants<B::Clock>,
     pub(crate) http: HttpClient,
     pub(crate) streams: Arc<dyn ReadStreams>,
+    pub(crate) privacy: Arc<Privacy<B>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) ownership: Ownership,
     /// Sagas of other nodes that somebody at this one waits for.
@@ -45,7 +49,8 @@ pub(crate) struct Core<B: Backend> {
     /// True: everything in the background ends.
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) draining: AtomicBool,
-    pub(crate) store_lost: AtomicBool,
+    /// Why the store failed for good, once it has.
+    pub(crate) store_lost: watch::Sender<Option<StorageError>>,
     /// Sagas whose definition this node does not know: left to one that does.
     pub(crate) orphans: Mutex<BTreeSet<Uuid>>,
 }
@@ -160,9 +165,18 @@ impl<B: Backend> Core<B> {
 
     /// The store has failed for good: nothing is decided any more until the node is started again.
     pub(crate) fn lose_store(&self, error: &StorageError) {
-        if !self.store_lost.swap(true, Ordering::AcqRel) {
+        let first = self.store_lost.send_if_modified(|lost| {
+            let first = lost.is_none();
+            lost.get_or_insert_with(|| error.clone());
+            first
+        });
+        if first {
             tracing::error!(%error, "the store does not serve any more; start the node again");
         }
+    }
+
+    pub(crate) fn has_lost_store(&self) -> bool {
+        self.store_lost.borrow().is_some()
     }
 
     /// A new saga's id, in a shard of this node; none while it owns no shard.
@@ -175,6 +189,7 @@ impl<B: Backend> Core<B> {
 /// A backend's streams and snapshots behind a pointer.
 pub(crate) struct StoreStreams<B> {
     pub(crate) backend: B,
+    pub(crate) privacy: Arc<Privacy<B>>,
     /// See [`EngineSettings`](super::settings::EngineSettings).
     pub(crate) snapshot_events: usize,
 }
@@ -191,6 +206,23 @@ impl<B: Backend> ReadStreams for StoreStreams<B> {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StorageError>> {
         Box::pin(self.backend.events().read_stream(stream, from, Direction::Forward, limit))
+    }
+
+    fn open(&self, json: Bytes) -> BoxFuture<'_, Result<Bytes, LoadError>> {
+        Box::pin(self.privacy.open(json))
+    }
+
+    fn seal<'a>(
+        &'a self,
+        json: Bytes,
+        personal: &'a Personal,
+        stream_key: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Bytes, LoadError>> {
+        Box::pin(self.privacy.seal(json, personal, stream_key))
+    }
+
+    fn personal_claim(&self, kind: &str, key: &str) -> Result<Claim, CodecError> {
+        self.privacy.claim(kind, key)
     }
 
     fn snapshot<'a>(

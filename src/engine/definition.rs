@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::domain::Personal;
 use crate::saga::{self, DefinitionError, Policy, StepKind, StepSpec};
 
 use super::event_types::SagaEventTypes;
@@ -22,6 +23,7 @@ pub struct DefinitionBuilder<T> {
     policy: Policy,
     own_policy: Vec<bool>,
     deadline_ms: Option<u64>,
+    personal: Option<Personal>,
     input: PhantomData<fn(T)>,
 }
 
@@ -38,6 +40,8 @@ pub(crate) struct Registered {
     pub(crate) code: Vec<Arc<dyn ErasedStep>>,
     /// Whether an input fits: the type's own reading of it, as text.
     pub(crate) check_input: fn(&saga::Json) -> Result<(), String>,
+    /// What of the input is sealed.
+    pub(crate) personal: Option<Personal>,
     pub(crate) event_types: SagaEventTypes,
 }
 
@@ -56,6 +60,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Definition<T> {
             policy: Policy::default(),
             own_policy: Vec::new(),
             deadline_ms: None,
+            personal: None,
             input: PhantomData,
         }
     }
@@ -169,6 +174,14 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> DefinitionBuilder<
         self
     }
 
+    /// The parts of its input that are about a person: the log holds them under a key of their subject, and
+    /// steps see placeholders once it is forgotten. Not part of the definition's hash.
+    #[must_use]
+    pub fn personal(mut self, personal: Personal) -> Self {
+        self.personal = Some(personal);
+        self
+    }
+
     /// Checks everything. A refusal names the step, the rule and the way out.
     pub fn build(mut self) -> Result<Definition<T>, DefinitionError> {
         for (step, own) in self.steps.iter_mut().zip(&self.own_policy) {
@@ -185,7 +198,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> DefinitionBuilder<
         let check_input =
             |json: &saga::Json| json.read::<T>().map(drop).map_err(|error| error.to_string());
         let event_types = SagaEventTypes::default();
-        let registered = Registered { definition, code: self.code, check_input, event_types };
+        let (code, personal) = (self.code, self.personal);
+        let registered = Registered { definition, code, check_input, personal, event_types };
         let registered = Arc::new(registered);
         Ok(Definition { registered, input: PhantomData })
     }

@@ -45,12 +45,19 @@ mod taken_up;
 mod turn;
 mod under_way;
 
+mod privacy;
+mod subjects;
+
 pub mod projection;
 
+mod generations;
 mod outbox;
 mod pages;
 mod projector;
+mod rebuild;
 mod subscription;
+mod view_states;
+mod views;
 
 mod connection;
 mod connections;
@@ -70,10 +77,12 @@ pub use node::{Node, NodeBuilder, NodeError};
 pub use outcome::{Failure, Outcome, Probe};
 pub use ownership::ShardWatch;
 pub use participants::ParticipantHealth;
+pub use privacy::MasterKey;
 pub use projection::{IndexKey, Projection, Recorded, View};
-pub use projector::{DocumentPage, DocumentQuery, Views};
 pub use run::SagaHistory;
 pub use sagas::{Sagas, StartError, StartRequest, Started};
 pub use settings::EngineSettings;
 pub use stage::{LoadError, Loaded, StageError};
 pub use step::{Compensable, Step};
+pub use view_states::{LiveGeneration, ProjectionState, RebuildError, Rebuilding, live_generation};
+pub use views::{DocumentPage, DocumentQuery, Views};

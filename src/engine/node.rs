@@ -1,6 +1,6 @@
 //! A node: a value in its user's process. No global state; several in one process stay apart.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +20,7 @@ use super::append::Refused;
 use super::core::{Core, Definitions, StoreStreams};
 use super::definition::Definition;
 use super::directory::Directory;
+use super::generations::LiveView;
 use super::http_client::{Connect, HttpClient, TcpConnect};
 use super::metrics::Metrics;
 use super::outbox;
@@ -30,12 +31,17 @@ use super::ownership::watched::Watched;
 use super::ownership::{Ownership, ShardWatch};
 use super::pages::Pages;
 use super::participants::{ParticipantHealth, Participants};
+use super::privacy::{MasterKey, Privacy};
 use super::projection::Projection;
-use super::projector::{AnyProjection, Projector, Views};
+use super::projector::Projector;
+use super::rebuild::{AnyProjection, Keeping};
 use super::recovery;
 use super::sagas::Sagas;
 use super::settings::EngineSettings;
+use super::stage::LoadError;
 use super::subscription::{Followed, following};
+use super::view_states::KeptView;
+use super::views::Views;
 
 /// Why a node did not start.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -46,6 +52,9 @@ pub enum NodeError {
     /// The store did not serve.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The master key is not the store's.
+    #[error(transparent)]
+    Personal(#[from] LoadError),
     /// The store refused the node's first append.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -58,6 +67,7 @@ pub struct NodeBuilder<B: Backend> {
     definitions: Definitions,
     projections: Vec<Arc<dyn AnyProjection<B>>>,
     connect: Arc<dyn Connect>,
+    master_key: Option<MasterKey>,
 }
 
 /// A running node. Cheap to clone; dropping the last one stops its background work, `drain` stops it in
@@ -74,7 +84,8 @@ impl<B: Backend> Clone for Node<B> {
 
 struct Inner<B: Backend> {
     core: Arc<Core<B>>,
-    progress: HashMap<&'static str, Followed>,
+    views: BTreeMap<&'static str, KeptView>,
+    outbox: Followed,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     recovered: u64,
 }
@@ -88,6 +99,7 @@ impl<B: Backend> NodeBuilder<B> {
             definitions: Definitions::default(),
             projections: Vec::new(),
             connect: Arc::new(TcpConnect),
+            master_key: None,
         }
     }
 
@@ -120,15 +132,23 @@ impl<B: Backend> NodeBuilder<B> {
         self
     }
 
+    /// Lets it keep personal parts of events, under keys that are wrapped under this one. All nodes over one
+    /// log have the same, and none starts with another than the store knows.
+    #[must_use]
+    pub fn master_key(mut self, master_key: MasterKey) -> Self {
+        self.master_key = Some(master_key);
+        self
+    }
+
     /// The definitions of the sagas it will run, in the order of their names.
     pub fn definitions(&self) -> Vec<&saga::Definition> {
         self.definitions.sorted()
     }
 
-    /// The checkpoints by which its read models will follow the log: one that stands at the head has
-    /// seen everything.
-    pub fn checkpoints(&self) -> Vec<Arc<str>> {
-        self.projections.iter().map(|projection| projection.subscription()).collect()
+    /// The names and versions of its read models: see [`live_generation`](super::live_generation).
+    pub fn projections(&self) -> Vec<(&'static str, u32)> {
+        let each = self.projections.iter();
+        each.map(|projection| (projection.name(), projection.version())).collect()
     }
 
     /// Embedded: takes the shards, takes up every saga that owes something, and follows the log; when it
@@ -136,6 +156,7 @@ impl<B: Backend> NodeBuilder<B> {
     /// shards come to it and go behind its return.
     pub async fn start(self) -> Result<Node<B>, NodeError> {
         let (core, projections) = self.core()?;
+        core.privacy.check_master().await?;
         recovery::pin_shards(&core).await?;
         let (recovered, mut tasks) = if core.backend.shared() {
             (0, share(&core).await?)
@@ -144,17 +165,21 @@ impl<B: Backend> NodeBuilder<B> {
             recovery::take_shards(&core, &shards).await?;
             (recovery::recover(&core, &shards).await?, Vec::new())
         };
-        let (pages, mut progress) = (Arc::new(Pages::default()), HashMap::new());
+        let (pages, mut views) = (Arc::new(Pages::default()), BTreeMap::new());
         for projection in projections {
-            let (sender, receiver) = following(&pages);
+            let (progress, followed) = following(&pages);
             let name = projection.name();
-            progress.insert(name, receiver);
-            let follower = core.clone();
-            let run = move |stop| projection.clone().run(follower.clone(), stop, sender.clone());
+            let grace = Duration::from_millis(core.settings.retired_view_ms);
+            let live = Arc::new(LiveView::new(name, projection.version(), grace));
+            views.insert(name, KeptView { progress: followed, live: live.clone() });
+            let keeper = core.clone();
+            let run = move |stop| {
+                let (core, live, progress) = (keeper.clone(), live.clone(), progress.clone());
+                projection.clone().run(Keeping { core, live, stop, progress })
+            };
             tasks.push(tokio::spawn(duty::keep(core.clone(), name, core.stop.subscribe(), run)));
         }
-        let (sender, receiver) = following(&pages);
-        progress.insert(OUTBOX, receiver);
+        let (sender, outbox) = following(&pages);
         let follower = core.clone();
         let relay = move |stop| {
             let (core, progress) = (follower.clone(), sender.clone());
@@ -166,7 +191,7 @@ impl<B: Backend> NodeBuilder<B> {
         };
         tasks.push(tokio::spawn(duty::keep(core.clone(), OUTBOX, core.stop.subscribe(), relay)));
         let tasks = Mutex::new(tasks);
-        Ok(Node { inner: Arc::new(Inner { core, progress, tasks, recovered }) })
+        Ok(Node { inner: Arc::new(Inner { core, views, outbox, tasks, recovered }) })
     }
 
     /// What the parts of the node share, and its projections.
@@ -176,8 +201,13 @@ impl<B: Backend> NodeBuilder<B> {
         if self.settings.shards == 0 {
             return Err(NodeError::Setting("shards 0: wants at least 1".to_owned()));
         }
+        let metrics = Arc::<Metrics>::default();
+        let (backend, master) = (self.backend.clone(), self.master_key);
+        let privacy = Privacy::new(backend, node_id.clone(), metrics.clone(), master);
+        let privacy = Arc::new(privacy);
         let streams = Arc::new(StoreStreams {
             backend: self.backend.clone(),
+            privacy: privacy.clone(),
             snapshot_events: self.settings.snapshot_events.clamp(2, 10_000),
         });
         let participants = Participants::new(self.backend.clock().clone(), &self.settings);
@@ -188,12 +218,13 @@ impl<B: Backend> NodeBuilder<B> {
             participants,
             http: HttpClient::new(self.connect),
             streams,
-            metrics: Arc::default(),
+            privacy,
+            metrics,
             ownership: Ownership::of_none(self.settings.shards),
             watched: Watched::default(),
             stop: watch::Sender::new(false),
             draining: AtomicBool::new(false),
-            store_lost: AtomicBool::new(false),
+            store_lost: watch::Sender::new(None),
             orphans: Mutex::default(),
             settings: self.settings,
             backend: self.backend,
@@ -226,8 +257,16 @@ impl<B: Backend> Node<B> {
 
     /// A projection's view; none when the node does not keep it.
     pub fn views<P: Projection>(&self) -> Option<Views<B, P>> {
-        let progress = self.inner.progress.get(P::NAME)?.clone();
-        Some(Views { core: self.inner.core.clone(), progress, projection: PhantomData })
+        let KeptView { progress, live } = self.inner.views.get(P::NAME)?.clone();
+        Some(Views { core: self.inner.core.clone(), progress, live, projection: PhantomData })
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core<B>> {
+        &self.inner.core
+    }
+
+    pub(super) fn kept_views(&self) -> &BTreeMap<&'static str, KeptView> {
+        &self.inner.views
     }
 
     /// The backend: log, views, locks, bus, clock, randomness.
@@ -287,7 +326,7 @@ impl<B: Backend> Node<B> {
 
     /// How far the outbox has come.
     pub fn outbox_position(&self) -> GlobalPosition {
-        self.inner.progress.get(OUTBOX).map_or(GlobalPosition::START, Followed::position)
+        self.inner.outbox.position()
     }
 
     /// Whether it can serve: the store answers, and nothing is being shut down. The error says why not.
@@ -296,10 +335,21 @@ impl<B: Backend> Node<B> {
         if core.is_draining() {
             return Err("draining".to_owned());
         }
-        if core.store_lost.load(Ordering::Acquire) {
+        if core.has_lost_store() {
             return Err("the store does not serve any more; start the node again".to_owned());
         }
         core.backend.events().head().await.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Returns when the store has failed for good, with the reason: nothing is acknowledged any more, and
+    /// what was is on its disk. The node must be stopped and started again.
+    pub async fn store_lost(&self) -> StorageError {
+        let mut lost = self.inner.core.store_lost.subscribe();
+        match lost.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(error)) => error.clone(),
+            // The sender lives as long as this node does.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// Stops in good order: no new sagas, those under way get some time to end, then the followers stop and
@@ -312,7 +362,8 @@ impl<B: Backend> Node<B> {
         let clock = core.backend.clock();
         let bound = Duration::from_millis(core.settings.drain_timeout_ms);
         let begun = clock.monotonic();
-        while core.directory.len() > 0 && clock.monotonic().saturating_sub(begun) < bound {
+        let under_way = || core.directory.len() > 0 && !core.has_lost_store();
+        while under_way() && clock.monotonic().saturating_sub(begun) < bound {
             clock.sleep(LOOK).await;
         }
         core.directory.close();

@@ -8,7 +8,7 @@ use sagaline_storage::RecordedEvent;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::CodecError;
+use crate::codec::{CodecError, Sealed, sealed};
 use crate::domain::Aggregate;
 use crate::saga::SagaEvent;
 
@@ -43,6 +43,15 @@ impl<'a> Recorded<'a> {
             return Ok(None);
         }
         crate::codec::decode(self.0.event_type.as_str(), &self.0.payload).map(Some)
+    }
+}
+
+impl Recorded<'_> {
+    /// The personal parts of the event under their subject's key. A document that shows such a part, at the
+    /// same place as the event, keeps this in a member `sealed`: whoever reads the view sees the part as long
+    /// as its subject is not forgotten, and its placeholder then. None: the event has no such parts.
+    pub fn sealed(&self) -> Option<Sealed> {
+        sealed::of(&self.0.payload)
     }
 }
 

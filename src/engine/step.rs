@@ -179,17 +179,17 @@ fn undo<'a, S: Compensable>(
     Box::pin(async move {
         let output = output.map(|json| json.read::<S::Output>()).transpose();
         let output = output.map_err(|error| unreadable(S::NAME, "result", &error))?;
-        step.compensate(&call.typed()?, output.as_ref()).await
+        step.compensate(&call.typed().await?, output.as_ref()).await
     })
 }
 
 async fn act<S: Step>(step: &S, call: &RawCall) -> Outcome<Json> {
-    let output = step.action(&call.typed()?).await?;
+    let output = step.action(&call.typed().await?).await?;
     Json::of(&output).map_err(|error| unreadable(S::NAME, "result", &error))
 }
 
 async fn ask<S: Step>(step: &S, call: &RawCall) -> Probe<Json> {
-    let Ok(call) = call.typed() else { return Probe::CannotTell };
+    let Ok(call) = call.typed().await else { return Probe::CannotTell };
     match step.probe(&call).await {
         Probe::Happened(output) => Json::of(&output).map_or(Probe::CannotTell, Probe::Happened),
         Probe::DidNotHappen => Probe::DidNotHappen,

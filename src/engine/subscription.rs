@@ -61,6 +61,18 @@ pub(crate) fn following(pages: &Arc<Pages>) -> (Progress, Followed) {
     (progress, Followed { reached: receiver, awaited })
 }
 
+impl Progress {
+    /// The other end.
+    pub(crate) fn followed(&self) -> Followed {
+        Followed { reached: self.reached.subscribe(), awaited: self.awaited.clone() }
+    }
+
+    /// Both ends for somebody else who follows, over the same pages.
+    pub(crate) fn apart(&self) -> (Self, Followed) {
+        following(&self.pages)
+    }
+}
+
 impl Followed {
     /// How far the follower has come.
     pub(crate) fn position(&self) -> GlobalPosition {
@@ -81,7 +93,7 @@ impl Followed {
 pub(crate) type Changes = Vec<(Arc<str>, ViewChange)>;
 
 impl<B: Backend> Subscription<B> {
-    /// Follows until it is told to stop. `apply` may see a batch again when the commit failed or after a
+    /// Follows until it is told to stop, or until somebody deletes its checkpoint. `apply` may see a batch again when the commit failed or after a
     /// crash: its effects must bear that.
     pub(crate) async fn run<F, Fut>(mut self, mut apply: F)
     where
@@ -89,9 +101,12 @@ impl<B: Backend> Subscription<B> {
         Fut: Future<Output = Result<Changes, StorageError>> + Send,
     {
         while !*self.stop.borrow() {
-            if let Err(error) = self.follow(&mut apply).await {
-                tracing::warn!(subscription = %self.name, %error, "subscription interrupted, again");
-                self.rest(RETRY).await;
+            match self.follow(&mut apply).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(subscription = %self.name, %error, "subscription interrupted, again");
+                    self.rest(RETRY).await;
+                }
             }
         }
     }
@@ -132,6 +147,7 @@ impl<B: Backend> Subscription<B> {
             let batch = ViewBatch { changes, checkpoint: Some(checkpoint) };
             match backend.views().commit(batch).await {
                 Ok(()) => before = Some(after),
+                Err(ViewError::CheckpointMoved { actual: None, .. }) => return Ok(()),
                 Err(ViewError::CheckpointMoved { actual, .. }) => before = actual,
                 Err(ViewError::Storage(error)) => return Err(error),
             }

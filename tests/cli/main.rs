@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "drives a real process")]
 
+mod accounts;
+mod full_disk;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -13,6 +16,8 @@ const ADMIN: [(&str, &str); 2] =
     [("ADMIN_EMAIL", "admin@example.org"), ("ADMIN_PASSWORD", "correct horse")];
 
 const LOGIN: &str = r#"{"email":"admin@example.org","password":"correct horse"}"#;
+
+const SERVE: [&str; 4] = ["--port", "0", "--bind-address", "127.0.0.1"];
 
 /// The program on a data folder, without the settings of whoever runs the tests.
 fn sagaline(folder: &Path, arguments: &[&str]) -> Command {
@@ -49,7 +54,11 @@ struct Node {
 
 impl Node {
     fn start(folder: &Path) -> Self {
-        let mut command = sagaline(folder, &["--port", "0", "--bind-address", "127.0.0.1"]);
+        Self::of(sagaline(folder, &SERVE))
+    }
+
+    /// A node that is started in a way of one's own.
+    fn of(mut command: Command) -> Self {
         let mut child = command.envs(ADMIN).env("LOG_FORMAT", "json").spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -250,7 +259,10 @@ fn exported_log_is_imported_into_a_folder_of_its_own() {
     assert!(printed(elsewhere.path(), &["log", "verify"]).contains("is sound"));
     let exported = printed(elsewhere.path(), &["export"]);
     assert_eq!(exported, std::fs::read_to_string(file).unwrap());
-    // The administrator came along.
+    // The administrator came along; personal data is read under the master key it was written under.
+    refused(&run(elsewhere.path(), &["user", "list"], ""), 2, &["another master key"]);
+    let key = |folder: &Path| folder.join("data/master.key");
+    std::fs::copy(key(folder.path()), key(elsewhere.path())).unwrap();
     let node = Node::start(elsewhere.path());
     assert!(node.log_in().contains(r#""role":"admin""#));
     node.stop();

@@ -8,6 +8,8 @@ mod elsewhere;
 mod health;
 mod nodes;
 mod ownership;
+mod privacy;
+mod rebuild;
 mod recovery;
 mod sagas;
 mod snapshots;

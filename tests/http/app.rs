@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sagaline::app::gateway::{FakeGateway, FakeSettings, Ledger};
+use sagaline::engine::MasterKey;
 use sagaline::http::app::App;
 use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::metrics::store_measures;
@@ -111,6 +112,7 @@ impl TestApp {
             settings: setup.settings.clone(),
             passwords: setup.passwords,
             signing_secret: Secret::new(SECRET),
+            master_key: MasterKey::new([7; 32]),
             ledger: Some(ledger.clone()),
             store_measures: store_measures(move || counted.counters()),
         };

@@ -17,6 +17,8 @@ mod maintenance;
 mod merchants;
 mod operator;
 mod orders;
+mod privacy;
+mod projections;
 mod sagas;
 mod sessions;
 mod stream;

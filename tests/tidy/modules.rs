@@ -37,7 +37,7 @@ pub(crate) fn unreached(sources: &[Source], manifests: &[(String, String)]) -> V
 fn is_target(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     let inner: &[&str] = match parts[..] {
-        ["storage" | "sim", ..] => &parts[1..],
+        ["storage" | "sim", ..] | ["fuzz", "src", ..] => &parts[1..],
         ["benches", "load", ..] | ["examples", _, _, ..] => &parts[2..],
         _ => &parts,
     };

@@ -10,6 +10,7 @@ mod maintenance;
 mod operator;
 mod orders;
 mod payments;
+mod projections;
 mod sagas;
 mod trace;
 mod users;
@@ -29,6 +30,7 @@ pub(super) fn all<B: Backend>() -> OpenApiRouter<App<B>> {
         .merge(sagas::routes())
         .merge(operator::routes())
         .merge(maintenance::routes())
+        .merge(projections::routes())
         .merge(trace::routes())
         .merge(ledger::routes())
         .merge(health::routes())
