@@ -69,7 +69,7 @@ fn a_trip_from_its_beginning_to_its_end() {
         .then(&["hotel succeeded", "charge started"], &["call charge"])
         .after(succeeded::<Charge>(&3))
         .when(cancelled())
-        .refused("the pivot has succeeded, the saga can only go forward")
+        .refused("the pivot `charge` has succeeded, so the saga can only go forward")
         .when(succeeded::<Tickets>(&4))
         .then(&["tickets succeeded", "saga completed"], &[]);
     assert_eq!(end.state().status(), "completed");
@@ -89,7 +89,9 @@ fn a_trip_that_goes_back_parks_and_is_brought_back() {
         .when(undo_unknown::<Hotel>())
         .then(&["saga parked at undo of hotel"], &[])
         .when(operated(Verb::Retry))
-        .then(&["undo of hotel requested: attempt 3"], &["undo hotel, attempt 3"])
+        .then(&["undo of hotel requested: attempt 3"], &["wait for undo of hotel, attempt 3"])
+        .when(retry_due::<Hotel>())
+        .then(&[], &["undo hotel, attempt 3"])
         .when(undone::<Hotel>())
         .then(&["hotel undone", "saga compensated"], &[]);
 }

@@ -13,8 +13,7 @@
 //! ```
 //!
 //! The participants are four services that are called over HTTP. Every call carries its idempotency key
-//! and the fencing epoch, so they can tell a repetition from a second wish and refuse a node that has
-//! lost its shard.
+//! and the fencing epoch, so they can tell a repetition from a second wish and a former owner.
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -272,9 +271,11 @@ pub struct TripView {
     pub city: String,
     /// The name of the tickets, once they are on their way.
     pub tickets: Option<String>,
+    /// Where in the log it was paid.
+    pub paid_at: u64,
 }
 
-/// Where trips are found by who travels, in the order of their ids: the older first.
+/// Where trips are found by who travels, in the order in which they were paid.
 pub const BY_TRAVELLER: &str = "by_traveller";
 
 impl Projection for TripsByTraveller {
@@ -291,7 +292,8 @@ impl Projection for TripsByTraveller {
         let id = event.envelope().stream.key();
         match event.of::<Itinerary>()? {
             Some(ItineraryEvent::TripPaid { traveller, city }) => {
-                view.put(id, TripView { id: id.to_owned(), traveller, city, tickets: None });
+                let (paid_at, tickets) = (event.envelope().position.0, None);
+                view.put(id, TripView { id: id.to_owned(), traveller, city, tickets, paid_at });
             }
             Some(ItineraryEvent::TicketsSent { tickets }) => {
                 if let Some(trip) = view.get_mut(id) {
@@ -303,8 +305,9 @@ impl Projection for TripsByTraveller {
         Ok(())
     }
 
-    fn index(&self, id: &str, trip: &TripView) -> Vec<IndexKey> {
-        vec![IndexKey::new(BY_TRAVELLER, trip.traveller.clone(), id.to_owned())]
+    fn index(&self, _: &str, trip: &TripView) -> Vec<IndexKey> {
+        let order = trip.paid_at.to_be_bytes().to_vec();
+        vec![IndexKey::new(BY_TRAVELLER, trip.traveller.clone(), order)]
     }
 }
 
@@ -324,7 +327,6 @@ pub fn routes<B: Backend>(node: &Node<B>) -> Router {
 }
 
 type Answer<T> = Result<(StatusCode, Json<T>), (StatusCode, String)>;
-
 fn broken(problem: impl ToString) -> (StatusCode, String) {
     (StatusCode::SERVICE_UNAVAILABLE, problem.to_string())
 }

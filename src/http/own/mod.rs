@@ -23,7 +23,7 @@ use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use futures_util::FutureExt;
 use prometheus_client::encoding::text::encode;
@@ -94,7 +94,8 @@ impl<B: Backend> Node<B> {
             .route("/health", get(alive))
             .route("/health/ready", get(ready::<B>))
             .route("/metrics", get(measures::<B>))
-            .fallback(async || Error::NotFound("this path"))
+            // A route and no fallback: that of a nested router is not asked.
+            .route("/{*nowhere}", any(async || Error::NotFound("this path")))
             .method_not_allowed_fallback(async || Error::MethodNotAllowed)
             .layer(from_fn_with_state(own.clone(), edge::<B>))
             .with_state(own)
