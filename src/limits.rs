@@ -66,6 +66,14 @@ pub const TRACE_PAGE_EVENTS_MAX: u64 = 1_000;
 /// HTTP: the same when none are asked for; `http/routes/trace/events.rs`.
 pub const TRACE_PAGE_EVENTS_DEFAULT: u64 = 100;
 
+/// HTTP: how long one request searches the log for events that its filter wants, in milliseconds. A rare one may
+/// be anywhere among millions; the answer then says where to go on; `http/routes/trace/events.rs`.
+pub const TRACE_SEARCH_MS_MAX: u64 = 2_000;
+
+/// HTTP: names in one filter of events. With more of them the log's indexes are not asked;
+/// `http/routes/trace/events.rs`.
+pub const TRACE_FILTER_NAMES_MAX: usize = 16;
+
 /// HTTP: events that a stream of events reads at once. They wait in memory for a slow client;
 /// `http/routes/trace/stream.rs`.
 pub const EVENT_STREAM_PAGE_EVENTS: usize = 256;

@@ -7,19 +7,23 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sagaline::cli::backup::{Backup, Restore, copy_folder, empty_folder};
-use sagaline::cli::remote::{self, Remote};
+use sagaline::cli::remote::{self, Reach, Remote};
 use sagaline::cli::transfer::{self, Export, Import};
 use sagaline::cli::{
-    self, Arguments, Command, Exit, Failure, LogCommand, SagaArguments, UserCommand, say,
+    self, Arguments, Command, ConsumerArguments, Exit, Failure, LogCommand, ProjectionArguments,
+    SagaArguments, UserArguments, UserCommand, say,
 };
+use sagaline::engine::Node;
 use sagaline::http::metrics::store_measures;
 use sagaline::settings::{Environment, Settings};
 use sagaline::telemetry;
 use sagaline::worlds::{
-    open_existing, open_existing_log, open_folder, open_log_at, open_new, open_read_only,
+    open_existing, open_existing_folder, open_existing_log, open_folder, open_log_at, open_new,
+    open_read_only,
 };
 use sagaline_storage::NodeId;
 use sagaline_storage::clock::SystemClock;
+use sagaline_storage::embedded::Embedded;
 use sagaline_storage::memory::ManualClock;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -47,14 +51,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve => block_on(settings, serve(settings)),
         Command::Settings(show) => say(&cli::settings::text(&loaded, show)),
         Command::Log(command) => block_on(settings, look(settings, command)),
-        Command::User(UserCommand::Create(create)) => block_on(settings, async {
-            let store = open_folder(settings).await?;
-            let log = store.events.clone();
-            let made = cli::user::create(store, settings, &create, std::io::stdin().lock()).await;
-            log.close().await;
-            say(&made?)
-        }),
+        Command::User(arguments) => block_on(settings, users(settings, &arguments)),
         Command::Saga(arguments) => block_on(settings, sagas(settings, &arguments)),
+        Command::Projection(arguments) => block_on(settings, projections(settings, &arguments)),
+        Command::Consumer(arguments) => block_on(settings, consumers(settings, &arguments)),
         Command::Definition(command) => say(&cli::definition::text(&command)?),
         Command::Backup(command) => block_on(settings, backup(settings, &command)),
         Command::Restore(command) => block_on(settings, restore(settings, &command)),
@@ -86,10 +86,69 @@ async fn look(settings: &Settings, command: LogCommand) -> Result<(), Failure> {
 
 /// The sagas of a running node.
 async fn sagas(settings: &Settings, arguments: &SagaArguments) -> Result<(), Failure> {
-    let (port, token) = (settings.http.port, std::env::var(remote::TOKEN).ok());
-    let node = Remote::reach(&arguments.reach, port, token, stdin().lock()).await?;
+    let node = reach(settings, &arguments.reach).await?;
     let (clock, bar) = (SystemClock::default(), cli::progress::bar("sagas"));
     say(&remote::run(&node, &arguments.command, &clock, stop_signal()?, bar).await?)
+}
+
+/// The accounts of a running node, or of a stopped one.
+async fn users(settings: &Settings, arguments: &UserArguments) -> Result<(), Failure> {
+    let token = std::env::var(remote::TOKEN).ok();
+    let UserArguments { url, operator, command } = arguments;
+    let reach = Reach { url: url.clone(), email: operator.clone() };
+    let mut input = stdin().lock();
+    if reach.is_given(token.as_deref()) {
+        let node = Remote::reach(&reach, settings.http.port, token, &mut input).await?;
+        return say(&cli::user::run(&node, command, input).await?);
+    }
+    let store = match command {
+        UserCommand::Create(_) => open_folder(settings).await?,
+        _ => open_existing_folder(settings).await?,
+    };
+    let work = async |node: Node<Embedded>| cli::user::run(&node, command, input).await;
+    in_store(store.clone(), cli::stopped::node(store, settings), work).await
+}
+
+/// The read models of a running node, or of a stopped one.
+async fn projections(settings: &Settings, arguments: &ProjectionArguments) -> Result<(), Failure> {
+    let token = std::env::var(remote::TOKEN).ok();
+    let (clock, bar) = (SystemClock::default(), cli::progress::bar("events"));
+    let ProjectionArguments { reach, command } = arguments;
+    if reach.is_given(token.as_deref()) {
+        let node = Remote::reach(reach, settings.http.port, token, stdin().lock()).await?;
+        return say(&cli::projection::run(&node, command, &clock, bar).await?);
+    }
+    let store = open_existing_folder(settings).await?;
+    let work = async |node: Node<Embedded>| cli::projection::run(&node, command, &clock, bar).await;
+    in_store(store.clone(), cli::stopped::node_with_views(store, settings), work).await
+}
+
+/// Does `work` with a node on a store and says what came of it; then everything is closed.
+async fn in_store(
+    store: Embedded,
+    start: impl Future<Output = Result<Node<Embedded>, Failure>>,
+    work: impl AsyncFnOnce(Node<Embedded>) -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    let done = match start.await {
+        Ok(node) => {
+            let done = work(node.clone()).await;
+            node.drain().await.map_err(Failure::from).and(done)
+        }
+        Err(failure) => Err(failure),
+    };
+    store.events.close().await;
+    say(&done?)
+}
+
+/// The consumer groups of a running node.
+async fn consumers(settings: &Settings, arguments: &ConsumerArguments) -> Result<(), Failure> {
+    let node = reach(settings, &arguments.reach).await?;
+    say(&remote::run_consumer(&node, &arguments.command).await?)
+}
+
+async fn reach(settings: &Settings, reach: &remote::Reach) -> Result<Remote, Failure> {
+    let (port, token) = (settings.http.port, std::env::var(remote::TOKEN).ok());
+    Remote::reach(reach, port, token, stdin().lock()).await
 }
 
 async fn backup(settings: &Settings, command: &Backup) -> Result<(), Failure> {

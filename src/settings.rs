@@ -34,8 +34,8 @@ pub use table::{Row, rows};
 pub use values::{BackendKind, GatewayKind, LogFormat, LogLevel, ProductLockScope, Rate, Secret};
 
 use rules::{
-    address, auto_or, brokers, bytes, duration, email, fraction, log_level, node_id, one_of,
-    optional, path, rate, secret, secret_url, text, url, whole,
+    address, auto_or, brokers, bytes, duration, email, fraction, hex_key, log_level, node_id,
+    one_of, optional, path, rate, secret, secret_url, text, url, whole,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -86,6 +86,8 @@ settings! {
     auth: AuthSettings {
         /// Signs access tokens (HS256). Not set: generated once and kept in the data folder, readable by its owner only.
         jwt_secret: Option<Secret> = JWT_SECRET[""] optional(secret(1));
+        /// Wraps the keys under which personal data is stored; the same for all nodes over one log. Not set: generated once and kept in the data folder, readable by its owner only. Whoever loses it loses the personal data.
+        master_key: Option<Secret> = MASTER_KEY[""] optional(hex_key());
         /// Life of an access token.
         jwt_expires_in: Duration = JWT_EXPIRES_IN["24h"] duration(SECOND, 365 * DAY);
         /// Life of a refresh token.

@@ -104,6 +104,7 @@ fn bad_values_are_refused_by_name_value_and_what_is_allowed() {
         ("REQUEST_TIMEOUT", &["soon"]),
         ("CONNECTIONS_MAX", &["0"]),
         ("REQUESTS_MAX", &["0", "1e3"]),
+        ("MASTER_KEY", &["0123", "not hexadecimal", "zz"]),
         ("JWT_EXPIRES_IN", &["24", "0s", "366d", "forever"]),
         ("REFRESH_EXPIRES_IN", &["0d"]),
         ("ADMIN_EMAIL", &["admin", "@b.c", "a@b", "a b@c.d", "a@b@c.d"]),

@@ -10,39 +10,52 @@ use std::path::Path;
 
 use sagaline_storage::clock::SystemEntropy;
 #[cfg(feature = "rocksdb")]
-use sagaline_storage::embedded::{Embedded, open_embedded};
-use sagaline_storage::embedded::{InMemory, LocalSettings, open_in_memory};
-use sagaline_storage::memory::MemoryKv;
+use sagaline_storage::embedded::open_embedded;
+use sagaline_storage::embedded::{LocalSettings, open_in_memory};
 #[cfg(feature = "rocksdb")]
 use sagaline_storage::rocksdb::RocksSettings;
 use sagaline_storage::{Clock, StorageError};
 
-use crate::engine::{Node, NodeBuilder};
+use crate::engine::{MasterKey, Node, NodeBuilder};
+#[cfg(feature = "rocksdb")]
+use crate::http::auth::master_key;
+
+#[cfg(feature = "rocksdb")]
+pub use sagaline_storage::Embedded;
+pub use sagaline_storage::InMemory;
+pub use sagaline_storage::memory::{ManualClock, MemoryKv};
 
 #[cfg(feature = "rocksdb")]
 pub use folder::{
-    open_existing, open_existing_log, open_folder, open_log_at, open_new, open_read_only,
+    open_existing, open_existing_folder, open_existing_log, open_folder, open_log_at, open_new,
+    open_read_only,
 };
 
 #[cfg(feature = "rocksdb")]
 impl Node<Embedded> {
     /// A node on the store in `path`, which is created when it is not there. One process on one machine:
-    /// the folder is locked, not shared and not replicated.
+    /// the folder is locked, not shared and not replicated. Its master key is kept there too, in a file that
+    /// only its owner reads.
     pub async fn embedded(path: impl AsRef<Path>) -> Result<NodeBuilder<Embedded>, StorageError> {
         let (rocks, local) = (RocksSettings::default(), LocalSettings::default());
-        Ok(NodeBuilder::new(open_embedded(path, &rocks, &local).await?))
+        let backend = open_embedded(&path, &rocks, &local).await?;
+        let master_key = master_key(path.as_ref(), &backend.entropy);
+        let master_key =
+            master_key.map_err(|error| StorageError::unavailable(error.to_string()))?;
+        Ok(NodeBuilder::new(backend).master_key(master_key))
     }
 }
 
 impl<C: Clock> Node<InMemory<C>> {
     /// A node that keeps everything in `kv`, with a clock of your choice: one that a test moves, for
-    /// instance. Built again over a clone of `kv` it is the node after a restart.
+    /// instance. Built again over a clone of `kv` it is the node after a restart. Its master key is one that
+    /// everybody knows: nothing in memory is anybody's to find.
     pub async fn in_memory(
         kv: &MemoryKv,
         clock: C,
     ) -> Result<NodeBuilder<InMemory<C>>, StorageError> {
         let local = LocalSettings::default();
         let backend = open_in_memory(kv.clone(), clock, SystemEntropy, &local).await?;
-        Ok(NodeBuilder::new(backend))
+        Ok(NodeBuilder::new(backend).master_key(MasterKey::new([0; 32])))
     }
 }

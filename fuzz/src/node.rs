@@ -11,6 +11,7 @@ use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::metrics::store_measures;
 use sagaline::http::ready::Ready;
 use sagaline::http::router;
+use sagaline::engine::MasterKey;
 use sagaline::settings::{Secret, Settings};
 use sagaline_storage::LogCounters;
 use sagaline_storage::clock::{SystemClock, SystemEntropy};
@@ -59,6 +60,7 @@ impl Served {
             passwords,
             signing_secret: Secret::new(SECRET),
             ledger: Some(ledger),
+            master_key: MasterKey::new([7; 32]),
             store_measures: store_measures(LogCounters::default),
         };
         let app = ready.start().await.unwrap();

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use sagaline::app::gateway::HttpGateway;
 use sagaline::domain::Role;
 use sagaline::engine::http_client::HttpClient;
-use sagaline::engine::{NodeBuilder, ShardWatch};
+use sagaline::engine::{MasterKey, NodeBuilder, ShardWatch};
 use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::ready::{Ready, ReadyError};
 use sagaline::http::serve::{Drained, serve};
@@ -228,6 +228,7 @@ async fn start(
         // What a hash costs is no part of the simulation.
         passwords: PasswordSettings { memory_kib: 64, passes: 1, ..PasswordSettings::default() },
         signing_secret: Secret::new("one secret of all nodes of the simulated world"),
+        master_key: MasterKey::new([7; 32]),
         ledger: None,
         store_measures: Arc::new(|_| ()),
     };

@@ -113,6 +113,8 @@ pub enum Operation {
     /// An operator's verb on its saga: retry, compensate, skip, resolve-succeeded, resolve-rejected, pause,
     /// resume.
     Operate { order: u32, verb: String },
+    /// Has a read model built anew from the log.
+    Rebuild { view: String },
     /// Reads a stream of the log, at the store.
     ReadStream { order: u32 },
     /// Appends to a stream of its own at the store: one of `streams` lists, with this expectation.

@@ -119,6 +119,7 @@ pub fn name(operation: &Operation) -> &'static str {
         Operation::TraceOrder { .. } => "trace order",
         Operation::ListOrders => "list orders",
         Operation::Operate { .. } => "operate",
+        Operation::Rebuild { .. } => "rebuild",
         Operation::ReadStream { .. } => "read stream",
         Operation::AppendList { .. } => "append to list",
         Operation::ReadList { .. } => "read list",

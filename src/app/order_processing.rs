@@ -39,6 +39,7 @@ pub fn order_processing<G: Gateway>(
         .after_step(CapturePayment::<G>::NAME)
         .retry(payment_policy())
         .deadline(DEADLINE)
+        .personal(PlaceOrder::PERSONAL)
         .build()
 }
 

@@ -4,6 +4,9 @@
 //! The log is copied as it is at one moment. The fake gateway's ledger is copied behind it, so that it has
 //! every effect that the log knows of, and perhaps later ones: a saga that asks for one of these again is
 //! answered with the first result. Read models are left out; a node rebuilds them when it starts.
+//!
+//! The copy holds the subjects' keys as they are at that moment, and the master key unless the settings give
+//! it: whoever is forgotten later is still known to it. Keep backups no longer than that may be.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +16,7 @@ use sagaline_storage::log::copy;
 
 use super::failure::{Exit, Failure};
 use super::serve::LEDGER_FILE;
-use crate::http::auth::SECRET_FILE;
+use crate::http::auth::{MASTER_KEY_FILE, SECRET_FILE};
 
 /// `sagaline backup`
 #[derive(Debug, Clone, clap::Args)]
@@ -47,7 +50,7 @@ pub async fn copy_folder<F: Kv, T: Kv>(
     progress: impl FnMut(u64, u64) + Send,
 ) -> Result<String, Failure> {
     let copied = copy(from_kv, to_kv, progress).await?;
-    for name in [SECRET_FILE, LEDGER_FILE] {
+    for name in [SECRET_FILE, MASTER_KEY_FILE, LEDGER_FILE] {
         copy_file(&from.join(name), &to.join(name))?;
     }
     Ok(format!("copied {} events and {} index entries", copied.head, copied.index_entries))

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use sagaline_storage::{ErrorKind, StorageError};
 
 use crate::app::gateway::LedgerError;
+use crate::engine::{LoadError, NodeError};
 use crate::http::auth::SecretError;
 use crate::http::ready::ReadyError;
 use crate::settings::SettingsError;
@@ -108,15 +109,25 @@ impl From<StorageError> for Failure {
     }
 }
 
-impl From<ReadyError> for Failure {
-    fn from(error: ReadyError) -> Self {
-        use crate::engine::NodeError;
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Self {
         match error {
-            ReadyError::Node(NodeError::Storage(error)) => error.into(),
-            ReadyError::Node(NodeError::Setting(_)) | ReadyError::Passwords(_) => {
+            NodeError::Storage(error) | NodeError::Personal(LoadError::Storage(error)) => {
+                error.into()
+            }
+            NodeError::Setting(_) | NodeError::Personal(LoadError::Codec(_)) => {
                 Self::new(Exit::Usage, error)
             }
-            ReadyError::Node(NodeError::Refused(_)) => Self::new(Exit::StoreUnavailable, error),
+            NodeError::Refused(_) => Self::new(Exit::StoreUnavailable, error),
+        }
+    }
+}
+
+impl From<ReadyError> for Failure {
+    fn from(error: ReadyError) -> Self {
+        match error {
+            ReadyError::Node(error) => error.into(),
+            ReadyError::Passwords(_) => Self::new(Exit::Usage, error),
             ReadyError::Definition(_) => Self::new(Exit::Failed, error),
         }
     }

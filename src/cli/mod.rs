@@ -3,19 +3,23 @@
 
 pub mod failure;
 
+pub mod account;
 pub mod backup;
 pub mod completions;
 pub mod definition;
 mod event_line;
 pub mod log;
 pub mod progress;
+pub mod projection;
 pub mod remote;
 pub mod serve;
 pub mod settings;
+pub mod stopped;
 pub mod transfer;
 pub mod user;
 
 pub use failure::{Exit, Failure};
+pub use user::UserCommand;
 
 use std::io::Write;
 
@@ -62,11 +66,18 @@ pub enum Command {
     /// Look after the log of a stopped node.
     #[command(subcommand)]
     Log(LogCommand),
-    /// Look after the accounts of a stopped node.
-    #[command(subcommand)]
-    User(UserCommand),
+    /// Look after the accounts: of a running node over its HTTP API when --url, --as or SAGALINE_TOKEN is
+    /// given, else of a stopped one in its data folder.
+    #[command(after_help = EXIT_CODES)]
+    User(UserArguments),
     /// Look after the sagas of a running node, over its HTTP API.
     Saga(SagaArguments),
+    /// Look after the read models: of a running node over its HTTP API when --url, --email or
+    /// SAGALINE_TOKEN is given, else of a stopped one in its data folder.
+    #[command(after_help = EXIT_CODES)]
+    Projection(ProjectionArguments),
+    /// Look after the consumer groups of a running node, over its HTTP API.
+    Consumer(ConsumerArguments),
     /// Show the sagas that this node runs.
     #[command(subcommand)]
     Definition(definition::DefinitionCommand),
@@ -82,6 +93,21 @@ pub enum Command {
     Completions(completions::Completions),
 }
 
+/// What the commands on a running or a stopped node end with.
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or failed, 2 wrong argument or setting, 3 the \
+    store does not open (a running node has it: log in to that one), 4 the store is damaged.";
+
+/// `sagaline projection …`
+#[derive(Debug, clap::Args)]
+pub struct ProjectionArguments {
+    /// Which node, and as whom.
+    #[command(flatten)]
+    pub reach: remote::Reach,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: projection::ProjectionCommand,
+}
+
 /// `sagaline saga …`
 #[derive(Debug, clap::Args)]
 pub struct SagaArguments {
@@ -91,6 +117,17 @@ pub struct SagaArguments {
     /// What to do.
     #[command(subcommand)]
     pub command: remote::SagaCommand,
+}
+
+/// `sagaline consumer …`
+#[derive(Debug, clap::Args)]
+pub struct ConsumerArguments {
+    /// Which node, and as whom.
+    #[command(flatten)]
+    pub reach: remote::Reach,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: remote::ConsumerCommand,
 }
 
 /// `sagaline log …`
@@ -107,8 +144,16 @@ pub enum LogCommand {
 }
 
 /// `sagaline user …`
-#[derive(Debug, clap::Subcommand)]
-pub enum UserCommand {
-    /// Make an account; its password is read from the first line of stdin.
-    Create(user::Create),
+#[derive(Debug, clap::Args)]
+pub struct UserArguments {
+    /// The node's address; without it, the one that the settings name on this machine.
+    #[arg(long, global = true)]
+    pub url: Option<String>,
+    /// Log in with this e-mail address; the password is read from the first line of stdin. Without it the
+    /// access token in the environment variable SAGALINE_TOKEN counts.
+    #[arg(long = "as", global = true)]
+    pub operator: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: UserCommand,
 }

@@ -11,9 +11,10 @@ use tokio::net::TcpListener;
 use super::failure::{Exit, Failure};
 use super::{say, user};
 use crate::app::gateway::{FakeGateway, FakeSettings, Gateway, HttpGateway, Ledger};
+use crate::engine::MasterKey;
 use crate::engine::http_client::{HttpClient, TcpConnect};
 use crate::http::app::App;
-use crate::http::auth::{PasswordSettings, signing_secret};
+use crate::http::auth::{self, PasswordSettings, signing_secret};
 use crate::http::metrics::StoreMeasures;
 use crate::http::ready::Ready;
 use crate::http::router;
@@ -137,14 +138,23 @@ async fn start<B: Backend, G: Gateway>(
     store_measures: StoreMeasures,
 ) -> Result<App<B>, Failure> {
     let signing_secret = secret(settings, &settings.node.data_dir, backend.entropy())?;
+    let master_key = master_key(settings, backend.entropy())?;
     let passwords = PasswordSettings {
         concurrent: settings.auth.password_hashes_at_once,
         waiting_max: settings.auth.password_queue,
         ..PasswordSettings::default()
     };
     let settings = settings.clone();
-    let ready =
-        Ready { backend, gateway, settings, passwords, signing_secret, ledger, store_measures };
+    let ready = Ready {
+        backend,
+        gateway,
+        settings,
+        passwords,
+        signing_secret,
+        master_key,
+        ledger,
+        store_measures,
+    };
     Ok(ready.start().await?)
 }
 
@@ -156,5 +166,17 @@ fn secret(
     match &settings.auth.jwt_secret {
         Some(secret) => Ok(secret.clone()),
         None => Ok(signing_secret(folder, entropy)?),
+    }
+}
+
+/// The key of the settings, or of the data folder.
+pub(super) fn master_key(
+    settings: &Settings,
+    entropy: &impl sagaline_storage::Entropy,
+) -> Result<MasterKey, Failure> {
+    match &settings.auth.master_key {
+        Some(key) => MasterKey::parse(key.expose())
+            .map_err(|error| Failure::new(Exit::Usage, format!("MASTER_KEY: {error}"))),
+        None => Ok(auth::master_key(&settings.node.data_dir, entropy)?),
     }
 }

@@ -1,16 +1,36 @@
-//! Accounts from the command line: `sagaline user create`, and the administrator of a first start.
+//! Accounts from the command line: `sagaline user …`, and the administrator of a first start.
 
+use std::fmt::Write;
 use std::io::BufRead;
 
-use sagaline_storage::{Backend, Claim, EventStore};
+use sagaline_storage::{Backend, EventStore};
+use serde_json::json;
 
+use super::account::{Accounts, Change, Shown, Wanted, failure, nobody};
 use super::failure::{Exit, Failure};
-use crate::domain::{EMAIL_CLAIM_KIND, Role};
-use crate::engine::{EngineSettings, NodeBuilder};
-use crate::http::Error;
+use crate::domain::{EMAIL_CLAIM_KIND, Email, Role, User, UserId};
 use crate::http::app::App;
-use crate::http::auth::{Account, NewAccount, PasswordSettings, Passwords, own_correlation};
+use crate::http::auth::{Account, NewAccount, own_correlation};
 use crate::settings::Settings;
+
+/// `sagaline user …`
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum UserCommand {
+    /// Make an account; its password is read from a line of stdin: the first, or the second behind that of
+    /// --as.
+    Create(Create),
+    /// List accounts. Forgotten ones are not among them.
+    List(List),
+    /// Give a user another role.
+    Role(ChangeRole),
+    /// Close an account.
+    Disable(Disable),
+    /// Open a closed account again.
+    Enable(One),
+    /// Forget a user for good: every name, address and password of it is gone from the log, the views and
+    /// the traces; its e-mail address is free. A backup that was made before still knows it.
+    Forget(One),
+}
 
 /// `sagaline user create`
 #[derive(Debug, Clone, clap::Args)]
@@ -27,33 +47,125 @@ pub struct Create {
     /// Last name.
     #[arg(long, default_value = "User")]
     pub last_name: String,
+    /// Print the account as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
-/// Makes an account in the store of a stopped node. Returns the line to print.
-pub async fn create<B: Backend>(
-    backend: B,
-    settings: &Settings,
-    create: &Create,
-    password: impl BufRead,
+/// `sagaline user list`
+#[derive(Debug, Clone, clap::Args)]
+pub struct List {
+    /// At most so many.
+    #[arg(long, default_value_t = 1_000)]
+    pub limit: usize,
+    /// Print each as a JSON object on a line of its own.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// An account.
+#[derive(Debug, Clone, clap::Args)]
+pub struct One {
+    /// Its id or its e-mail address.
+    pub who: String,
+    /// Print the account as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sagaline user role`
+#[derive(Debug, Clone, clap::Args)]
+pub struct ChangeRole {
+    /// Which account.
+    #[command(flatten)]
+    pub one: One,
+    /// customer, merchant or admin.
+    pub role: String,
+}
+
+/// `sagaline user disable`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Disable {
+    /// Which account.
+    #[command(flatten)]
+    pub one: One,
+    /// Why; it becomes part of the account's history.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// Does it, and returns what is to be printed. `input` has the password of a new account next.
+pub async fn run(
+    accounts: &impl Accounts,
+    command: &UserCommand,
+    input: impl BufRead,
 ) -> Result<String, Failure> {
-    let usage = |error: &dyn std::fmt::Display| Failure::new(Exit::Usage, error);
-    let role = Role::parse(&create.role).map_err(|error| usage(&format!("--role: {error}")))?;
-    let password = first_line(password)?;
-    let (first, last) = (&create.first_name, &create.last_name);
-    let new = NewAccount::check(&create.email, &password, first, last).map_err(|e| usage(&e))?;
-    let passwords = Passwords::new(PasswordSettings::default()).map_err(|error| usage(&error))?;
-    // A node without sagas: it takes none of them up.
-    let node_id = settings.node.node_id.clone();
-    let engine =
-        EngineSettings { node_id, shards: settings.engine.shards, ..EngineSettings::default() };
-    let node = NodeBuilder::new(backend.clone()).settings(engine).start().await;
-    let node = node.map_err(|error| Failure::new(Exit::Failed, error))?;
-    let correlation = own_correlation(&backend);
-    let made = new.create(&backend, &node.aggregates(), &passwords, role, correlation).await;
-    let drained = node.drain().await;
-    let account = made.map_err(|error| failure(&create.email, &error))?;
-    drained?;
-    Ok(format!("{role} {} has the id {}", create.email, account.id))
+    let (one, change) = match command {
+        UserCommand::Create(create) => return created(accounts, create, input).await,
+        UserCommand::List(list) => return listed(accounts, list).await,
+        UserCommand::Role(change) => (&change.one, Change::Role(role(&change.role)?)),
+        UserCommand::Disable(disable) => (&disable.one, Change::Disable(disable.reason.clone())),
+        UserCommand::Enable(one) => (one, Change::Enable),
+        UserCommand::Forget(one) => (one, Change::Forget),
+    };
+    let id = match UserId::parse(&one.who) {
+        Ok(id) => id,
+        Err(_) => named(accounts, &one.who).await?.id,
+    };
+    Ok(text(&accounts.change(id, &change).await?, one.json))
+}
+
+async fn created(
+    accounts: &impl Accounts,
+    create: &Create,
+    input: impl BufRead,
+) -> Result<String, Failure> {
+    let role = role(&create.role).map_err(|failure| failure.at("--role"))?;
+    let wanted = Wanted {
+        email: create.email.clone(),
+        password: first_line(input)?,
+        first_name: create.first_name.clone(),
+        last_name: create.last_name.clone(),
+        role,
+    };
+    let made = accounts.create(&wanted).await?;
+    match create.json {
+        true => Ok(text(&made, true)),
+        false => Ok(format!("{role} {} has the id {}", create.email, made.id)),
+    }
+}
+
+async fn listed(accounts: &impl Accounts, list: &List) -> Result<String, Failure> {
+    let (mut out, mut left) = (String::new(), list.limit);
+    let mut after: Option<String> = None;
+    loop {
+        let (page, next) = accounts.page(after.as_deref()).await?;
+        for shown in page.iter().take(left) {
+            writeln!(out, "{}", text(shown, list.json)).expect("writing to a String cannot fail");
+        }
+        left = left.saturating_sub(page.len());
+        after = next;
+        if left == 0 || after.is_none() {
+            return Ok(out);
+        }
+    }
+}
+
+/// The account with an address.
+async fn named(accounts: &impl Accounts, who: &str) -> Result<Shown, Failure> {
+    let email = Email::parse(who).map_err(|_| {
+        let wants = format!("`{who}`: wants the id or the e-mail address of a user");
+        Failure::new(Exit::Usage, wants)
+    })?;
+    accounts.with_email(&email).await?.ok_or_else(|| nobody(who))
+}
+
+fn role(word: &str) -> Result<Role, Failure> {
+    Role::parse(word).map_err(|error| Failure::new(Exit::Usage, error))
+}
+
+fn text(shown: &Shown, as_json: bool) -> String {
+    if as_json { json!(shown).to_string() } else { shown.line() }
 }
 
 pub(super) fn first_line(mut input: impl BufRead) -> Result<String, Failure> {
@@ -77,17 +189,12 @@ pub(super) async fn ensure_admin<B: Backend>(
     let wrong = |error| Failure::new(Exit::Usage, format!("ADMIN_EMAIL, ADMIN_PASSWORD: {error}"));
     let new = new.map_err(wrong)?;
     let backend = app.node().backend();
-    let claim = Claim::new(EMAIL_CLAIM_KIND, new.email().as_str());
+    let claim = app.node().aggregates().claim::<User>(EMAIL_CLAIM_KIND, new.email().as_str());
+    let claim = claim.map_err(|error| Failure::new(Exit::Failed, error))?;
     if backend.events().claim_holder(&claim).await?.is_some() {
         return Ok(None);
     }
     let (aggregates, correlation) = (app.node().aggregates(), own_correlation(backend));
     let made = new.create(backend, &aggregates, app.passwords(), Role::Admin, correlation).await;
     made.map(Some).map_err(|error| failure(email, &error))
-}
-
-fn failure(email: &str, error: &Error) -> Failure {
-    let exit =
-        if let Error::Unavailable(_) = error { Exit::StoreUnavailable } else { Exit::Failed };
-    Failure::new(exit, format!("account {email}: {}", error.for_operator()))
 }

@@ -4,6 +4,7 @@
 //! variant's fields are the JSON payload, so a payload says what it is without its envelope knowing
 //! any Rust type. (The envelope around it belongs to the log: `sagaline_storage::log`.)
 
+pub(crate) mod sealed;
 mod time;
 mod upcast;
 
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use sealed::Sealed;
 pub use time::rfc3339;
 pub use upcast::lift;
 

@@ -35,6 +35,12 @@ pub struct Address {
     pub country: Place,
 }
 
+impl Address {
+    /// What stands for the address of a forgotten person, as JSON.
+    pub const FORGOTTEN: &'static str =
+        r#"{"street":"forgotten","city":"forgotten","zipCode":"forgotten","country":"forgotten"}"#;
+}
+
 /// An address as a client sends it.
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -92,6 +98,12 @@ mod tests {
         let address = draft(json).check("shippingAddress", &mut errors).unwrap();
         assert!(errors.is_empty());
         assert_eq!(serde_json::to_string(&address).unwrap(), json);
+    }
+
+    #[test]
+    fn a_forgotten_address_is_one() {
+        let forgotten: Address = serde_json::from_str(Address::FORGOTTEN).unwrap();
+        assert_eq!(serde_json::to_string(&forgotten).unwrap(), Address::FORGOTTEN);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! on the aggregate's stream, with the claims that keep it unique, in one append.
 
 mod invalid;
+mod personal;
 mod schema;
 mod text;
 
@@ -50,6 +51,7 @@ pub use order_status::OrderStatus;
 pub use payment::{
     Payment, PaymentCommand, PaymentEvent, PaymentRefusal, PaymentStatus, PaymentTerms,
 };
+pub use personal::{Personal, PersonalField, Subject};
 pub use session::{Session, SessionCommand, SessionEvent, SessionRefusal, TokenHash};
 pub use user::{
     EMAIL_CLAIM_KIND, PasswordHash, PersonName, Registration, Role, User, UserCommand, UserEvent,
@@ -61,6 +63,50 @@ pub use wall_time::WallTime;
 ///
 /// `Default` is the state before the first event. Events are enums with struct variants: the variant's
 /// name is the event's type in the log, its fields are the payload.
+///
+/// ```
+/// use sagaline::prelude::*;
+/// use sagaline::testing::aggregate::given;
+///
+/// #[derive(Clone, Default, Serialize, Deserialize)]
+/// struct Lamp { is_on: bool }
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// enum LampEvent { SwitchedOn { by: String }, SwitchedOff {} }
+///
+/// enum LampCommand { On { by: String }, Off }
+///
+/// #[derive(Debug, PartialEq, thiserror::Error)]
+/// #[error("it is on already")]
+/// struct On;
+///
+/// impl Aggregate for Lamp {
+///     const CATEGORY: &'static str = "lamp";
+///     type Command = LampCommand;
+///     type Event = LampEvent;
+///     type Refusal = On;
+///
+///     fn decide(&self, command: LampCommand) -> Result<Vec<LampEvent>, On> {
+///         match command {
+///             LampCommand::On { .. } if self.is_on => Err(On),
+///             LampCommand::On { by } => Ok(vec![LampEvent::SwitchedOn { by }]),
+///             LampCommand::Off if self.is_on => Ok(vec![LampEvent::SwitchedOff {}]),
+///             LampCommand::Off => Ok(vec![]),
+///         }
+///     }
+///
+///     fn evolve(&mut self, event: &LampEvent) {
+///         self.is_on = matches!(event, LampEvent::SwitchedOn { .. });
+///     }
+/// }
+///
+/// let by = "ada".to_string();
+/// given::<Lamp>([]).when(LampCommand::On { by: by.clone() }).then([LampEvent::SwitchedOn { by }]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no aggregate",
+    note = "write `impl Aggregate for {Self}` with CATEGORY, Command, Event, Refusal, `decide` and `evolve`; it must be `Default + Clone + Serialize + Deserialize`"
+)]
 pub trait Aggregate:
     Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static
 {
@@ -68,6 +114,13 @@ pub trait Aggregate:
     const CATEGORY: &'static str;
     /// Raised when the state's shape changes: older snapshots are then ignored.
     const SNAPSHOT_VERSION: u32 = 1;
+    /// The types of its events that have personal parts, and which those are: the log holds them under a key
+    /// of their subject, and they are gone when it is forgotten. Of an aggregate that has any no snapshots
+    /// are kept: a snapshot would hold them in clear.
+    const PERSONAL: &'static [(&'static str, Personal)] = &[];
+    /// The kinds of its claims whose keys are personal, an e-mail address for instance: the store has them
+    /// as hashes under the node's master key.
+    const PERSONAL_CLAIMS: &'static [&'static str] = &[];
 
     /// What can be asked of it.
     type Command: Send;

@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ids::PaymentId;
 use super::order_command::{ORDER_KEY_CLAIM_KIND, OrderCommand, PlaceOrder};
@@ -19,6 +20,7 @@ use super::order_draft::PaymentKind;
 use super::order_event::{OrderEvent, Placed};
 use super::order_locks::{LockPolicy, ProductLock};
 use super::order_status::OrderStatus;
+use super::personal::Personal;
 use super::{Aggregate, ClaimIntent};
 use crate::canary::planted;
 
@@ -229,6 +231,7 @@ impl Order {
 
 impl Aggregate for Order {
     const CATEGORY: &'static str = "order";
+    const PERSONAL: &'static [(&'static str, Personal)] = &[("OrderPlaced", Placed::PERSONAL)];
 
     type Command = OrderCommand;
     type Event = OrderEvent;
@@ -253,11 +256,13 @@ impl Aggregate for Order {
                 self.check_kind(PaymentKind::External, "given up")?;
                 self.advance(OrderStatus::Pending, "given up", OrderEvent::OrderFailed { reason })
             }
-            OrderCommand::Ship => {
-                self.advance(OrderStatus::Paid, "shipped", OrderEvent::OrderShipped {})
+            OrderCommand::Ship { by } => {
+                let shipped = OrderEvent::OrderShipped { by: Some(by) };
+                self.advance(OrderStatus::Paid, "shipped", shipped)
             }
-            OrderCommand::Deliver => {
-                self.advance(OrderStatus::Shipped, "delivered", OrderEvent::OrderDelivered {})
+            OrderCommand::Deliver { by } => {
+                let delivered = OrderEvent::OrderDelivered { by: Some(by) };
+                self.advance(OrderStatus::Shipped, "delivered", delivered)
             }
         }
     }
@@ -277,8 +282,8 @@ impl Aggregate for Order {
                 self.status = OrderStatus::Failed;
                 self.end_reason = Some(reason.clone());
             }
-            OrderEvent::OrderShipped {} => self.status = OrderStatus::Shipped,
-            OrderEvent::OrderDelivered {} => self.status = OrderStatus::Delivered,
+            OrderEvent::OrderShipped { .. } => self.status = OrderStatus::Shipped,
+            OrderEvent::OrderDelivered { .. } => self.status = OrderStatus::Delivered,
         }
     }
 
@@ -288,8 +293,16 @@ impl Aggregate for Order {
             OrderEvent::OrderConfirmed { .. }
             | OrderEvent::OrderCancelled { .. }
             | OrderEvent::OrderFailed { .. } => self.claims_given_up(),
-            OrderEvent::OrderShipped {} | OrderEvent::OrderDelivered {} => Vec::new(),
+            OrderEvent::OrderShipped { .. } | OrderEvent::OrderDelivered { .. } => Vec::new(),
         }
+    }
+
+    fn schema_version(event_type: &str) -> u16 {
+        OrderEvent::schema_version(event_type)
+    }
+
+    fn upcast(event_type: &str, version: u16, payload: Value) -> Value {
+        OrderEvent::upcast(event_type, version, payload)
     }
 }
 

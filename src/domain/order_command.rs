@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::address::Address;
 use super::ids::{IdempotencyKey, PaymentId, UserId};
 use super::order_draft::OrderDetails;
 use super::order_locks::LockPolicy;
+use super::personal::{Personal, PersonalField, Subject};
 
 /// The kind of the claims that make an idempotency key, scoped to its user, stand for one order.
 pub const ORDER_KEY_CLAIM_KIND: &str = "order-key";
@@ -24,6 +26,12 @@ pub struct PlaceOrder {
 }
 
 impl PlaceOrder {
+    /// Of an order that goes nowhere any more its saga still moves the money.
+    pub const PERSONAL: Personal = Personal {
+        subject: Subject::Field("/userId"),
+        fields: &[PersonalField { at: "/details/shippingAddress", forgotten: Address::FORGOTTEN }],
+    };
+
     /// The key of the claim that makes `key` of `user` stand for one order.
     pub fn key_claim(user: UserId, key: &IdempotencyKey) -> String {
         format!("{user}/{key}")
@@ -73,7 +81,13 @@ pub enum OrderCommand {
         reason: String,
     },
     /// It is on its way.
-    Ship,
+    Ship {
+        /// Who says so.
+        by: UserId,
+    },
     /// It has arrived.
-    Deliver,
+    Deliver {
+        /// Who says so.
+        by: UserId,
+    },
 }

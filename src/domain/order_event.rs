@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::address::Address;
 use super::ids::{IdempotencyKey, PaymentId, UserId};
@@ -10,6 +11,7 @@ use super::money::{Currency, Money};
 use super::order_draft::{PaymentKind, RequestDigest};
 use super::order_items::OrderItem;
 use super::order_locks::ProductLock;
+use super::personal::{Personal, PersonalField, Subject};
 
 /// What can happen to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +38,38 @@ pub enum OrderEvent {
         reason: String,
     },
     /// It is on its way.
-    OrderShipped {},
+    OrderShipped {
+        /// Who says so; orders that were shipped under version 1 do not tell.
+        by: Option<UserId>,
+    },
     /// It has arrived.
-    OrderDelivered {},
+    OrderDelivered {
+        /// Who says so; orders that were delivered under version 1 do not tell.
+        by: Option<UserId>,
+    },
+}
+
+impl OrderEvent {
+    /// The schema version under which an event of this type is written.
+    ///
+    /// | type | version | what changed |
+    /// |---|---|---|
+    /// | `OrderPlaced` | 2 | what is personal stands under its user's key |
+    /// | `OrderShipped`, `OrderDelivered` | 2 | `by`: who says so |
+    pub(super) fn schema_version(event_type: &str) -> u16 {
+        match event_type {
+            "OrderPlaced" | "OrderShipped" | "OrderDelivered" => 2,
+            _ => 1,
+        }
+    }
+
+    /// Lifts a payload of `version` to the next one.
+    pub(super) fn upcast(event_type: &str, version: u16, mut payload: Value) -> Value {
+        if let ("OrderShipped" | "OrderDelivered", 1) = (event_type, version) {
+            payload["by"] = Value::Null;
+        }
+        payload
+    }
 }
 
 /// An order as it was placed.
@@ -67,4 +98,15 @@ pub struct Placed {
     pub product_locks: Arc<[ProductLock]>,
     /// They are held at least until then, in microseconds of wall time.
     pub locked_until_us: u64,
+}
+
+impl Placed {
+    /// The digest too: whoever guesses an address could tell by it whether the guess is right.
+    pub(super) const PERSONAL: Personal = Personal {
+        subject: Subject::Field("/userId"),
+        fields: &[
+            PersonalField { at: "/shippingAddress", forgotten: Address::FORGOTTEN },
+            PersonalField { at: "/requestDigest", forgotten: r#""forgotten""# },
+        ],
+    };
 }

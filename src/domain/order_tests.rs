@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::{IdempotencyKey, Money, OrderDraft, UserId};
+use crate::testing::aggregate;
 
 const REQUEST: &str = r#"{
     "items": [{"productId":"lamp","productName":"Lamp","quantity":2,"price":19.99},
@@ -31,13 +32,8 @@ fn external() -> OrderCommand {
 }
 
 fn given(commands: impl IntoIterator<Item = OrderCommand>) -> Order {
-    let mut order = Order::default();
-    for command in commands {
-        for event in order.decide(command).expect("a legal past") {
-            order.evolve(&event);
-        }
-    }
-    order
+    let past = commands.into_iter().fold(aggregate::given::<Order>([]), aggregate::Given::after);
+    past.state().clone()
 }
 
 fn paid(by: &str) -> OrderCommand {
@@ -64,6 +60,14 @@ fn give_up() -> OrderCommand {
     OrderCommand::GiveUp { reason: "nobody paid".to_owned() }
 }
 
+fn ship() -> OrderCommand {
+    OrderCommand::Ship { by: UserId::new(Uuid::from_u128(8)) }
+}
+
+fn deliver() -> OrderCommand {
+    OrderCommand::Deliver { by: UserId::new(Uuid::from_u128(8)) }
+}
+
 fn every_command() -> Vec<OrderCommand> {
     vec![
         by_card(),
@@ -76,8 +80,8 @@ fn every_command() -> Vec<OrderCommand> {
         withdraw(),
         cancel_refunded(),
         give_up(),
-        OrderCommand::Ship,
-        OrderCommand::Deliver,
+        ship(),
+        deliver(),
     ]
 }
 
@@ -117,11 +121,11 @@ fn every_status_allows_its_own_commands_and_no_others() {
         vec![external()],
         &[paid_elsewhere("p1"), paid_elsewhere("p2"), cancel(), withdraw(), give_up()],
     );
-    only(vec![by_card(), paid("p1")], &[cancel_refunded(), OrderCommand::Ship]);
+    only(vec![by_card(), paid("p1")], &[cancel_refunded(), ship()]);
     // Its money may come back at any stage: the refund was under way, or the goods returned.
-    let shipped = vec![by_card(), paid("p1"), OrderCommand::Ship];
-    only(shipped.clone(), &[cancel_refunded(), OrderCommand::Deliver]);
-    only([shipped, vec![OrderCommand::Deliver]].concat(), &[cancel_refunded()]);
+    let shipped = vec![by_card(), paid("p1"), ship()];
+    only(shipped.clone(), &[cancel_refunded(), deliver()]);
+    only([shipped, vec![deliver()]].concat(), &[cancel_refunded()]);
     only(vec![by_card(), cancel()], &[]);
     only(vec![by_card(), paid("p1"), cancel_refunded()], &[]);
     only(vec![external(), give_up()], &[]);
@@ -198,7 +202,9 @@ fn the_stored_shape_of_the_events_does_not_change() {
     assert_eq!(shape(&confirmed[0]), r#"{"OrderConfirmed":{"paidMinor":4148,"paymentId":"p1"}}"#);
     let cancelled = given([by_card()]).decide(cancel()).unwrap();
     assert_eq!(shape(&cancelled[0]), r#"{"OrderCancelled":{"reason":"why not"}}"#);
-    assert_eq!(shape(&OrderEvent::OrderShipped {}), r#"{"OrderShipped":{}}"#);
+    let shipped = given([by_card(), paid("p1")]).decide(ship()).unwrap();
+    let by = UserId::new(Uuid::from_u128(8));
+    assert_eq!(shape(&shipped[0]), format!(r#"{{"OrderShipped":{{"by":"{by}"}}}}"#));
     let placed = Order::default().decide(external()).unwrap();
     let OrderEvent::OrderPlaced(placed) = &placed[0] else { panic!("{placed:?}") };
     let placed = serde_json::to_value(placed).unwrap();
@@ -252,8 +258,8 @@ proptest! {
             OrderEvent::OrderConfirmed { paid: Money::ZERO, payment_id: PaymentId::parse("p1").unwrap() },
             OrderEvent::OrderCancelled { reason: reason.clone() },
             OrderEvent::OrderFailed { reason },
-            OrderEvent::OrderShipped {},
-            OrderEvent::OrderDelivered {},
+            OrderEvent::OrderShipped { by: None },
+            OrderEvent::OrderDelivered { by: None },
         ];
         let mut order = Order::default();
         for pick in picks {

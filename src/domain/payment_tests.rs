@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::testing::aggregate;
 
 fn terms() -> PaymentTerms {
     PaymentTerms {
@@ -35,13 +36,8 @@ fn every_command() -> [PaymentCommand; 5] {
 }
 
 fn given(commands: impl IntoIterator<Item = PaymentCommand>) -> Payment {
-    let mut payment = Payment::default();
-    for command in commands {
-        for event in payment.decide(command).expect("a legal past") {
-            payment.evolve(&event);
-        }
-    }
-    payment
+    let past = commands.into_iter().fold(aggregate::given::<Payment>([]), aggregate::Given::after);
+    past.state().clone()
 }
 
 /// What each command does after a past: the next status, `=` for nothing, `!` for a refusal.

@@ -7,8 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use super::email::Email;
 use super::invalid::Invalid;
+use super::personal::{Personal, PersonalField, Subject};
 use super::text::text_type;
 use super::{Aggregate, ClaimIntent};
+
+/// What stands for the address of a forgotten user. No mail can reach it.
+const FORGOTTEN_EMAIL: &str = "forgotten@forgotten.invalid";
+/// What stands for a name or a password's hash of a forgotten user.
+const FORGOTTEN: &str = "forgotten";
+
+const REGISTRATION: Personal = Personal {
+    subject: Subject::Stream,
+    fields: &[
+        PersonalField { at: "/email", forgotten: r#""forgotten@forgotten.invalid""# },
+        PersonalField { at: "/firstName", forgotten: r#""forgotten""# },
+        PersonalField { at: "/lastName", forgotten: r#""forgotten""# },
+        PASSWORD,
+    ],
+};
+const NEW_PASSWORD: Personal = Personal { subject: Subject::Stream, fields: &[PASSWORD] };
+const PASSWORD: PersonalField = PersonalField { at: "/passwordHash", forgotten: r#""forgotten""# };
 
 /// The kind of the claims that make an e-mail address belong to one account.
 pub const EMAIL_CLAIM_KIND: &str = "email";
@@ -102,6 +120,8 @@ pub enum UserStatus {
     Active,
     /// No.
     Disabled,
+    /// Never again: nothing is known of the user any more.
+    Forgotten,
 }
 
 impl UserStatus {
@@ -110,6 +130,7 @@ impl UserStatus {
         match self {
             Self::Active => "active",
             Self::Disabled => "disabled",
+            Self::Forgotten => "forgotten",
         }
     }
 }
@@ -152,6 +173,8 @@ pub enum UserCommand {
     },
     /// The user may log in again.
     Enable,
+    /// Everything that is known of the user goes away, for good.
+    Forget,
 }
 
 /// What can happen to an account.
@@ -177,6 +200,8 @@ pub enum UserEvent {
     },
     /// The user may log in again.
     UserEnabled {},
+    /// Nothing is known of the user any more.
+    UserForgotten {},
 }
 
 /// Why an account says no.
@@ -188,6 +213,9 @@ pub enum UserRefusal {
     /// There is none under this id.
     #[error("there is no such user")]
     NotRegistered,
+    /// It is nobody's any more.
+    #[error("the user was forgotten")]
+    Forgotten,
 }
 
 /// An account's state.
@@ -208,10 +236,23 @@ impl User {
     pub fn status(&self) -> UserStatus {
         self.status
     }
+
+    /// Also what an earlier program left in clear is gone from here.
+    fn forget(&mut self) {
+        self.status = UserStatus::Forgotten;
+        let Some(account) = &mut self.registration else { return };
+        let name = || PersonName::parse(FORGOTTEN).expect("a word is a name");
+        account.email = Email::parse(FORGOTTEN_EMAIL).expect("it is an address");
+        account.password_hash = PasswordHash::new(FORGOTTEN);
+        (account.first_name, account.last_name) = (name(), name());
+    }
 }
 
 impl Aggregate for User {
     const CATEGORY: &'static str = "user";
+    const PERSONAL: &'static [(&'static str, Personal)] =
+        &[("UserRegistered", REGISTRATION), ("UserPasswordChanged", NEW_PASSWORD)];
+    const PERSONAL_CLAIMS: &'static [&'static str] = &[EMAIL_CLAIM_KIND];
 
     type Command = UserCommand;
     type Event = UserEvent;
@@ -224,8 +265,15 @@ impl Aggregate for User {
                 _ => Err(UserRefusal::NotRegistered),
             };
         };
+        if self.status == UserStatus::Forgotten {
+            return match command {
+                UserCommand::Forget => Ok(vec![]),
+                _ => Err(UserRefusal::Forgotten),
+            };
+        }
         let events = match command {
             UserCommand::Register(_) => return Err(UserRefusal::AlreadyRegistered),
+            UserCommand::Forget => vec![UserEvent::UserForgotten {}],
             UserCommand::ChangeRole { role } if role == account.role => vec![],
             UserCommand::ChangeRole { role } => vec![UserEvent::UserRoleChanged { role }],
             UserCommand::ChangePassword { password_hash } => {
@@ -256,7 +304,13 @@ impl Aggregate for User {
             }
             UserEvent::UserDisabled { .. } => self.status = UserStatus::Disabled,
             UserEvent::UserEnabled {} => self.status = UserStatus::Active,
+            UserEvent::UserForgotten {} => self.forget(),
         }
+    }
+
+    /// From version 2 on what is personal stands under the user's key.
+    fn schema_version(event_type: &str) -> u16 {
+        if Self::PERSONAL.iter().any(|(known, _)| *known == event_type) { 2 } else { 1 }
     }
 
     fn claims(&self, event: &UserEvent) -> Vec<ClaimIntent> {
@@ -269,6 +323,13 @@ impl Aggregate for User {
             | UserEvent::UserPasswordChanged { .. }
             | UserEvent::UserDisabled { .. }
             | UserEvent::UserEnabled {} => Vec::new(),
+            UserEvent::UserForgotten {} => {
+                let release = |account: &Registration| ClaimIntent::Release {
+                    kind: EMAIL_CLAIM_KIND.to_owned(),
+                    key: account.email.as_str().to_owned(),
+                };
+                self.registration.iter().map(release).collect()
+            }
         }
     }
 }

@@ -35,6 +35,13 @@ pub struct CommandMetadata {
     pub causation_id: Option<EventId>,
 }
 
+impl CommandMetadata {
+    /// Of a request; nothing of the log led to it.
+    pub fn of_request(correlation_id: CorrelationId) -> Self {
+        Self { correlation_id, causation_id: None }
+    }
+}
+
 /// Why a command changed nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError<R> {
@@ -83,14 +90,9 @@ impl<B: Backend> Aggregates<B> {
     where
         A::Command: Clone,
     {
-        let stream = keys::aggregate_stream::<A>(id)
-            .map_err(|error| ExecuteError::Invalid(error.to_string()))?;
         let tries = self.core.settings.conflict_retries + 1;
         for _ in 0..tries {
-            let stage = Stage::default();
-            let (stage, decided) =
-                stage.execute::<A>(&*self.core.streams, &stream, command.clone()).await;
-            let state = decided.map_err(refusal)?.state;
+            let (stage, state) = self.decide::<A>(id, command.clone()).await?;
             match self.append(stage, metadata).await {
                 Ok(()) => return Ok(state),
                 Err(Refused::Append(AppendError::WrongExpectedVersion { .. })) => {
@@ -100,6 +102,19 @@ impl<B: Backend> Aggregates<B> {
             }
         }
         Err(ExecuteError::Conflict { tries })
+    }
+
+    /// Loads and decides: what is to be appended, and the state afterwards.
+    pub(super) async fn decide<A: Aggregate>(
+        &self,
+        id: &str,
+        command: A::Command,
+    ) -> Result<(Stage, A), ExecuteError<A::Refusal>> {
+        let stream = keys::aggregate_stream::<A>(id)
+            .map_err(|error| ExecuteError::Invalid(error.to_string()))?;
+        let streams = &*self.core.streams;
+        let (stage, decided) = Stage::default().execute::<A>(streams, &stream, command).await;
+        Ok((stage, decided.map_err(refusal)?.state))
     }
 
     /// Makes durable what was staged. Nothing staged: nothing is appended.
@@ -149,6 +164,15 @@ impl<B: Backend> Aggregates<B> {
             }
             Refused::Append(AppendError::Invalid(problem)) => ExecuteError::Invalid(problem),
             Refused::Append(error) => ExecuteError::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl<R> From<LoadError> for ExecuteError<R> {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Storage(error) => Self::Unavailable(error.to_string()),
+            LoadError::Codec(error) => Self::Codec(error),
         }
     }
 }

@@ -24,6 +24,13 @@ pub enum Refused {
     StoreLost(StorageError),
 }
 
+impl Refused {
+    /// Whether another writer was first, so that deciding again may help.
+    pub(super) fn is_race(&self) -> bool {
+        matches!(self, Self::Append(error) if is_race(error))
+    }
+}
+
 /// Appends, and when the outcome is not known appends the same again until it is. A store that cannot
 /// be reached is tried for as long as it takes: the caller's future may be dropped at any time.
 pub(crate) async fn append_certainly<B: Backend>(

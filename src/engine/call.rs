@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use sagaline_storage::{ClaimChange, CorrelationId, StreamId};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use crate::codec::sealed::is_sealed;
 use crate::domain::Aggregate;
 use crate::saga::{AbortReason, Json, StepDirection};
 
@@ -56,8 +58,16 @@ pub(crate) struct RawCall {
 }
 
 impl RawCall {
-    pub(crate) fn typed<T: DeserializeOwned>(&self) -> Result<Call<T>, Failure> {
-        let input = self.context.input.read();
+    /// With the input, whose personal parts are put back.
+    pub(crate) async fn typed<T: DeserializeOwned>(&self) -> Result<Call<T>, Failure> {
+        let input = self.context.input.as_str().as_bytes();
+        let input = if is_sealed(input) {
+            let opened = self.context.streams.open(Bytes::copy_from_slice(input)).await;
+            let opened = opened.map_err(|error| Failure::unknown(error.to_string()))?;
+            serde_json::from_slice(&opened)
+        } else {
+            self.context.input.read()
+        };
         let input = input.map_err(|error| unreadable(&self.context.step, "input", &error))?;
         Ok(Call { input, context: self.context.clone() })
     }
@@ -88,15 +98,15 @@ impl<T> Call<T> {
         &self.context.saga_type
     }
 
-    /// What an earlier step returned. A step that did not succeed, or is not in this saga, is an attempt
-    /// that failed; name the step in [`Step::READS`] and `build` refuses that at once.
+    /// What an earlier step returned: one that is named in [`Step::READS`], so that `build` has seen that
+    /// it comes before. Otherwise every attempt fails and says so; also when an operator skipped that step.
     pub fn result<S: Step>(&self) -> Outcome<S::Output> {
         let found = self.context.results.iter().find(|(name, _)| **name == *S::NAME);
         let (_, json) = found.ok_or_else(|| {
+            let (reader, read) = (&self.context.step, S::NAME);
             Failure::unknown(format!(
-                "step `{}` reads the result of `{}`, which has none: let it come after it",
-                self.context.step,
-                S::NAME
+                "step `{reader}` reads the result of `{read}` and was not given one: name `{read}` in \
+                 its READS; or, when it is named there, `{read}` was skipped by an operator"
             ))
         })?;
         json.read().map_err(|error| unreadable(S::NAME, "result", &error))

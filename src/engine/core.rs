@@ -8,13 +8,15 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sagaline_storage::views::{ViewBatch, ViewChange, ViewStore};
 use sagaline_storage::{
-    AppendError, Backend, Clock, Direction, Entropy, Epoch, EventId, EventStore, NodeId,
+    AppendError, Backend, Claim, Clock, Direction, Entropy, Epoch, EventId, EventStore, NodeId,
     RecordedEvent, Shard, StorageError, StreamId, StreamVersion,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::saga::Moment;
+use crate::codec::CodecError;
+use crate::domain::Personal;
+use crate::saga::{self, Moment};
 
 use super::definition::Registered;
 use super::directory::Directory;
@@ -24,8 +26,9 @@ use super::metrics::Metrics;
 use super::ownership::Ownership;
 use super::ownership::watched::Watched;
 use super::participants::Participants;
+use super::privacy::Privacy;
 use super::settings::EngineSettings;
-use super::stage::ReadStreams;
+use super::stage::{LoadError, ReadStreams};
 use super::step::BoxFuture;
 
 /// The parts of a running engine.
@@ -38,6 +41,7 @@ pub(crate) struct Core<B: Backend> {
     pub(crate) participants: Participants<B::Clock>,
     pub(crate) http: HttpClient,
     pub(crate) streams: Arc<dyn ReadStreams>,
+    pub(crate) privacy: Arc<Privacy<B>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) ownership: Ownership,
     /// Sagas of other nodes that somebody at this one waits for.
@@ -74,9 +78,12 @@ impl Definitions {
         self.by_hash.get(hash)
     }
 
-    /// All of them, also those that only let running sagas end.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Registered> {
-        self.by_hash.values().map(|registered| &**registered)
+    /// All of them by name, also those that only let running sagas end.
+    pub(crate) fn sorted(&self) -> Vec<&saga::Definition> {
+        let mut all: Vec<_> =
+            self.by_hash.values().map(|registered| &registered.definition).collect();
+        all.sort_by_key(|definition| (definition.name(), definition.hash()));
+        all
     }
 
     pub(crate) fn names(&self) -> Vec<Arc<str>> {
@@ -182,6 +189,7 @@ impl<B: Backend> Core<B> {
 /// A backend's streams and snapshots behind a pointer.
 pub(crate) struct StoreStreams<B> {
     pub(crate) backend: B,
+    pub(crate) privacy: Arc<Privacy<B>>,
     /// See [`EngineSettings`](super::settings::EngineSettings).
     pub(crate) snapshot_events: usize,
 }
@@ -198,6 +206,23 @@ impl<B: Backend> ReadStreams for StoreStreams<B> {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StorageError>> {
         Box::pin(self.backend.events().read_stream(stream, from, Direction::Forward, limit))
+    }
+
+    fn open(&self, json: Bytes) -> BoxFuture<'_, Result<Bytes, LoadError>> {
+        Box::pin(self.privacy.open(json))
+    }
+
+    fn seal<'a>(
+        &'a self,
+        json: Bytes,
+        personal: &'a Personal,
+        stream_key: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Bytes, LoadError>> {
+        Box::pin(self.privacy.seal(json, personal, stream_key))
+    }
+
+    fn personal_claim(&self, kind: &str, key: &str) -> Result<Claim, CodecError> {
+        self.privacy.claim(kind, key)
     }
 
     fn snapshot<'a>(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::domain::Personal;
 use crate::saga::{self, DefinitionError, Policy, StepKind, StepSpec};
 
 use super::event_types::SagaEventTypes;
@@ -22,6 +23,7 @@ pub struct DefinitionBuilder<T> {
     policy: Policy,
     own_policy: Vec<bool>,
     deadline_ms: Option<u64>,
+    personal: Option<Personal>,
     input: PhantomData<fn(T)>,
 }
 
@@ -38,6 +40,8 @@ pub(crate) struct Registered {
     pub(crate) code: Vec<Arc<dyn ErasedStep>>,
     /// Whether an input fits: the type's own reading of it, as text.
     pub(crate) check_input: fn(&saga::Json) -> Result<(), String>,
+    /// What of the input is sealed.
+    pub(crate) personal: Option<Personal>,
     pub(crate) event_types: SagaEventTypes,
 }
 
@@ -56,6 +60,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Definition<T> {
             policy: Policy::default(),
             own_policy: Vec::new(),
             deadline_ms: None,
+            personal: None,
             input: PhantomData,
         }
     }
@@ -64,11 +69,41 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Definition<T> {
     pub fn as_value(&self) -> &saga::Definition {
         &self.registered.definition
     }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.as_value().name()
+    }
+
+    /// Its hash, hexadecimal: a saga stays with the one it began under, a changed definition has another.
+    pub fn hash(&self) -> &str {
+        self.as_value().hash()
+    }
+
+    /// Its graph for Mermaid; [`Display`](fmt::Display) writes it as text.
+    pub fn to_mermaid(&self) -> String {
+        self.as_value().to_mermaid()
+    }
+
+    /// The names of its compensable steps in the order in which they are undone. Steps that are
+    /// independent of each other are undone at the same time.
+    pub fn undo_order(&self) -> Vec<&str> {
+        let definition = self.as_value();
+        let name = |index| definition.step(index).map(|step| &*step.name);
+        definition.undo_order().into_iter().filter_map(name).collect()
+    }
+}
+
+impl<T> fmt::Display for Definition<T> {
+    /// One line a step: name, kind, what it comes after.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.registered.definition, f)
+    }
 }
 
 impl<T> fmt::Debug for Definition<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.registered.definition.fmt(f)
+        fmt::Debug::fmt(&self.registered.definition, f)
     }
 }
 
@@ -139,6 +174,14 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> DefinitionBuilder<
         self
     }
 
+    /// The parts of its input that are about a person: the log holds them under a key of their subject, and
+    /// steps see placeholders once it is forgotten. Not part of the definition's hash.
+    #[must_use]
+    pub fn personal(mut self, personal: Personal) -> Self {
+        self.personal = Some(personal);
+        self
+    }
+
     /// Checks everything. A refusal names the step, the rule and the way out.
     pub fn build(mut self) -> Result<Definition<T>, DefinitionError> {
         for (step, own) in self.steps.iter_mut().zip(&self.own_policy) {
@@ -155,7 +198,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> DefinitionBuilder<
         let check_input =
             |json: &saga::Json| json.read::<T>().map(drop).map_err(|error| error.to_string());
         let event_types = SagaEventTypes::default();
-        let registered = Registered { definition, code: self.code, check_input, event_types };
+        let (code, personal) = (self.code, self.personal);
+        let registered = Registered { definition, code, check_input, personal, event_types };
         let registered = Arc::new(registered);
         Ok(Definition { registered, input: PhantomData })
     }
@@ -176,25 +220,17 @@ fn check_read(
     reader: &str,
     read: &str,
 ) -> Result<(), DefinitionError> {
-    let mut waiting = vec![reader];
-    let mut seen = Vec::new();
-    while let Some(name) = waiting.pop() {
-        let Some((_, step)) = definition.find(name) else { continue };
-        for before in &step.after {
-            if **before == *read {
-                return Ok(());
-            }
-            if !seen.contains(before) {
-                seen.push(before.clone());
-                waiting.push(before);
-            }
-        }
-    }
-    Err(DefinitionError {
-        saga: definition.name().to_string(),
-        problem: format!(
-            "step `{reader}` reads the result of `{read}` but does not come after it: \
-             add `.after_step(\"{read}\")` to it, or to a step before it"
+    let found = |name| definition.find(name).map(|(index, _)| index);
+    let problem = match (found(reader), found(read)) {
+        (Some(reader), Some(read)) if definition.comes_after(reader, read) => return Ok(()),
+        (_, Some(_)) => format!(
+            "step `{reader}` reads the result of `{read}` but does not come after it: add \
+             `.after_step(\"{read}\")` to it, or to a step before it"
         ),
-    })
+        (_, None) => format!(
+            "step `{reader}` reads the result of `{read}`, and there is no such step: add it or \
+             take it out of its READS"
+        ),
+    };
+    Err(DefinitionError { saga: definition.name().to_string(), problem })
 }

@@ -49,9 +49,12 @@ impl<B: Backend> At<'_, B> {
         let name: Arc<str> = spec.map_or_else(|| "?".into(), |spec| spec.name.clone());
         let timeout_ms = spec.map_or(0, |spec| spec.policy.attempt_timeout_ms);
         let at_us = self.core.backend.clock().now().0;
+        let reads = self.registered.code.get(step.0 as usize).map_or(&[][..], |code| code.reads());
         let done = definition.steps().iter().zip(&state.steps);
         let results = done
-            .filter(|(_, step)| step.action == Progress::Succeeded)
+            .filter(|(spec, step)| {
+                step.action == Progress::Succeeded && reads.contains(&&*spec.name)
+            })
             .filter_map(|(spec, step)| Some((spec.name.clone(), step.result.clone()?)))
             .collect();
         let context = CallContext {

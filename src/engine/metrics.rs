@@ -86,4 +86,12 @@ pub struct Metrics {
     pub outbox_published: Counter,
     /// Events that a projection could not read; they are logged and passed over.
     pub projection_errors: Counter,
+    /// Deliveries to consumers, with those that were made again.
+    pub consumer_deliveries: Counter,
+    /// Deliveries that failed and are made again.
+    pub consumer_failures: Counter,
+    /// Events that were parked as dead letters.
+    pub consumer_parked: Counter,
+    /// Consumers' handlers that panicked.
+    pub consumer_panics: Counter,
 }

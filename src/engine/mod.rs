@@ -4,6 +4,7 @@
 //! sagas ── start ──> turn ── append ──> actor ── calls, timers ──> turn ── append ──> …
 //! aggregates ─ execute ─> append                       │
 //! subscription <── log: projector, outbox              └─ participants: breaker, limit, budget
+//! consumer <── log: deliveries to a user's code, retries, dead letters
 //! recovery: claims of live sagas ──> actor
 //! ownership: which shards, and so which sagas and followers, are this node's
 //! ```
@@ -45,33 +46,54 @@ mod taken_up;
 mod turn;
 mod under_way;
 
+mod privacy;
+mod subjects;
+
 pub mod projection;
+
+mod generations;
+mod begin;
+pub mod consumer;
+mod event_subscription;
 
 mod outbox;
 mod pages;
 mod projector;
+mod rebuild;
 mod subscription;
+mod view_states;
+mod views;
 
 mod connection;
 mod connections;
 pub mod http_client;
+mod in_process;
 pub mod metrics;
 pub mod timer;
 
 pub use aggregates::{Aggregates, CommandMetadata, ExecuteError};
 pub use append::Refused;
+pub use begin::Begin;
 pub use call::Call;
+pub use consumer::{
+    Ack, Consumer, ConsumerError, ConsumerStatus, Consumers, DeadLetter, DeadLetterPage, Delivery,
+    DeliveryOrder,
+};
 pub use definition::{Definition, DefinitionBuilder};
 pub use directory::RequestError;
+pub use in_process::InProcess;
+pub use event_subscription::EventSubscription;
 pub use keys::{SAGA_CATEGORY, saga_of, saga_stream};
 pub use node::{Node, NodeBuilder, NodeError};
 pub use outcome::{Failure, Outcome, Probe};
 pub use ownership::ShardWatch;
 pub use participants::ParticipantHealth;
+pub use privacy::MasterKey;
 pub use projection::{IndexKey, Projection, Recorded, View};
-pub use projector::{DocumentPage, DocumentQuery, Views};
 pub use run::SagaHistory;
 pub use sagas::{Sagas, StartError, StartRequest, Started};
 pub use settings::EngineSettings;
 pub use stage::{LoadError, Loaded, StageError};
 pub use step::{Compensable, Step};
+pub use view_states::{LiveGeneration, ProjectionState, RebuildError, Rebuilding, live_generation};
+pub use views::{DocumentPage, DocumentQuery, Views};

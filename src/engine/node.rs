@@ -1,6 +1,6 @@
 //! A node: a value in its user's process. No global state; several in one process stay apart.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sagaline_storage::views::ViewStore;
-use sagaline_storage::{Backend, Clock, EventStore, GlobalPosition, NodeId, Shard, StorageError};
+use sagaline_storage::{
+    Backend, Clock, EventStore, Filter, GlobalPosition, NodeId, Shard, StorageError,
+};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -17,9 +19,13 @@ use crate::saga;
 
 use super::aggregates::Aggregates;
 use super::append::Refused;
+use super::begin::Begin;
+use super::consumer::{AnyConsumer, Consumer, Consumers, checked, consume};
 use super::core::{Core, Definitions, StoreStreams};
 use super::definition::Definition;
 use super::directory::Directory;
+use super::event_subscription::EventSubscription;
+use super::generations::LiveView;
 use super::http_client::{Connect, HttpClient, TcpConnect};
 use super::metrics::Metrics;
 use super::outbox;
@@ -30,12 +36,17 @@ use super::ownership::watched::Watched;
 use super::ownership::{Ownership, ShardWatch};
 use super::pages::Pages;
 use super::participants::{ParticipantHealth, Participants};
+use super::privacy::{MasterKey, Privacy};
 use super::projection::Projection;
-use super::projector::{AnyProjection, Projector, Views};
+use super::projector::Projector;
+use super::rebuild::{AnyProjection, Keeping};
 use super::recovery;
 use super::sagas::Sagas;
 use super::settings::EngineSettings;
+use super::stage::LoadError;
 use super::subscription::{Followed, following};
+use super::view_states::KeptView;
+use super::views::Views;
 
 /// Why a node did not start.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -46,6 +57,9 @@ pub enum NodeError {
     /// The store did not serve.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The master key is not the store's.
+    #[error(transparent)]
+    Personal(#[from] LoadError),
     /// The store refused the node's first append.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -57,7 +71,9 @@ pub struct NodeBuilder<B: Backend> {
     settings: EngineSettings,
     definitions: Definitions,
     projections: Vec<Arc<dyn AnyProjection<B>>>,
+    consumers: Vec<Arc<dyn AnyConsumer>>,
     connect: Arc<dyn Connect>,
+    master_key: Option<MasterKey>,
 }
 
 /// A running node. Cheap to clone; dropping the last one stops its background work, `drain` stops it in
@@ -74,7 +90,9 @@ impl<B: Backend> Clone for Node<B> {
 
 struct Inner<B: Backend> {
     core: Arc<Core<B>>,
-    progress: HashMap<&'static str, Followed>,
+    views: BTreeMap<&'static str, KeptView>,
+    outbox: Followed,
+    consumers: Arc<BTreeMap<&'static str, Followed>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     recovered: u64,
 }
@@ -87,7 +105,9 @@ impl<B: Backend> NodeBuilder<B> {
             settings: EngineSettings::default(),
             definitions: Definitions::default(),
             projections: Vec::new(),
+            consumers: Vec::new(),
             connect: Arc::new(TcpConnect),
+            master_key: None,
         }
     }
 
@@ -113,6 +133,13 @@ impl<B: Backend> NodeBuilder<B> {
         self
     }
 
+    /// Lets the node deliver the log's events to this consumer.
+    #[must_use]
+    pub fn consumer<C: Consumer>(mut self, consumer: C) -> Self {
+        self.consumers.push(Arc::new(consumer));
+        self
+    }
+
     /// How calls of steps connect; TCP unless said otherwise.
     #[must_use]
     pub fn connect(mut self, connect: Arc<dyn Connect>) -> Self {
@@ -120,25 +147,32 @@ impl<B: Backend> NodeBuilder<B> {
         self
     }
 
-    /// The definitions of the sagas it will run, in the order of their names.
-    pub fn definitions(&self) -> Vec<&saga::Definition> {
-        let all = self.definitions.all().map(|registered| &registered.definition);
-        let mut all: Vec<_> = all.collect();
-        all.sort_by_key(|definition| (definition.name(), definition.hash()));
-        all
+    /// Lets it keep personal parts of events, under keys that are wrapped under this one. All nodes over one
+    /// log have the same, and none starts with another than the store knows.
+    #[must_use]
+    pub fn master_key(mut self, master_key: MasterKey) -> Self {
+        self.master_key = Some(master_key);
+        self
     }
 
-    /// The checkpoints by which its read models will follow the log: one that stands at the head has
-    /// seen everything.
-    pub fn checkpoints(&self) -> Vec<Arc<str>> {
-        self.projections.iter().map(|projection| projection.subscription()).collect()
+    /// The definitions of the sagas it will run, in the order of their names.
+    pub fn definitions(&self) -> Vec<&saga::Definition> {
+        self.definitions.sorted()
+    }
+
+    /// The names and versions of its read models: see [`live_generation`](super::live_generation).
+    pub fn projections(&self) -> Vec<(&'static str, u32)> {
+        let each = self.projections.iter();
+        each.map(|projection| (projection.name(), projection.version())).collect()
     }
 
     /// Embedded: takes the shards, takes up every saga that owes something, and follows the log; when it
     /// returns, requests reach every saga under way. Over a log that other nodes share: joins them. Then
     /// shards come to it and go behind its return.
-    pub async fn start(self) -> Result<Node<B>, NodeError> {
+    pub async fn start(mut self) -> Result<Node<B>, NodeError> {
+        let consumers = checked(std::mem::take(&mut self.consumers))?;
         let (core, projections) = self.core()?;
+        core.privacy.check_master().await?;
         recovery::pin_shards(&core).await?;
         let (recovered, mut tasks) = if core.backend.shared() {
             (0, share(&core).await?)
@@ -147,17 +181,21 @@ impl<B: Backend> NodeBuilder<B> {
             recovery::take_shards(&core, &shards).await?;
             (recovery::recover(&core, &shards).await?, Vec::new())
         };
-        let (pages, mut progress) = (Arc::new(Pages::default()), HashMap::new());
+        let (pages, mut views) = (Arc::new(Pages::default()), BTreeMap::new());
         for projection in projections {
-            let (sender, receiver) = following(&pages);
+            let (progress, followed) = following(&pages);
             let name = projection.name();
-            progress.insert(name, receiver);
-            let follower = core.clone();
-            let run = move |stop| projection.clone().run(follower.clone(), stop, sender.clone());
+            let grace = Duration::from_millis(core.settings.retired_view_ms);
+            let live = Arc::new(LiveView::new(name, projection.version(), grace));
+            views.insert(name, KeptView { progress: followed, live: live.clone() });
+            let keeper = core.clone();
+            let run = move |stop| {
+                let (core, live, progress) = (keeper.clone(), live.clone(), progress.clone());
+                projection.clone().run(Keeping { core, live, stop, progress })
+            };
             tasks.push(tokio::spawn(duty::keep(core.clone(), name, core.stop.subscribe(), run)));
         }
-        let (sender, receiver) = following(&pages);
-        progress.insert(OUTBOX, receiver);
+        let (sender, outbox) = following(&pages);
         let follower = core.clone();
         let relay = move |stop| {
             let (core, progress) = (follower.clone(), sender.clone());
@@ -168,8 +206,10 @@ impl<B: Backend> NodeBuilder<B> {
             }
         };
         tasks.push(tokio::spawn(duty::keep(core.clone(), OUTBOX, core.stop.subscribe(), relay)));
-        let tasks = Mutex::new(tasks);
-        Ok(Node { inner: Arc::new(Inner { core, progress, tasks, recovered }) })
+        let (consumers, running) = consume(&core, &pages, consumers);
+        tasks.extend(running);
+        let (consumers, tasks) = (Arc::new(consumers), Mutex::new(tasks));
+        Ok(Node { inner: Arc::new(Inner { core, views, outbox, consumers, tasks, recovered }) })
     }
 
     /// What the parts of the node share, and its projections.
@@ -179,8 +219,13 @@ impl<B: Backend> NodeBuilder<B> {
         if self.settings.shards == 0 {
             return Err(NodeError::Setting("shards 0: wants at least 1".to_owned()));
         }
+        let metrics = Arc::<Metrics>::default();
+        let (backend, master) = (self.backend.clone(), self.master_key);
+        let privacy = Privacy::new(backend, node_id.clone(), metrics.clone(), master);
+        let privacy = Arc::new(privacy);
         let streams = Arc::new(StoreStreams {
             backend: self.backend.clone(),
+            privacy: privacy.clone(),
             snapshot_events: self.settings.snapshot_events.clamp(2, 10_000),
         });
         let participants = Participants::new(self.backend.clock().clone(), &self.settings);
@@ -191,7 +236,8 @@ impl<B: Backend> NodeBuilder<B> {
             participants,
             http: HttpClient::new(self.connect),
             streams,
-            metrics: Arc::default(),
+            privacy,
+            metrics,
             ownership: Ownership::of_none(self.settings.shards),
             watched: Watched::default(),
             stop: watch::Sender::new(false),
@@ -229,8 +275,30 @@ impl<B: Backend> Node<B> {
 
     /// A projection's view; none when the node does not keep it.
     pub fn views<P: Projection>(&self) -> Option<Views<B, P>> {
-        let progress = self.inner.progress.get(P::NAME)?.clone();
-        Some(Views { core: self.inner.core.clone(), progress, projection: PhantomData })
+        let KeptView { progress, live } = self.inner.views.get(P::NAME)?.clone();
+        Some(Views { core: self.inner.core.clone(), progress, live, projection: PhantomData })
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core<B>> {
+        &self.inner.core
+    }
+
+    pub(super) fn kept_views(&self) -> &BTreeMap<&'static str, KeptView> {
+        &self.inner.views
+    }
+
+    /// The consumers.
+    pub fn consumers(&self) -> Consumers<B> {
+        Consumers { core: self.inner.core.clone(), groups: self.inner.consumers.clone() }
+    }
+
+    /// The events of the log that `filter` admits, from `begin` on and then as they come.
+    pub async fn subscribe(
+        &self,
+        begin: Begin,
+        filter: Filter,
+    ) -> Result<EventSubscription<B>, StorageError> {
+        EventSubscription::begin(self.inner.core.clone(), begin, filter).await
     }
 
     /// The backend: log, views, locks, bus, clock, randomness.
@@ -251,6 +319,16 @@ impl<B: Backend> Node<B> {
     /// The health of every participant called so far.
     pub fn participants(&self) -> Vec<ParticipantHealth> {
         self.inner.core.participants.health()
+    }
+
+    /// The definitions it knows, in the order of their names; also those that only let running sagas end.
+    pub fn definitions(&self) -> Vec<&saga::Definition> {
+        self.inner.core.definitions.sorted()
+    }
+
+    /// The definition under which new sagas of a type start.
+    pub fn definition(&self, saga_type: &str) -> Option<&saga::Definition> {
+        self.inner.core.definitions.named(saga_type).map(|registered| &registered.definition)
     }
 
     /// The saga types it can start, by name.
@@ -280,7 +358,7 @@ impl<B: Backend> Node<B> {
 
     /// How far the outbox has come.
     pub fn outbox_position(&self) -> GlobalPosition {
-        self.inner.progress.get(OUTBOX).map_or(GlobalPosition::START, Followed::position)
+        self.inner.outbox.position()
     }
 
     /// Whether it can serve: the store answers, and nothing is being shut down. The error says why not.

@@ -12,6 +12,9 @@ use tokio::sync::Mutex;
 /// thousand events, whose payloads the log keeps in memory anyhow.
 const KEPT_MAX: usize = 4;
 
+/// This close to the head all followers read the same pages and pass over what they do not want.
+const TAIL_EVENTS: u64 = 8_192;
+
 /// Pages that were read lately.
 #[derive(Default)]
 pub(crate) struct Pages {
@@ -28,6 +31,24 @@ pub(crate) struct Page {
 }
 
 impl Pages {
+    /// The next page behind `from` for somebody who wants what `filter` admits: near the head it holds
+    /// more than that.
+    pub(crate) async fn next<E: EventStore>(
+        &self,
+        log: &E,
+        from: GlobalPosition,
+        head: GlobalPosition,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<Page, StorageError> {
+        if head.0.saturating_sub(from.0) <= TAIL_EVENTS {
+            return self.behind(log, from, limit).await;
+        }
+        let query = AllQuery { filter: filter.clone(), ..AllQuery::after(from, limit) };
+        let read = log.read_all(query).await?;
+        Ok(Page { from, next: read.next, events: read.events.into() })
+    }
+
     /// The events behind `from`, up to `limit` or as many as the log gives at once; none: there are none.
     pub(crate) async fn behind<E: EventStore>(
         &self,
@@ -52,15 +73,6 @@ impl Pages {
 }
 
 impl Page {
-    /// A page that was read for one follower alone.
-    pub(crate) fn of(
-        from: GlobalPosition,
-        next: GlobalPosition,
-        events: Vec<RecordedEvent>,
-    ) -> Self {
-        Self { from, next, events: events.into() }
-    }
-
     /// Where the next page begins.
     pub(crate) fn next(&self) -> GlobalPosition {
         self.next
@@ -70,6 +82,12 @@ impl Page {
     pub(crate) fn wanted(self, from: GlobalPosition, filter: Arc<Filter>) -> Wanted {
         let first = self.events.partition_point(|event| event.position <= from);
         Wanted { events: self.events, first, filter }
+    }
+
+    /// The events behind `from`, also those that nobody asked for.
+    pub(crate) fn behind(&self, from: GlobalPosition) -> &[RecordedEvent] {
+        let first = self.events.partition_point(|event| event.position <= from);
+        &self.events[first..]
     }
 
     fn holds_behind(&self, from: GlobalPosition) -> bool {

@@ -8,7 +8,7 @@ use sagaline_storage::RecordedEvent;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::CodecError;
+use crate::codec::{CodecError, Sealed, sealed};
 use crate::domain::Aggregate;
 use crate::saga::SagaEvent;
 
@@ -46,6 +46,15 @@ impl<'a> Recorded<'a> {
     }
 }
 
+impl Recorded<'_> {
+    /// The personal parts of the event under their subject's key. A document that shows such a part, at the
+    /// same place as the event, keeps this in a member `sealed`: whoever reads the view sees the part as long
+    /// as its subject is not forgotten, and its placeholder then. None: the event has no such parts.
+    pub fn sealed(&self) -> Option<Sealed> {
+        sealed::of(&self.0.payload)
+    }
+}
+
 /// A secondary key of a document: it is found in `partition` of `index`, ordered by `sort`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexKey {
@@ -66,7 +75,65 @@ impl IndexKey {
 
 /// A read model.
 ///
+/// ```
+/// use sagaline::prelude::*;
+/// # #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// # struct Account { cents: i64 }
+/// # #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// # enum AccountEvent { Deposited { cents: i64 }, Withdrawn { cents: i64 } }
+/// # enum AccountCommand { Deposit(i64), Withdraw(i64) }
+/// # #[derive(Debug, PartialEq, thiserror::Error)]
+/// # #[error("not covered")]
+/// # struct NotCovered;
+/// # impl Aggregate for Account {
+/// #     const CATEGORY: &'static str = "account";
+/// #     type Command = AccountCommand;
+/// #     type Event = AccountEvent;
+/// #     type Refusal = NotCovered;
+/// #     fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, NotCovered> {
+/// #         match command {
+/// #             AccountCommand::Deposit(cents) => Ok(vec![AccountEvent::Deposited { cents }]),
+/// #             AccountCommand::Withdraw(cents) if cents > self.cents => Err(NotCovered),
+/// #             AccountCommand::Withdraw(cents) => Ok(vec![AccountEvent::Withdrawn { cents }]),
+/// #         }
+/// #     }
+/// #     fn evolve(&mut self, event: &AccountEvent) {
+/// #         match event {
+/// #             AccountEvent::Deposited { cents } => self.cents += cents,
+/// #             AccountEvent::Withdrawn { cents } => self.cents -= cents,
+/// #         }
+/// #     }
+/// # }
+///
+/// struct Balances;
+///
+/// impl Projection for Balances {
+///     const NAME: &'static str = "balances";
+///     const VERSION: u32 = 1;
+///     const CATEGORIES: &'static [&'static str] = &[Account::CATEGORY];
+///     type Document = i64;
+///
+///     fn keys(&self, event: &Recorded<'_>) -> Vec<String> {
+///         vec![event.envelope().stream.key().to_owned()]
+///     }
+///
+///     fn apply(&self, view: &mut View<i64>, event: &Recorded<'_>) -> Result<(), CodecError> {
+///         let (id, mut account) = (event.envelope().stream.key(), Account::default());
+///         account.cents = view.get(id).copied().unwrap_or_default();
+///         if let Some(event) = event.of::<Account>()? {
+///             account.evolve(&event);
+///             view.put(id, account.cents);
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+///
 /// `apply` is pure: the same log gives the same documents, byte for byte, however often it is rebuilt.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no projection",
+    note = "write `impl Projection for {Self}` with NAME, VERSION, CATEGORIES, Document, `keys` and `apply`"
+)]
 pub trait Projection: Send + Sync + 'static {
     /// The view's name.
     const NAME: &'static str;
@@ -88,8 +155,11 @@ pub trait Projection: Send + Sync + 'static {
         event: &Recorded<'_>,
     ) -> Result<(), CodecError>;
 
-    /// Where else a document is found.
-    fn index(&self, key: &str, document: &Self::Document) -> Vec<IndexKey>;
+    /// Where else a document is found: nowhere, unless said otherwise.
+    fn index(&self, key: &str, document: &Self::Document) -> Vec<IndexKey> {
+        let _ = (key, document);
+        Vec::new()
+    }
 }
 
 /// The documents an event may touch, and what became of them.

@@ -1,89 +1,19 @@
-//! Running projections: documents loaded, changed by the pure function, stored with the checkpoint.
+//! What a batch of events makes of a view: documents loaded, changed by the pure function, to be stored
+//! with the checkpoint. Called by [`super::rebuild`], for the live view and for one that is built.
 
-use std::future::Future;
-use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use sagaline_storage::views::{SecondaryKey, ViewChange, ViewPage, ViewQuery, ViewStore};
-use sagaline_storage::{Backend, Clock, Direction, Filter, GlobalPosition, StorageError};
+use sagaline_storage::views::{SecondaryKey, ViewChange, ViewStore};
+use sagaline_storage::{Backend, StorageError};
 use serde::Serialize;
-use tokio::sync::watch;
 
 use super::core::Core;
 use super::pages::Wanted;
 use super::projection::{Projection, Recorded, View};
-use super::step::BoxFuture;
-use super::subscription::{Changes, Followed, Progress, Subscription};
-
-/// A projection without its types.
-pub(crate) trait AnyProjection<B: Backend>: Send + Sync {
-    fn name(&self) -> &'static str;
-    /// Under which the store keeps how far it has come.
-    fn subscription(&self) -> Arc<str>;
-    fn run(
-        self: Arc<Self>,
-        core: Arc<Core<B>>,
-        stop: watch::Receiver<bool>,
-        progress: Progress,
-    ) -> BoxFuture<'static, ()>;
-}
+use super::subscription::Changes;
 
 pub(crate) struct Projector<P>(pub(crate) P);
-
-/// The view in which a version of a projection is kept.
-fn view_name<P: Projection>(version: u32) -> Arc<str> {
-    format!("{}.v{version}", P::NAME).into()
-}
-
-fn subscription_name<P: Projection>(version: u32) -> Arc<str> {
-    format!("projection:{}", view_name::<P>(version)).into()
-}
-
-impl<B: Backend, P: Projection> AnyProjection<B> for Projector<P> {
-    fn name(&self) -> &'static str {
-        P::NAME
-    }
-
-    fn subscription(&self) -> Arc<str> {
-        subscription_name::<P>(P::VERSION)
-    }
-
-    fn run(
-        self: Arc<Self>,
-        core: Arc<Core<B>>,
-        stop: watch::Receiver<bool>,
-        progress: Progress,
-    ) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            if let Err(error) = clear_older::<B, P>(&core).await {
-                tracing::warn!(projection = P::NAME, %error, "older versions of the view are left");
-            }
-            let categories = P::CATEGORIES.iter().map(|category| (*category).into()).collect();
-            let filter = Arc::new(Filter { categories, ..Filter::ALL });
-            let name = subscription_name::<P>(P::VERSION);
-            let subscription = Subscription { core: core.clone(), name, filter, stop, progress };
-            let apply = move |events| {
-                let (projector, core) = (self.clone(), core.clone());
-                async move { projector.apply(&core, events).await }
-            };
-            subscription.run(apply).await;
-        })
-    }
-}
-
-/// Views of older versions are not read by anybody any more.
-async fn clear_older<B: Backend, P: Projection>(core: &Core<B>) -> Result<(), StorageError> {
-    for version in 1..P::VERSION {
-        let subscription = subscription_name::<P>(version);
-        if core.backend.views().checkpoint(&subscription).await?.is_some() {
-            let view = view_name::<P>(version);
-            core.backend.views().clear(&view, Some(&subscription)).await?;
-        }
-    }
-    Ok(())
-}
 
 /// After so many events or documents a follower lets others run: a thousand of them at a stretch would
 /// hold up every request on its thread.
@@ -97,19 +27,20 @@ async fn give_way(step: usize) {
 }
 
 impl<P: Projection> Projector<P> {
-    async fn apply<B: Backend>(
+    /// What a batch of events makes of the documents of the view `name`.
+    pub(super) async fn apply<B: Backend>(
         &self,
         core: &Core<B>,
+        name: &Arc<str>,
         events: Wanted,
     ) -> Result<Changes, StorageError> {
-        let name = view_name::<P>(P::VERSION);
         let mut view = View::new();
         for (step, event) in events.iter().enumerate() {
             for key in self.0.keys(&Recorded(event)) {
                 if view.holds(&key) {
                     continue;
                 }
-                let stored = core.backend.views().get(&name, key.as_bytes()).await?;
+                let stored = core.backend.views().get(name, key.as_bytes()).await?;
                 let document = stored.map(|bytes| read::<P>(&key, &bytes)).transpose()?;
                 view.load(key, document);
             }
@@ -120,7 +51,7 @@ impl<P: Projection> Projector<P> {
             }
             give_way(step).await;
         }
-        self.changes(&name, view).await
+        self.changes(name, view).await
     }
 
     async fn changes(
@@ -187,7 +118,7 @@ impl Written {
     }
 }
 
-fn read<P: Projection>(key: &str, bytes: &[u8]) -> Result<P::Document, StorageError> {
+pub(super) fn read<P: Projection>(key: &str, bytes: &[u8]) -> Result<P::Document, StorageError> {
     serde_json::from_slice(bytes).map_err(|error| {
         StorageError::corrupt(format!(
             "document {key} of {} does not fit its type ({error}): raise the projection's VERSION \
@@ -195,135 +126,4 @@ fn read<P: Projection>(key: &str, bytes: &[u8]) -> Result<P::Document, StorageEr
             P::NAME
         ))
     })
-}
-
-/// A projection's view as a user of a node sees it. Cheap to clone.
-pub struct Views<B: Backend, P> {
-    pub(crate) core: Arc<Core<B>>,
-    pub(crate) progress: Followed,
-    pub(crate) projection: PhantomData<fn(P)>,
-}
-
-impl<B: Backend, P> Clone for Views<B, P> {
-    fn clone(&self) -> Self {
-        let (core, progress) = (self.core.clone(), self.progress.clone());
-        Self { core, progress, projection: PhantomData }
-    }
-}
-
-/// Documents, and where the next page starts.
-#[derive(Debug, Clone)]
-pub struct DocumentPage<D> {
-    /// In the order of the query.
-    pub documents: Vec<D>,
-    /// Give it to the next query; none: that was all.
-    pub cursor: Option<Bytes>,
-}
-
-/// A query of one partition of an index, biggest `sort` first unless said otherwise.
-#[derive(Debug, Clone)]
-pub struct DocumentQuery {
-    /// The index.
-    pub index: &'static str,
-    /// The partition.
-    pub partition: Bytes,
-    /// Upwards or downwards.
-    pub direction: Direction,
-    /// The cursor of the page before.
-    pub after: Option<Bytes>,
-    /// Documents passed over.
-    pub skip: usize,
-    /// At most this many.
-    pub limit: usize,
-}
-
-impl<B: Backend, P: Projection> Views<B, P> {
-    /// A document by its key.
-    pub async fn get(&self, key: &str) -> Result<Option<P::Document>, StorageError> {
-        let name = view_name::<P>(P::VERSION);
-        let stored = self.core.backend.views().get(&name, key.as_bytes()).await?;
-        stored.map(|bytes| read::<P>(key, &bytes)).transpose()
-    }
-
-    /// Documents by an index.
-    pub async fn query(
-        &self,
-        query: DocumentQuery,
-    ) -> Result<DocumentPage<P::Document>, StorageError> {
-        let query = ViewQuery {
-            view: view_name::<P>(P::VERSION),
-            index: query.index.into(),
-            partition: query.partition,
-            direction: query.direction,
-            after: query.after,
-            skip: query.skip,
-            limit: query.limit,
-        };
-        let ViewPage { documents, cursor } = self.core.backend.views().query(query).await?;
-        let read = |(key, bytes): &(Bytes, Bytes)| read::<P>(&String::from_utf8_lossy(key), bytes);
-        let documents = documents.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(DocumentPage { documents, cursor })
-    }
-
-    /// How many documents a partition of an index holds.
-    pub async fn count(&self, index: &str, partition: &[u8]) -> Result<u64, StorageError> {
-        let name = view_name::<P>(P::VERSION);
-        self.core.backend.views().count(&name, index, partition).await
-    }
-
-    /// How far the view has come.
-    pub fn position(&self) -> GlobalPosition {
-        self.progress.position()
-    }
-
-    /// Waits until the view has come to `position`, at most `bound`. False: it has not.
-    pub async fn caught_up(&self, position: GlobalPosition, bound: Duration) -> bool {
-        let clock = self.core.backend.clock();
-        let here = async {
-            let mut progress = self.progress.clone();
-            progress.caught_up(position).await
-        };
-        if !self.core.backend.shared() {
-            return within(clock, bound, here).await.unwrap_or(false);
-        }
-        let anywhere = async {
-            tokio::select! {
-                biased;
-                reached = here => reached,
-                () = self.stored_checkpoint_reaches(position) => true,
-            }
-        };
-        within(clock, bound, anywhere).await.unwrap_or(false)
-    }
-
-    /// Watches how far another node has brought the view.
-    async fn stored_checkpoint_reaches(&self, position: GlobalPosition) {
-        let subscription = subscription_name::<P>(P::VERSION);
-        let mut pause = LOOK_MIN;
-        loop {
-            match self.core.backend.views().checkpoint(&subscription).await {
-                Ok(reached) if reached.is_some_and(|reached| reached >= position) => return,
-                Ok(_) => {}
-                Err(error) => tracing::debug!(%subscription, %error, "checkpoint not read, again"),
-            }
-            self.core.backend.clock().sleep(pause).await;
-            pause = (pause * 2).min(LOOK_MAX);
-        }
-    }
-}
-
-/// Between looks at a checkpoint that another node moves.
-const LOOK_MIN: Duration = Duration::from_millis(5);
-const LOOK_MAX: Duration = Duration::from_millis(50);
-
-async fn within<C: Clock, T>(
-    clock: &C,
-    bound: Duration,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    tokio::select! {
-        biased;
-        done = future => Some(done),
-        () = clock.sleep(bound) => None,
-    }
 }

@@ -32,7 +32,10 @@ pub(crate) struct SagaRun {
 pub(crate) enum RunError {
     #[error("there is no such saga")]
     NotFound,
-    #[error("it runs under definition {hash} of `{saga_type}`, which this node does not know")]
+    #[error(
+        "it runs under definition {hash} of `{saga_type}`, which this node does not know: start a node \
+         with that definition beside the new one, or one of the release that began it"
+    )]
     UnknownDefinition { saga_type: Arc<str>, hash: Arc<str> },
     #[error(transparent)]
     Storage(#[from] StorageError),

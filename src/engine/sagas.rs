@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sagaline_storage::{
     AppendError, Backend, Claim, ClaimChange, CorrelationId, EventStore, StreamId,
 };
@@ -17,7 +18,7 @@ use super::definition::{Definition, Registered};
 use super::directory::{EntryId, RequestError};
 use super::keys;
 use super::run::{self, RunError, SagaHistory};
-use super::stage::Stage;
+use super::stage::{LoadError, Stage};
 use super::turn::{Turn, TurnError};
 
 /// The sagas of a node. Cheap to clone.
@@ -44,14 +45,40 @@ pub struct Started {
     pub state: SagaState,
 }
 
-/// What a start asks for.
-#[derive(Debug, Clone)]
+/// What a start asks for. A text is a request with that idempotency key.
+#[derive(Debug, Clone, Default)]
 pub struct StartRequest {
     /// Unique per saga type: the same key and input again is the same saga. Scope it to the user by
     /// putting the user into it.
     pub idempotency_key: Option<String>,
     /// Ties the saga's events to the request; drawn when none is given.
     pub correlation_id: Option<CorrelationId>,
+}
+
+impl StartRequest {
+    /// Under an idempotency key.
+    pub fn keyed(key: impl Into<String>) -> Self {
+        Self { idempotency_key: Some(key.into()), correlation_id: None }
+    }
+
+    /// Under the correlation id of the request that leads to it.
+    #[must_use]
+    pub fn correlated(mut self, id: CorrelationId) -> Self {
+        self.correlation_id = Some(id);
+        self
+    }
+}
+
+impl From<&str> for StartRequest {
+    fn from(key: &str) -> Self {
+        Self::keyed(key)
+    }
+}
+
+impl From<String> for StartRequest {
+    fn from(key: String) -> Self {
+        Self::keyed(key)
+    }
 }
 
 /// Why a saga was not started. Nothing was stored.
@@ -119,9 +146,10 @@ impl<B: Backend> Sagas<B> {
     pub async fn start<T: Serialize>(
         &self,
         definition: &Definition<T>,
-        request: StartRequest,
+        request: impl Into<StartRequest>,
         input: &T,
     ) -> Result<Started, StartError> {
+        let request = request.into();
         let registered = definition.registered.clone();
         let input = Json::of(input).map_err(|error| StartError::BadInput {
             saga_type: registered.definition.name().to_string(),
@@ -188,12 +216,13 @@ impl<B: Backend> Sagas<B> {
         };
         let name = registered.definition.name().clone();
         let key = request.idempotency_key.map(|key| keys::start_claim(&name, &key));
+        let sealed = self.sealed(&registered, &input).await?;
         let mut tries_left = core.settings.conflict_retries;
         loop {
             let id = core.draw_saga_id().ok_or_else(|| {
                 StartError::Unavailable("this node owns no shard at the moment".to_owned())
             })?;
-            let attempt = self.try_start(id, &registered, &correlation_id, &key, &input).await;
+            let attempt = self.try_start(id, &registered, &correlation_id, &key, &sealed).await;
             match attempt {
                 Ok((state, actor)) => {
                     core.metrics.sagas_started.add(1);
@@ -203,7 +232,7 @@ impl<B: Backend> Sagas<B> {
                 Err(TurnError::Append(AppendError::ClaimTaken { claim, owner }))
                     if Some(&claim) == key.as_ref() =>
                 {
-                    return Ok((self.replay(&owner, &input).await?, None));
+                    return Ok((self.replay(&owner, &[&sealed, &input]).await?, None));
                 }
                 Err(TurnError::Append(AppendError::WrongExpectedVersion { .. }))
                     if tries_left > 0 =>
@@ -287,13 +316,30 @@ impl<B: Backend> Sagas<B> {
         Ok((state, actor::begin(core.clone(), run, epoch, mailbox, effects)))
     }
 
-    /// The saga that an idempotency key belongs to, when it was started with the same input.
-    async fn replay(&self, owner: &StreamId, input: &Json) -> Result<Started, StartError> {
+    /// The input as the log has it.
+    async fn sealed(&self, registered: &Registered, input: &Json) -> Result<Json, StartError> {
+        let Some(personal) = &registered.personal else { return Ok(input.clone()) };
+        let bad = |problem: String| StartError::BadInput {
+            saga_type: registered.definition.name().to_string(),
+            problem,
+        };
+        let plain = Bytes::copy_from_slice(input.as_str().as_bytes());
+        let sealed = self.core.privacy.seal(plain, personal, None).await;
+        let sealed = sealed.map_err(|error| match error {
+            LoadError::Storage(error) => StartError::Unavailable(error.to_string()),
+            LoadError::Codec(error) => bad(error.problem),
+        })?;
+        serde_json::from_slice(&sealed).map_err(|error| bad(error.to_string()))
+    }
+
+    /// The saga that an idempotency key belongs to, when it was started with the same input: sealed, or in
+    /// clear as an earlier program stored it.
+    async fn replay(&self, owner: &StreamId, same: &[&Json]) -> Result<Started, StartError> {
         let unavailable = |problem: String| StartError::Unavailable(problem);
         let id = keys::saga_of(owner)
             .ok_or_else(|| unavailable(format!("{owner} holds an idempotency key of sagas")))?;
         let history = self.history(id).await.map_err(|error| unavailable(error.to_string()))?;
-        if history.state.input != *input {
+        if !same.contains(&&history.state.input) {
             return Err(StartError::KeyReused { saga: id });
         }
         self.core.metrics.starts_replayed.add(1);

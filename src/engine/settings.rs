@@ -25,6 +25,9 @@ pub struct EngineSettings {
     pub snapshot_events: usize,
     /// Events a projection or the outbox takes at a time.
     pub subscription_batch: usize,
+    /// How long the documents of a view that was replaced are kept, so that whoever began to read them comes
+    /// to an end.
+    pub retired_view_ms: u64,
     /// How long the bus lets a silent node keep its shards. What a node believes to own is held against the
     /// store twice within that time at least.
     pub lease_ms: u64,
@@ -46,6 +49,7 @@ impl Default for EngineSettings {
             conflict_retries: 8,
             snapshot_events: 512,
             subscription_batch: 2_000,
+            retired_view_ms: 10_000,
             lease_ms: 10_000,
             drain_timeout_ms: 10_000,
         }

@@ -8,7 +8,7 @@ use sagaline_storage::{
 
 use crate::canary::planted;
 use crate::codec::{self, CodecError};
-use crate::domain::{Aggregate, ClaimIntent};
+use crate::domain::{Aggregate, ClaimIntent, Personal};
 
 use super::step::BoxFuture;
 
@@ -21,6 +21,20 @@ pub(crate) trait ReadStreams: Send + Sync {
         from: StreamVersion,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, sagaline_storage::StorageError>>;
+
+    /// `json` with its personal parts, as far as their subjects are not forgotten.
+    fn open(&self, json: Bytes) -> BoxFuture<'_, Result<Bytes, LoadError>>;
+
+    /// `json` with its personal parts under the keys of their subjects.
+    fn seal<'a>(
+        &'a self,
+        json: Bytes,
+        personal: &'a Personal,
+        stream_key: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Bytes, LoadError>>;
+
+    /// The claim on a key that is personal, as the store has it.
+    fn personal_claim(&self, kind: &str, key: &str) -> Result<Claim, CodecError>;
 
     /// A stream of so many events is folded from a snapshot on.
     fn snapshot_events(&self) -> usize;
@@ -112,15 +126,18 @@ impl Stage {
         let place = self.streams.iter().position(|staged| staged.stream == *stream);
         if let Some(staged) = place.and_then(|place| self.streams.get(place)) {
             for event in &staged.events {
-                loaded.state.evolve(&codec::decode(event.event_type.as_str(), &event.payload)?);
+                let payload = reader.open(event.payload.clone()).await?;
+                loaded.state.evolve(&codec::decode(event.event_type.as_str(), &payload)?);
             }
         }
         let events = loaded.state.decide(command).map_err(StageError::Refused)?;
         let mut staged = Vec::with_capacity(events.len());
         let mut claims = Vec::new();
         for event in &events {
-            claims.extend(loaded.state.claims(event).into_iter().map(|i| owned(i, stream)));
-            staged.push(encode::<A>(event)?);
+            for intent in loaded.state.claims(event) {
+                claims.push(owned::<A>(reader, intent, stream)?);
+            }
+            staged.push(encode::<A>(reader, event, stream).await?);
             loaded.state.evolve(event);
         }
         self.claims.extend(claims);
@@ -176,12 +193,12 @@ pub(crate) async fn load<A: Aggregate>(
 ) -> Result<Loaded<A>, LoadError> {
     let view = format!("snapshot:{}.v{}", A::CATEGORY, A::SNAPSHOT_VERSION);
     let page_events = reader.snapshot_events();
-    let first = reader.read(stream, StreamVersion(1), page_events).await?;
+    let first = page::<A>(reader, stream, StreamVersion(1)).await?;
     if first.len() < page_events {
         let start = Loaded { state: A::default(), version: StreamVersion::NONE };
         return fold(start, &first);
     }
-    let kept = reader.snapshot(&view, stream).await?;
+    let kept = if keeps_snapshots::<A>() { reader.snapshot(&view, stream).await? } else { None };
     let kept = kept.and_then(|bytes| serde_json::from_slice::<Snapshot<A>>(&bytes).ok());
     let mut loaded = match kept {
         Some(kept) => Loaded { state: kept.state, version: StreamVersion(kept.version) },
@@ -189,17 +206,37 @@ pub(crate) async fn load<A: Aggregate>(
     };
     let from = loaded.version.0;
     loop {
-        let page = reader.read(stream, StreamVersion(loaded.version.0 + 1), page_events).await?;
+        let page = page::<A>(reader, stream, StreamVersion(loaded.version.0 + 1)).await?;
         let full = page.len() == page_events;
         loaded = fold(loaded, &page)?;
         if !full {
             break;
         }
     }
-    if loaded.version.0 - from > page_events as u64 / 5 {
+    if keeps_snapshots::<A>() && loaded.version.0 - from > page_events as u64 / 5 {
         keep(reader, &view, stream, &loaded).await?;
     }
     Ok(loaded)
+}
+
+/// Not of what has personal parts: a snapshot is nobody's to forget.
+fn keeps_snapshots<A: Aggregate>() -> bool {
+    A::PERSONAL.is_empty()
+}
+
+/// A page of a stream with its personal parts.
+async fn page<A: Aggregate>(
+    reader: &dyn ReadStreams,
+    stream: &StreamId,
+    from: StreamVersion,
+) -> Result<Vec<RecordedEvent>, LoadError> {
+    let mut events = reader.read(stream, from, reader.snapshot_events()).await?;
+    if !A::PERSONAL.is_empty() {
+        for event in &mut events {
+            event.payload = reader.open(event.payload.clone()).await?;
+        }
+    }
+    Ok(events)
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -246,6 +283,18 @@ pub enum LoadError {
     Codec(#[from] CodecError),
 }
 
+impl LoadError {
+    /// The same, of an event of this type.
+    fn of(self, event_type: &str) -> Self {
+        match self {
+            Self::Codec(error) => {
+                Self::Codec(CodecError { event_type: event_type.to_owned(), ..error })
+            }
+            Self::Storage(_) => self,
+        }
+    }
+}
+
 impl<R> From<LoadError> for StageError<R> {
     fn from(error: LoadError) -> Self {
         match error {
@@ -262,27 +311,45 @@ pub(crate) fn decode<A: Aggregate>(event: &RecordedEvent) -> Result<A::Event, Co
     codec::decode(event_type, &payload)
 }
 
-fn encode<A: Aggregate>(event: &A::Event) -> Result<StagedEvent, CodecError> {
+async fn encode<A: Aggregate>(
+    reader: &dyn ReadStreams,
+    event: &A::Event,
+    stream: &StreamId,
+) -> Result<StagedEvent, LoadError> {
     let encoded = codec::encode(event)?;
     let schema_version = A::schema_version(&encoded.event_type);
     let event_type = EventType::new(encoded.event_type.as_str()).map_err(|error| CodecError {
         event_type: encoded.event_type.clone(),
         problem: error.to_string(),
     })?;
-    Ok(StagedEvent { event_type, schema_version, payload: encoded.payload })
+    let personal = A::PERSONAL.iter().find(|(known, _)| *known == encoded.event_type);
+    let payload = match personal {
+        None => encoded.payload,
+        Some((known, personal)) => {
+            let sealed = reader.seal(encoded.payload, personal, Some(stream.key())).await;
+            sealed.map_err(|error| error.of(known))?
+        }
+    };
+    Ok(StagedEvent { event_type, schema_version, payload })
 }
 
-fn owned(intent: ClaimIntent, owner: &StreamId) -> ClaimChange {
+fn owned<A: Aggregate>(
+    reader: &dyn ReadStreams,
+    intent: ClaimIntent,
+    owner: &StreamId,
+) -> Result<ClaimChange, CodecError> {
     let owner = owner.clone();
-    match intent {
-        ClaimIntent::Take { kind, key } => {
-            ClaimChange::Take { claim: Claim::new(kind, key), owner }
-        }
+    let claim = |kind: String, key: String| match A::PERSONAL_CLAIMS.contains(&&*kind) {
+        true => reader.personal_claim(&kind, &key),
+        false => Ok(Claim::new(kind, key)),
+    };
+    Ok(match intent {
+        ClaimIntent::Take { kind, key } => ClaimChange::Take { claim: claim(kind, key)?, owner },
         ClaimIntent::Release { kind, key } => {
-            ClaimChange::Release { claim: Claim::new(kind, key), owner }
+            ClaimChange::Release { claim: claim(kind, key)?, owner }
         }
         ClaimIntent::ReleaseAt { kind, key, at_us } => {
-            ClaimChange::ReleaseAt { claim: Claim::new(kind, key), owner, at: Timestamp(at_us) }
+            ClaimChange::ReleaseAt { claim: claim(kind, key)?, owner, at: Timestamp(at_us) }
         }
-    }
+    })
 }

@@ -16,6 +16,36 @@ use super::outcome::{Failure, Outcome, Probe};
 /// `action` and `probe` may be called several times for one saga, on different nodes, and once more
 /// after a crash: every call of one step of one saga carries the same [`Call::key`]. A panic is an
 /// attempt that failed, not the end of the node.
+///
+/// ```
+/// use sagaline::prelude::*;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Trip { city: String, nights: u8 }
+///
+/// struct Hotel;
+///
+/// impl Step for Hotel {
+///     const NAME: &'static str = "hotel";
+///     type Saga = Trip;
+///     type Output = String;
+///
+///     async fn action(&self, call: &Call<Trip>) -> Outcome<String> {
+///         call.http().post("http://hotels/book", call.input()).await
+///     }
+///
+///     async fn probe(&self, call: &Call<Trip>) -> Probe<String> {
+///         call.http().probe(&format!("http://hotels/calls/{}", call.key())).await
+///     }
+/// }
+///
+/// impl Compensable for Hotel {
+///     async fn compensate(&self, call: &Call<Trip>, room: Option<&String>) -> Outcome<()> {
+///         // Without a room it is not known whether one was booked: the key says which.
+///         call.http().post("http://hotels/cancel", &(call.action_key(), room)).await
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no saga step",
     note = "write `impl Step for {Self}` with NAME, Saga, Output and `async fn action`"
@@ -23,7 +53,8 @@ use super::outcome::{Failure, Outcome, Probe};
 pub trait Step: Send + Sync + 'static {
     /// Unique within the saga: 1 to 64 bytes of `[a-z0-9_-]`. Stored; never change it.
     const NAME: &'static str;
-    /// The names of the steps whose results it reads; `build` refuses one that it does not come after.
+    /// The names of the steps whose results it reads, `&[Hotel::NAME]`: it is given these and no others,
+    /// and `build` refuses one that it does not come after.
     const READS: &'static [&'static str] = &[];
     /// True: it touches nothing but what it stages in the [`Call`], so it runs inside the saga's next
     /// append and costs no durable write of its own. It may be run again and its staging thrown away.
@@ -72,6 +103,7 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) trait ErasedStep: Send + Sync {
     fn local(&self) -> bool;
     fn participant(&self) -> &'static str;
+    fn reads(&self) -> &'static [&'static str];
     fn action<'a>(&'a self, call: &'a RawCall) -> BoxFuture<'a, Outcome<Json>>;
     fn probe<'a>(&'a self, call: &'a RawCall) -> BoxFuture<'a, Probe<Json>>;
     fn compensate<'a>(
@@ -113,6 +145,10 @@ impl<S: Step> ErasedStep for Code<S> {
         S::PARTICIPANT
     }
 
+    fn reads(&self) -> &'static [&'static str] {
+        S::READS
+    }
+
     fn action<'a>(&'a self, call: &'a RawCall) -> BoxFuture<'a, Outcome<Json>> {
         Box::pin(act(&self.step, call))
     }
@@ -143,17 +179,17 @@ fn undo<'a, S: Compensable>(
     Box::pin(async move {
         let output = output.map(|json| json.read::<S::Output>()).transpose();
         let output = output.map_err(|error| unreadable(S::NAME, "result", &error))?;
-        step.compensate(&call.typed()?, output.as_ref()).await
+        step.compensate(&call.typed().await?, output.as_ref()).await
     })
 }
 
 async fn act<S: Step>(step: &S, call: &RawCall) -> Outcome<Json> {
-    let output = step.action(&call.typed()?).await?;
+    let output = step.action(&call.typed().await?).await?;
     Json::of(&output).map_err(|error| unreadable(S::NAME, "result", &error))
 }
 
 async fn ask<S: Step>(step: &S, call: &RawCall) -> Probe<Json> {
-    let Ok(call) = call.typed() else { return Probe::CannotTell };
+    let Ok(call) = call.typed().await else { return Probe::CannotTell };
     match step.probe(&call).await {
         Probe::Happened(output) => Json::of(&output).map_or(Probe::CannotTell, Probe::Happened),
         Probe::DidNotHappen => Probe::DidNotHappen,

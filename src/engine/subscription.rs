@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sagaline_storage::views::{Checkpoint, ViewBatch, ViewChange, ViewError, ViewStore};
-use sagaline_storage::{
-    AllQuery, Backend, Clock, EventStore, Filter, GlobalPosition, StorageError,
-};
+use sagaline_storage::{Backend, Clock, EventStore, Filter, GlobalPosition, StorageError};
 use tokio::sync::{Notify, watch};
 
 use crate::canary::planted;
@@ -23,8 +21,6 @@ use super::pages::{Page, Pages, Wanted};
 const PACE_MIN: Duration = Duration::from_millis(2);
 const PACE_MAX: Duration = Duration::from_millis(100);
 const PACE_PER_EVENT: Duration = Duration::from_millis(1);
-/// This close to the head all followers read the same pages and pass over what they do not want.
-const TAIL_EVENTS: u64 = 8_192;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Somebody who follows the log under a name.
@@ -61,6 +57,33 @@ pub(crate) fn following(pages: &Arc<Pages>) -> (Progress, Followed) {
     (progress, Followed { reached: receiver, awaited })
 }
 
+impl Progress {
+    /// The other end.
+    pub(crate) fn followed(&self) -> Followed {
+        Followed { reached: self.reached.subscribe(), awaited: self.awaited.clone() }
+    }
+
+    /// Both ends for somebody else who follows, over the same pages.
+    pub(crate) fn apart(&self) -> (Self, Followed) {
+        following(&self.pages)
+    }
+
+    /// It has come to `position`.
+    pub(crate) fn reach(&self, position: GlobalPosition) {
+        self.reached.send_replace(position);
+    }
+
+    /// Returns when somebody waits for it.
+    pub(crate) async fn awaited(&self) {
+        self.awaited.notified().await;
+    }
+
+    /// What all followers of the node read.
+    pub(crate) fn pages(&self) -> &Pages {
+        &self.pages
+    }
+}
+
 impl Followed {
     /// How far the follower has come.
     pub(crate) fn position(&self) -> GlobalPosition {
@@ -81,7 +104,7 @@ impl Followed {
 pub(crate) type Changes = Vec<(Arc<str>, ViewChange)>;
 
 impl<B: Backend> Subscription<B> {
-    /// Follows until it is told to stop. `apply` may see a batch again when the commit failed or after a
+    /// Follows until it is told to stop, or until somebody deletes its checkpoint. `apply` may see a batch again when the commit failed or after a
     /// crash: its effects must bear that.
     pub(crate) async fn run<F, Fut>(mut self, mut apply: F)
     where
@@ -89,9 +112,12 @@ impl<B: Backend> Subscription<B> {
         Fut: Future<Output = Result<Changes, StorageError>> + Send,
     {
         while !*self.stop.borrow() {
-            if let Err(error) = self.follow(&mut apply).await {
-                tracing::warn!(subscription = %self.name, %error, "subscription interrupted, again");
-                self.rest(RETRY).await;
+            match self.follow(&mut apply).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(subscription = %self.name, %error, "subscription interrupted, again");
+                    self.rest(RETRY).await;
+                }
             }
         }
     }
@@ -132,6 +158,7 @@ impl<B: Backend> Subscription<B> {
             let batch = ViewBatch { changes, checkpoint: Some(checkpoint) };
             match backend.views().commit(batch).await {
                 Ok(()) => before = Some(after),
+                Err(ViewError::CheckpointMoved { actual: None, .. }) => return Ok(()),
                 Err(ViewError::CheckpointMoved { actual, .. }) => before = actual,
                 Err(ViewError::Storage(error)) => return Err(error),
             }
@@ -145,14 +172,9 @@ impl<B: Backend> Subscription<B> {
 
     /// The events behind `from`, or the next part of them.
     async fn page(&self, from: GlobalPosition, head: GlobalPosition) -> Result<Page, StorageError> {
-        let log = self.core.backend.events();
         let limit = self.core.settings.subscription_batch.clamp(1, 10_000);
-        if head.0.saturating_sub(from.0) <= TAIL_EVENTS {
-            return self.progress.pages.behind(log, from, limit).await;
-        }
-        let query = AllQuery { filter: (*self.filter).clone(), ..AllQuery::after(from, limit) };
-        let read = log.read_all(query).await?;
-        Ok(Page::of(from, read.next, read.events))
+        let log = self.core.backend.events();
+        self.progress.pages.next(log, from, head, limit, &self.filter).await
     }
 
     /// Lets events gather for the next look, unless somebody waits for them. Under load all followers

@@ -109,7 +109,7 @@ async fn collect(mut body: Body, max: usize) -> Result<Bytes, Error> {
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     check_depth(bytes)?;
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let parsed = strict::read(&mut json).and_then(|value| json.end().map(|()| value));

@@ -26,6 +26,7 @@ pub(super) async fn stream<B: Backend>(
         let last = page.len() < PAGE;
         events.extend(page);
         if last {
+            app.node().open(&mut events).await.map_err(failure::load)?;
             return Ok(events);
         }
         if events.len() > EVENTS_MAX {

@@ -24,7 +24,7 @@ pub(super) use node::{SagasNow, register};
 pub type StoreMeasures = Arc<dyn Fn(&mut Registry) + Send + Sync>;
 
 /// What every measure's name begins with.
-const PREFIX: &str = "sagaline";
+pub(super) const PREFIX: &str = "sagaline";
 
 /// Bounds of the request times, in seconds: from an answer out of memory to the longest wait.
 const SECONDS: [f64; 14] =

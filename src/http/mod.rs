@@ -5,7 +5,8 @@
 //! ask the engine or a view, and write the answer. Everything that goes wrong is an [`Error`], and
 //! becomes a problem document in one place.
 //!
-//! Called by the binary, by whoever nests [`router`] under a router of their own, and by the simulation.
+//! Called by the binary and by the simulation; a node that is embedded in a user's own process brings the
+//! smaller [`Node::router`](crate::engine::Node::router).
 //! Architecture invariant: never a concrete adapter, never the system's clock.
 
 pub mod serve;
@@ -43,6 +44,8 @@ pub mod prefer;
 mod strict;
 
 mod routes;
+
+mod own;
 
 pub use error::{Error, RefreshProblem, TokenProblem};
 

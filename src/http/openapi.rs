@@ -58,6 +58,7 @@ fn tags() -> Value {
         ("Payments", "What is known of the money"),
         ("Sagas", "What goes on behind an order"),
         ("Operators", "Bring stuck work back"),
+        ("Consumers", "Who acts on the log's events, and what it has parked"),
         ("Traces", "Every event with its cause, also live"),
         ("Users", "Accounts as an administrator sees them"),
         ("Node", "Health, measures, and trials of its parts"),

@@ -8,8 +8,8 @@ use super::auth::{PasswordSettings, PasswordSettingsError};
 use super::metrics::StoreMeasures;
 use crate::app::gateway::{Gateway, Ledger};
 use crate::app::{Orders, order_processing, order_refund};
-use crate::domain::{LockPolicy, LockScope};
-use crate::engine::{EngineSettings, NodeBuilder, NodeError};
+use crate::domain::{EMAIL_CLAIM_KIND, LockPolicy, LockScope};
+use crate::engine::{EngineSettings, MasterKey, NodeBuilder, NodeError};
 use crate::projections;
 use crate::projections::StepNames;
 use crate::saga::DefinitionError;
@@ -27,6 +27,8 @@ pub struct Ready<B, G> {
     pub passwords: PasswordSettings,
     /// Signs access tokens.
     pub signing_secret: Secret,
+    /// Wraps the keys of personal data.
+    pub master_key: MasterKey,
     /// The fake gateway's ledger, when that is the gateway.
     pub ledger: Option<Ledger>,
     /// What the store measures beside the ports.
@@ -63,6 +65,7 @@ impl<B: Backend, G: Gateway> Ready<B, G> {
         let refund = order_refund(self.gateway)?;
         let node = NodeBuilder::new(self.backend)
             .settings(engine_settings(&self.settings))
+            .master_key(self.master_key)
             .saga(&processing)
             .saga(&refund)
             .projection(projections::Orders)
@@ -71,6 +74,8 @@ impl<B: Backend, G: Gateway> Ready<B, G> {
         let node = app(node)?;
         let step_names = StepNames::of(node.definitions());
         let node = node.start().await?;
+        // An earlier program stored the addresses themselves.
+        node.hash_claims(EMAIL_CLAIM_KIND).await.map_err(NodeError::Personal)?;
         let orders = Orders::new(node.clone(), processing, refund, locks);
         let parts = AppParts {
             node,

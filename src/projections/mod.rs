@@ -53,6 +53,3 @@ pub fn fold<'a, P: Projection>(
     }
     Ok(view.into_document(key))
 }
-
-#[cfg(test)]
-mod testing;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use sagaline_storage::CorrelationId;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::CodecError;
+use crate::codec::{CodecError, Sealed};
 use crate::domain::{
     Address, Aggregate, Currency, Decimal, Order, OrderEvent, OrderId, OrderItem, OrderStatus,
     Payment, PaymentId, PaymentKind, Placed, ProductId, ProductName, Quantity, UserId, WallTime,
@@ -59,6 +59,10 @@ pub struct OrderDocument {
     pub created_at: WallTime,
     /// When something happened to it last.
     pub updated_at: WallTime,
+    /// The address under its user's key; whoever is shown the order sees the address or its placeholder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub sealed: Option<Sealed>,
 }
 
 /// A line as the API shows it.
@@ -110,6 +114,7 @@ impl OrderDocument {
             correlation_id,
             created_at: at,
             updated_at: at,
+            sealed: None,
         }
     }
 
@@ -123,8 +128,8 @@ impl OrderDocument {
             }
             OrderEvent::OrderCancelled { reason } => self.end(OrderStatus::Cancelled, reason),
             OrderEvent::OrderFailed { reason } => self.end(OrderStatus::Failed, reason),
-            OrderEvent::OrderShipped {} => self.status = OrderStatus::Shipped,
-            OrderEvent::OrderDelivered {} => self.status = OrderStatus::Delivered,
+            OrderEvent::OrderShipped { .. } => self.status = OrderStatus::Shipped,
+            OrderEvent::OrderDelivered { .. } => self.status = OrderStatus::Delivered,
         }
     }
 
@@ -174,7 +179,8 @@ impl Projection for Orders {
                 problem: error.to_string(),
             })?;
             let correlation_id = envelope.correlation_id.clone();
-            view.put(key, OrderDocument::placed(id, placed, correlation_id, at));
+            let placed = OrderDocument::placed(id, placed, correlation_id, at);
+            view.put(key, OrderDocument { sealed: event.sealed(), ..placed });
         } else if let Some(order) = view.get_mut(key) {
             order.apply(&order_event);
             order.updated_at = at;

@@ -7,8 +7,8 @@ use super::*;
 use crate::domain::{
     LockPolicy, OrderCommand, OrderDraft, PaymentCommand, PaymentTerms, PlaceOrder,
 };
-use crate::projections::testing::TestLog;
 use crate::projections::{fold, partition};
+use crate::testing::Log;
 
 const KEY: &str = "00000000-0000-0000-0000-000000000001";
 
@@ -44,13 +44,13 @@ fn cancel() -> OrderCommand {
     OrderCommand::Cancel { reason: "too late".to_owned() }
 }
 
-fn document(log: &TestLog) -> Option<OrderDocument> {
-    fold(&Orders, KEY, &log.events).unwrap()
+fn document(log: &Log) -> Option<OrderDocument> {
+    fold(&Orders, KEY, log.events()).unwrap()
 }
 
 #[test]
 fn a_placed_order_is_shown_as_it_was_placed() {
-    let mut log = TestLog::default();
+    let mut log = Log::new();
     assert_eq!(document(&log), None);
     assert!(log.execute::<Order>(KEY, place("card")));
     let wants = serde_json::json!({
@@ -75,7 +75,7 @@ fn a_placed_order_is_shown_as_it_was_placed() {
 
 #[test]
 fn an_order_is_processing_between_authorisation_and_payment() {
-    let mut log = TestLog::default();
+    let mut log = Log::new();
     log.execute::<Order>(KEY, place("card"));
     log.execute::<Payment>(KEY, authorize());
     assert_eq!(document(&log).unwrap().status, OrderStatus::Processing);
@@ -89,7 +89,7 @@ fn an_order_is_processing_between_authorisation_and_payment() {
 
 #[test]
 fn a_late_authorisation_does_not_wake_an_order_that_has_ended() {
-    let mut log = TestLog::default();
+    let mut log = Log::new();
     log.execute::<Order>(KEY, place("card"));
     log.execute::<Order>(KEY, cancel());
     log.execute::<Payment>(KEY, authorize());
@@ -100,7 +100,7 @@ fn a_late_authorisation_does_not_wake_an_order_that_has_ended() {
 
 #[test]
 fn an_order_is_found_by_user_and_by_status_newest_first() {
-    let mut log = TestLog::default();
+    let mut log = Log::new();
     log.execute::<Order>(KEY, place("card"));
     let older = document(&log).unwrap();
     let newer = OrderDocument { created_at: WallTime(2_000_000), ..older.clone() };
@@ -122,7 +122,7 @@ proptest! {
     fn a_document_agrees_with_its_order_after_any_history(
         picks in prop::collection::vec(0..8usize, 0..16)
     ) {
-        let mut log = TestLog::default();
+        let mut log = Log::new();
         for pick in picks {
             let reason = || "why not".to_owned();
             let payment_id = PaymentId::parse("p1").unwrap();
@@ -133,13 +133,13 @@ proptest! {
                 3 => OrderCommand::ConfirmExternal { payment_id },
                 4 => cancel(),
                 5 => OrderCommand::GiveUp { reason: reason() },
-                6 => OrderCommand::Ship,
+                6 => OrderCommand::Ship { by: UserId::new(Uuid::nil()) },
                 _ => OrderCommand::CancelRefunded { reason: reason() },
             };
             log.execute::<Order>(KEY, command);
         }
         let mut order = Order::default();
-        for event in &log.events {
+        for event in log.events() {
             order.evolve(&Recorded::new(event).of::<Order>().unwrap().unwrap());
         }
         let document = document(&log);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{PaymentCommand, PaymentTerms};
 use crate::projections::fold;
-use crate::projections::testing::TestLog;
+use crate::testing::Log;
 
 const KEY: &str = "00000000-0000-0000-0000-000000000001";
 
@@ -26,11 +26,11 @@ fn command(pick: usize) -> PaymentCommand {
 }
 
 fn after(picks: &[usize]) -> Option<PaymentDocument> {
-    let mut log = TestLog::default();
+    let mut log = Log::new();
     for pick in picks {
         log.execute::<Payment>(KEY, command(*pick));
     }
-    fold(&Payments, KEY, &log.events).unwrap()
+    fold(&Payments, KEY, log.events()).unwrap()
 }
 
 #[test]
@@ -71,20 +71,20 @@ proptest! {
     fn a_document_agrees_with_its_payment_after_any_history(
         picks in prop::collection::vec(0..5usize, 0..12)
     ) {
-        let mut log = TestLog::default();
+        let mut log = Log::new();
         for pick in picks {
             log.execute::<Payment>(KEY, command(pick));
         }
         let mut payment = Payment::default();
-        for event in &log.events {
+        for event in log.events() {
             payment.evolve(&Recorded::new(event).of::<Payment>().unwrap().unwrap());
         }
-        if let Some(document) = fold(&Payments, KEY, &log.events).unwrap() {
+        if let Some(document) = fold(&Payments, KEY, log.events()).unwrap() {
             prop_assert_eq!(document.status, payment.status());
             let net = document.captured_amount.0.checked_sub(document.refunded_amount.0);
             prop_assert_eq!(net, Some(payment.net()));
         } else {
-            prop_assert!(log.events.is_empty());
+            prop_assert!(log.events().is_empty());
         }
     }
 }

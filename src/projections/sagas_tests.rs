@@ -1,12 +1,12 @@
 //! The view of sagas and what the API shows of it: given events, then documents.
 
 use super::*;
-use crate::projections::testing::TestLog;
 use crate::projections::{SagaPage, StepNames, fold};
 use crate::saga::testing::{given_log, rejected, succeeded, undone, unknown};
 use crate::saga::{
     Definition, Policy, SagaEvent, StepDirection, StepIndex, StepKind, StepSpec, Stimulus, begin,
 };
+use crate::testing::Log;
 
 const KEY: &str = "00000000-0000-0000-0000-000000000001";
 
@@ -37,9 +37,9 @@ fn log(input: &str, stimuli: Vec<Stimulus>) -> Vec<SagaEvent> {
 }
 
 fn document(input: &str, stimuli: Vec<Stimulus>) -> SagaDocument {
-    let mut recorded = TestLog::default();
-    log(input, stimuli).iter().for_each(|event| recorded.append(&format!("saga-{KEY}"), event));
-    fold(&Sagas, KEY, &recorded.events).unwrap().unwrap()
+    let mut recorded = Log::new();
+    log(input, stimuli).iter().for_each(|event| recorded.push(&format!("saga-{KEY}"), event));
+    fold(&Sagas, KEY, recorded.events()).unwrap().unwrap()
 }
 
 fn page(stimuli: Vec<Stimulus>) -> serde_json::Value {

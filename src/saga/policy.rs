@@ -1,10 +1,20 @@
 //! How often and how long a step is tried. Pure: the jitter comes from outside.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::event::StepDirection;
 
 /// The policy of one step. It is part of the definition and of its hash.
+///
+/// ```
+/// use sagaline::prelude::*;
+///
+/// let patient = Policy::attempts(5).backoff(100.ms()..=5.s()).deadline(10.minutes());
+/// assert_eq!((patient.attempts, patient.backoff_max_ms), (5, 5_000));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Policy {
@@ -41,6 +51,49 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// So many attempts of the action; everything else as in the default.
+    #[must_use]
+    pub fn attempts(attempts: u32) -> Self {
+        Self { attempts, ..Self::default() }
+    }
+
+    /// So many attempts of the compensation.
+    #[must_use]
+    pub fn compensation_attempts(mut self, attempts: u32) -> Self {
+        self.compensation_attempts = attempts;
+        self
+    }
+
+    /// The first pause is drawn from nothing to the shorter time, doubled with each attempt up to the
+    /// longer one.
+    #[must_use]
+    pub fn backoff(mut self, pause: RangeInclusive<Duration>) -> Self {
+        self.backoff_min_ms = millis(*pause.start());
+        self.backoff_max_ms = millis(*pause.end());
+        self
+    }
+
+    /// A call without an answer counts as `Unknown` after this time; each heartbeat begins it anew.
+    #[must_use]
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout_ms = millis(timeout);
+        self
+    }
+
+    /// How long the step may take with all its attempts: see [`Policy::deadline_ms`].
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline_ms = Some(millis(deadline));
+        self
+    }
+
+    /// A rejection with this code is tried again like an unknown outcome, and is not final.
+    #[must_use]
+    pub fn retrying(mut self, code: impl Into<String>) -> Self {
+        self.retried_rejections.push(code.into());
+        self
+    }
+
     /// How often a direction is tried.
     pub fn attempts_of(&self, direction: StepDirection) -> u32 {
         match direction {
@@ -69,9 +122,72 @@ impl Policy {
     }
 }
 
+/// Lengths of time as they are said: `100.ms()`, `5.s()`, `10.minutes()`.
+pub trait TimeUnits: Sized {
+    /// Milliseconds.
+    fn ms(self) -> Duration;
+    /// Seconds.
+    fn s(self) -> Duration;
+    /// Minutes.
+    fn minutes(self) -> Duration;
+    /// Hours.
+    fn hours(self) -> Duration;
+    /// Days of 24 hours.
+    fn days(self) -> Duration;
+}
+
+impl TimeUnits for u64 {
+    fn ms(self) -> Duration {
+        Duration::from_millis(self)
+    }
+
+    fn s(self) -> Duration {
+        Duration::from_secs(self)
+    }
+
+    fn minutes(self) -> Duration {
+        Duration::from_secs(self.saturating_mul(60))
+    }
+
+    fn hours(self) -> Duration {
+        Duration::from_secs(self.saturating_mul(60 * 60))
+    }
+
+    fn days(self) -> Duration {
+        Duration::from_secs(self.saturating_mul(24 * 60 * 60))
+    }
+}
+
+/// The longest time that fits stands for all that are longer.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_policy_is_said_in_times_and_kept_in_milliseconds() {
+        let said = Policy::attempts(5)
+            .compensation_attempts(7)
+            .backoff(100.ms()..=5.s())
+            .attempt_timeout(2.s())
+            .deadline(10.minutes())
+            .retrying("NO_COVER");
+        let kept = Policy {
+            attempts: 5,
+            compensation_attempts: 7,
+            backoff_min_ms: 100,
+            backoff_max_ms: 5_000,
+            attempt_timeout_ms: 2_000,
+            deadline_ms: Some(600_000),
+            retried_rejections: vec!["NO_COVER".to_owned()],
+        };
+        assert_eq!(said, kept);
+        assert_eq!((1.hours() * 24, Duration::MAX.max(u64::MAX.days())), (1.days(), Duration::MAX));
+        assert_eq!(Policy::default().deadline(Duration::MAX).deadline_ms, Some(u64::MAX));
+    }
 
     #[test]
     fn backoff_doubles_up_to_its_longest_pause() {

@@ -147,6 +147,19 @@ pub struct Parked {
     pub at_us: u64,
 }
 
+/// How a saga has come to rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Everything was done.
+    Completed,
+    /// Everything that was done is undone.
+    Compensated(AbortReason),
+    /// It waits for an operator's verb.
+    Parked(ParkReason),
+    /// An operator paused it.
+    Paused,
+}
+
 /// A saga as its log tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -189,6 +202,16 @@ impl SagaState {
     /// Whether it has ended as completed or compensated. A parked saga has not ended.
     pub fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Completed | Phase::Compensated)
+    }
+
+    /// How it has come to rest; none while it is under way.
+    pub fn end(&self) -> Option<End> {
+        match (&self.parked, self.phase, &self.aborted) {
+            (Some(parked), ..) => Some(End::Parked(parked.reason.clone())),
+            (None, Phase::Completed, _) => Some(End::Completed),
+            (None, Phase::Compensated, Some(reason)) => Some(End::Compensated(reason.clone())),
+            (None, ..) => self.paused.then_some(End::Paused),
+        }
     }
 
     /// The word of the API: `started`, `compensating`, `completed`, `compensated`, `parked`.

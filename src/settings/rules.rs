@@ -185,6 +185,25 @@ impl Rule for Hidden {
     }
 }
 
+/// A key of 32 bytes.
+pub(super) struct HexKey;
+
+pub(super) fn hex_key() -> HexKey {
+    HexKey
+}
+
+impl Rule for HexKey {
+    type Value = Secret;
+    const SECRET: bool = true;
+    fn parse(&self, text: &str) -> Option<Secret> {
+        let fits = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        fits.then(|| Secret::new(text))
+    }
+    fn allowed(&self) -> String {
+        "64 hexadecimal digits".to_owned()
+    }
+}
+
 /// An address with one of some schemes.
 pub(super) struct Url(&'static [&'static str]);
 

@@ -16,6 +16,12 @@ pub async fn open_folder(settings: &Settings) -> Result<Embedded, StorageError> 
     open_embedded(&settings.node.data_dir, &rocks, &local).await
 }
 
+/// The same, of a data folder that must exist.
+pub async fn open_existing_folder(settings: &Settings) -> Result<Embedded, StorageError> {
+    exists(&settings.node.data_dir)?;
+    open_folder(settings).await
+}
+
 /// Opens the store of a data folder that must exist, without a log on top: to look at it.
 pub fn open_existing(settings: &Settings) -> Result<RocksKv, StorageError> {
     let folder: &Path = &settings.node.data_dir;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "drives a real process")]
 
+mod accounts;
 mod full_disk;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -258,7 +259,10 @@ fn exported_log_is_imported_into_a_folder_of_its_own() {
     assert!(printed(elsewhere.path(), &["log", "verify"]).contains("is sound"));
     let exported = printed(elsewhere.path(), &["export"]);
     assert_eq!(exported, std::fs::read_to_string(file).unwrap());
-    // The administrator came along.
+    // The administrator came along; personal data is read under the master key it was written under.
+    refused(&run(elsewhere.path(), &["user", "list"], ""), 2, &["another master key"]);
+    let key = |folder: &Path| folder.join("data/master.key");
+    std::fs::copy(key(folder.path()), key(elsewhere.path())).unwrap();
     let node = Node::start(elsewhere.path());
     assert!(node.log_in().contains(r#""role":"admin""#));
     node.stop();

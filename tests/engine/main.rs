@@ -3,12 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod barrier;
+mod consumers;
 mod duties;
 mod elsewhere;
 mod health;
 mod nodes;
 mod ownership;
+mod privacy;
+mod rebuild;
 mod recovery;
 mod sagas;
 mod snapshots;
+mod subscriptions;
 mod trip;

@@ -1,7 +1,9 @@
 //! Sagas from start to end.
 
-use sagaline::engine::{RequestError, StartError, StartRequest};
-use sagaline::saga::{AbortReason, ParkReason, Phase, Refusal, SagaState, Verb};
+use sagaline::engine::{Definition, NodeBuilder, RequestError, StartError, StartRequest};
+use sagaline::saga::{
+    AbortReason, End, ParkReason, Phase, Policy, Refusal, SagaState, TimeUnits, Verb,
+};
 use sagaline_storage::memory::MemoryKv;
 use sagaline_storage::{AllQuery, EventStore, GlobalPosition, StreamId};
 
@@ -212,4 +214,52 @@ async fn a_saga_of_local_steps_alone_begins_and_ends_in_one_append() {
     }
     let after = sagaline_storage::backend::Backend::events(node.backend()).counters().appends;
     assert_eq!(after - before, 2);
+}
+
+#[tokio::test]
+async fn a_result_that_is_not_named_is_not_given() {
+    let world = World::default();
+    let definition = Definition::new("curious")
+        .compensable(trip::Hotel(world.clone()))
+        .pivot(trip::Curious)
+        .after_step("hotel")
+        .retry(Policy::attempts(1))
+        .build()
+        .unwrap();
+    let backend = trip::backend(&MemoryKv::new()).await;
+    let node = NodeBuilder::new(backend).saga(&definition).start().await.unwrap();
+    let started = node.sagas().start(&definition, "k", &to("Rome")).await.unwrap();
+    let end = node.sagas().wait(started.id).await.unwrap();
+    let Some(End::Parked(ParkReason::AttemptsUsedUp { cause, .. })) = end.end() else {
+        panic!("{end:?}")
+    };
+    assert!(cause.contains("name `hotel` in its READS"), "{cause}");
+}
+
+#[tokio::test]
+async fn a_heartbeat_lets_an_attempt_take_its_time() {
+    let time = sagaline::testing::World::new();
+    let definition = Definition::new("thorough")
+        .pivot(trip::Thorough(time.clock().clone()))
+        .retry(Policy::attempts(1).attempt_timeout(200.ms()))
+        .build()
+        .unwrap();
+    let node = time.node().await.unwrap().saga(&definition).start().await.unwrap();
+    let started = node.sagas().start(&definition, "k", &to("Rome")).await.unwrap();
+    let end = time.end_of(&node, started.id, 10.s()).await.unwrap().unwrap();
+    assert_eq!(end.end(), Some(End::Completed), "{end:?}");
+}
+
+#[test]
+fn a_definition_tells_its_graph_its_hash_and_its_undo() {
+    let world = World::default();
+    let definition = trip::definition(&world);
+    assert_eq!(definition.undo_order(), ["flight", "hotel", "book"]);
+    assert!(definition.to_string().starts_with("trip\n  book "), "{definition}");
+    assert!(definition.to_mermaid().starts_with("flowchart LR"));
+    assert_ne!(definition.hash(), trip::with_attempt_timeout(&world, 201).hash());
+    // As data, and back: what each step does is looked up by its name.
+    let json = serde_json::to_string(definition.as_value()).unwrap();
+    let read: sagaline::saga::Definition = serde_json::from_str(&json).unwrap();
+    assert_eq!(&**read.hash(), definition.hash());
 }

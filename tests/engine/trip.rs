@@ -255,6 +255,36 @@ impl Step for Confirm {
     }
 }
 
+/// Reads a result that it does not name.
+pub(crate) struct Curious;
+
+impl Step for Curious {
+    const NAME: &'static str = "curious";
+    type Saga = Trip;
+    type Output = String;
+
+    async fn action(&self, call: &Call<Trip>) -> Outcome<String> {
+        call.result::<Hotel>()
+    }
+}
+
+/// Works for longer than an attempt may take, and says so.
+pub(crate) struct Thorough<C>(pub(crate) C);
+
+impl<C: Clock> Step for Thorough<C> {
+    const NAME: &'static str = "thorough";
+    type Saga = Trip;
+    type Output = u32;
+
+    async fn action(&self, call: &Call<Trip>) -> Outcome<u32> {
+        for _ in 0..10 {
+            self.0.sleep(Duration::from_millis(40)).await;
+            call.heartbeat();
+        }
+        Ok(call.attempt())
+    }
+}
+
 /// Confirms the booking without a charge.
 pub(crate) struct Settle;
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sagaline::app::gateway::{FakeGateway, FakeSettings, Ledger};
+use sagaline::engine::MasterKey;
 use sagaline::http::app::App;
 use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::metrics::store_measures;
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 
 use crate::client::{Answer, Ask};
 use crate::clock::LaterClock;
+use crate::consumers::Doubter;
 
 /// Signs the tokens of every test node; tests that forge tokens need it.
 pub(crate) const SECRET: &str = "a secret of the tests, 32 bytes long";
@@ -111,10 +113,11 @@ impl TestApp {
             settings: setup.settings.clone(),
             passwords: setup.passwords,
             signing_secret: Secret::new(SECRET),
+            master_key: MasterKey::new([7; 32]),
             ledger: Some(ledger.clone()),
             store_measures: store_measures(move || counted.counters()),
         };
-        let app = ready.start().await.unwrap();
+        let app = ready.start_with(|node| Ok(node.consumer(Doubter::default()))).await.unwrap();
         make_admin(&app).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

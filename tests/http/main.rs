@@ -9,14 +9,18 @@ mod endpoints;
 
 mod auth;
 mod bad_input;
+mod consumers;
 mod document;
 mod edge;
+mod events;
 mod flows;
 mod generated;
 mod maintenance;
 mod merchants;
 mod operator;
 mod orders;
+mod privacy;
+mod projections;
 mod sagas;
 mod sessions;
 mod stream;

@@ -49,6 +49,8 @@ fn is_target(path: &str) -> bool {
             | ["tests" | "benches" | "examples", _]
             | ["tests" | "benches" | "examples", _, "main.rs"]
             | ["fuzz", "fuzz_targets", _]
+            // Programs that a test compiles one by one.
+            | ["tests", "compile", _]
     )
 }
 

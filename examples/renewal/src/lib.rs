@@ -201,23 +201,13 @@ impl Step for Extend {
     }
 }
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How long a subscriber has time to pay.
-pub const GRACE: Duration = DAY.saturating_mul(14);
+/// How long a subscriber has time to pay: two weeks.
+pub const GRACE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// A card that has no cover is tried again for two weeks; pauses are drawn from nothing to three days, so
 /// that not all who were paid on the first are charged in one hour.
 fn patience() -> Policy {
-    let ms = |days: Duration| u64::try_from(days.as_millis()).unwrap_or(u64::MAX);
-    Policy {
-        attempts: 1_000,
-        backoff_min_ms: ms(3 * DAY),
-        backoff_max_ms: ms(3 * DAY),
-        deadline_ms: Some(ms(GRACE)),
-        retried_rejections: vec![NO_COVER.to_owned()],
-        ..Policy::default()
-    }
+    Policy::attempts(1_000).backoff(3.days()..=3.days()).deadline(GRACE).retrying(NO_COVER)
 }
 
 /// The whole renewal.

@@ -1,10 +1,13 @@
 //! Transfers in the simulated world: three nodes, a clearing house, everything that can go wrong.
 
 use sagaline::prelude::*;
+use sagaline::testing::definition::{rejected, succeeded, undone};
+use sagaline::testing::{Log, aggregate, definition, projection};
 use sagaline_sim::remotes::Ledger;
 use sagaline_sim::{Faults, check};
 use transfer::{
-    Account, AccountCommand, AccountEvent, AccountRefusal, Transfer, transfer, transfer_app,
+    Account, AccountCommand, AccountEvent, AccountRefusal, Balance, Balances, Clear, Transfer,
+    Withdraw, transfer, transfer_app,
 };
 
 #[test]
@@ -24,20 +27,46 @@ fn transfers_survive_everything() -> Result<(), DefinitionError> {
 
 #[test]
 fn an_account_goes_as_far_as_its_overdraft() {
-    let mut account = Account::default();
-    assert_eq!(
-        account.decide(AccountCommand::Withdraw(100_000)),
-        Ok(vec![AccountEvent::MoneyWithdrawn { cents: 100_000 }])
-    );
-    account.evolve(&AccountEvent::MoneyWithdrawn { cents: 100_000 });
-    let refused = AccountRefusal::NotCovered { balance_cents: -100_000, cents: 1 };
-    assert_eq!(account.decide(AccountCommand::Withdraw(1)), Err(refused));
-    account.evolve(&AccountEvent::MoneyDeposited { cents: 1 });
-    assert!(account.decide(AccountCommand::Withdraw(1)).is_ok());
-    for amount in [0, u64::MAX] {
-        assert_eq!(
-            account.decide(AccountCommand::Deposit(amount)),
-            Err(AccountRefusal::Amount(amount))
-        );
-    }
+    let withdrawn = |cents| AccountEvent::MoneyWithdrawn { cents };
+    let overdrawn = AccountRefusal::NotCovered { balance_cents: -100_000, cents: 1 };
+    aggregate::given::<Account>([])
+        .when(AccountCommand::Withdraw(100_000))
+        .then([withdrawn(100_000)])
+        .when(AccountCommand::Withdraw(1))
+        .refused(overdrawn)
+        .and(AccountEvent::MoneyDeposited { cents: 1 })
+        .when(AccountCommand::Withdraw(1))
+        .then([withdrawn(1)])
+        .when(AccountCommand::Deposit(0))
+        .refused(AccountRefusal::Amount(0))
+        .when(AccountCommand::Deposit(u64::MAX))
+        .refused(AccountRefusal::Amount(u64::MAX));
+}
+
+#[test]
+fn balances_follow_the_accounts() {
+    let log = Log::new()
+        .event::<Account>("ada", AccountEvent::MoneyDeposited { cents: 70 })
+        .event::<Account>("bob", AccountEvent::MoneyWithdrawn { cents: 5 })
+        .event::<Account>("ada", AccountEvent::MoneyWithdrawn { cents: 30 });
+    let balances = projection::given(Balances, &log);
+    assert_eq!(balances.view("ada"), Some(Balance { cents: 40, moves: 2 }));
+    assert_eq!(balances.view("bob"), Some(Balance { cents: -5, moves: 1 }));
+}
+
+#[test]
+fn a_transfer_that_is_refused_puts_the_money_back() -> Result<(), DefinitionError> {
+    let transfer = transfer()?;
+    let asked = Transfer { from: "ada".to_owned(), to: "bob".to_owned(), cents: 5 };
+    definition::given(&transfer, &asked)
+        .when(succeeded::<Withdraw>(&()))
+        .then(&["withdraw succeeded", "clear started"], &["call clear"])
+        .when(rejected::<Clear>("NO_SUCH_ACCOUNT"))
+        .then(
+            &["clear rejected: NO_SUCH_ACCOUNT", "saga aborted", "undo of withdraw started"],
+            &["undo withdraw"],
+        )
+        .when(undone::<Withdraw>())
+        .then(&["withdraw undone", "saga compensated"], &[]);
+    Ok(())
 }

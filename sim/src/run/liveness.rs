@@ -2,17 +2,15 @@
 //! published, every view and every reader at the head of the log, every shard with an owner.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use sagaline::engine::Projection;
-use sagaline::projections;
+use sagaline::engine::live_generation;
 use sagaline_storage::views::ViewStore;
 use sagaline_storage::{Backend, EventStore, StorageError};
 
 use crate::evidence::{Power, PowerChange, ShardChange};
 use crate::machine::Machine;
 use crate::plan::Plan;
-use crate::services::{SimBackend, Witness};
+use crate::services::{SimBackend, Witness, read_models};
 use crate::workload::subscribers::Subscribers;
 use crate::world::World;
 
@@ -25,6 +23,8 @@ const LOOKS_AT_REST: u32 = 4;
 /// Sagas that are named when they do not end.
 const NAMED_MAX: usize = 20;
 
+/// The checkpoint of the relay to the bus.
+const OUTBOX: &str = "outbox";
 /// Claims of sagas that somebody must be working on.
 const LIVE_SAGAS: &str = "saga-live";
 
@@ -35,8 +35,8 @@ pub(super) struct Liveness<'a> {
     plan: &'a Plan,
     ports: &'a SimBackend,
     subscribers: &'a Subscribers,
-    /// Of those who follow the log beside the reference application's own.
-    checkpoints: &'a [Arc<str>],
+    /// Read models beside the reference application's own, by name and version.
+    read_models: &'a [(&'static str, u32)],
 }
 
 impl<'a> Liveness<'a> {
@@ -46,9 +46,9 @@ impl<'a> Liveness<'a> {
         plan: &'a Plan,
         ports: &'a SimBackend,
         subscribers: &'a Subscribers,
-        checkpoints: &'a [Arc<str>],
+        read_models: &'a [(&'static str, u32)],
     ) -> Self {
-        Self { world, witness, plan, ports, subscribers, checkpoints }
+        Self { world, witness, plan, ports, subscribers, read_models }
     }
 
     /// Waits until nothing is left to do, or the bound has passed; then it says what.
@@ -80,8 +80,15 @@ impl<'a> Liveness<'a> {
             .map(|claim| format!("{} is neither at its end nor parked", claim.owner))
             .collect();
         let head = events.head().await?;
-        let more = self.checkpoints.iter().map(ToString::to_string);
-        for name in subscriptions().into_iter().chain(more) {
+        let mut followers = vec![OUTBOX.into()];
+        for (name, version) in read_models().iter().chain(self.read_models) {
+            let live = live_generation(views, name, *version).await?;
+            if !live.is_alone {
+                undone.push(format!("a rebuild of {name} has not ended"));
+            }
+            followers.push(live.subscription);
+        }
+        for name in followers {
             let at = views.checkpoint(&name).await?.unwrap_or_default();
             if at < head {
                 undone.push(format!("{name} is at {at} and the log at {head}"));
@@ -133,13 +140,4 @@ impl<'a> Liveness<'a> {
         }
         owners
     }
-}
-
-/// Who follows the log in the product, by the names of their checkpoints.
-fn subscriptions() -> [String; 4] {
-    fn of<P: Projection>(_: P) -> String {
-        format!("projection:{}.v{}", P::NAME, P::VERSION)
-    }
-    let outbox = "outbox".to_owned();
-    [outbox, of(projections::Orders), of(projections::Payments), of(projections::Sagas)]
 }

@@ -44,8 +44,8 @@ struct Run {
     /// The ports as the clients' machine has them.
     ports: SimBackend,
     subscribers: Subscribers,
-    /// Of the user's read models.
-    checkpoints: Vec<Arc<str>>,
+    /// The user's, by name and version.
+    read_models: Vec<(&'static str, u32)>,
 }
 
 /// Runs a plan. Within a madsim runtime, once.
@@ -87,10 +87,10 @@ impl Run {
         let ports = backend(&world, &witness, Machine::Clients, lease);
         let (http, subscribers) = (Http::new(&world), Subscribers::default());
         // A user's application that cannot be put together never starts, and its nodes never get ready.
-        let checkpoints = additions.to(NodeBuilder::new(ports.clone()));
-        let checkpoints = checkpoints.map(|node| node.checkpoints()).unwrap_or_default();
+        let read_models = additions.to(NodeBuilder::new(ports.clone()));
+        let read_models = read_models.map(|node| node.projections()).unwrap_or_default();
         let plan = Arc::new(plan);
-        Self { plan, world, witness, nodes, http, ports, subscribers, checkpoints }
+        Self { plan, world, witness, nodes, http, ports, subscribers, read_models }
     }
 
     /// Waits for the nodes and lets the people in.
@@ -155,7 +155,7 @@ impl Run {
             &self.plan,
             &self.ports,
             &self.subscribers,
-            &self.checkpoints,
+            &self.read_models,
         );
         let undone = liveness.wait().await;
         if undone.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sagaline::engine::Projection;
+use sagaline::engine::{Projection, live_generation};
 use sagaline::projections;
 use sagaline_storage::views::ViewStore;
 use sagaline_storage::{AllQuery, EventStore, GlobalPosition, RecordedEvent, StorageError};
@@ -110,7 +110,8 @@ fn kinds(witness: &Witness) -> BTreeSet<String> {
 
 async fn documents(views: &StoreViews) -> Result<Vec<(String, String, Value)>, StorageError> {
     let mut documents = Vec::new();
-    for view in view_names() {
+    for (name, version) in read_models() {
+        let view = live_generation(views, name, version).await?.view.to_string();
         let mut after = None;
         loop {
             let page = views.scan(&view, after, PAGE).await?;
@@ -130,10 +131,10 @@ async fn documents(views: &StoreViews) -> Result<Vec<(String, String, Value)>, S
     Ok(documents)
 }
 
-/// The views of the reference application, as the store names them.
-fn view_names() -> [String; 3] {
-    fn name<P: Projection>(_: P) -> String {
-        format!("{}.v{}", P::NAME, P::VERSION)
+/// The read models of the reference application, by name and version.
+pub fn read_models() -> [(&'static str, u32); 3] {
+    fn of<P: Projection>(_: P) -> (&'static str, u32) {
+        (P::NAME, P::VERSION)
     }
-    [name(projections::Orders), name(projections::Payments), name(projections::Sagas)]
+    [of(projections::Orders), of(projections::Payments), of(projections::Sagas)]
 }

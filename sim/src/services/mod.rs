@@ -20,7 +20,7 @@ mod within;
 mod witnessed;
 
 pub use bank::{Participants, Verdict};
-pub use final_state::{FinalState, final_state};
+pub use final_state::{FinalState, final_state, read_models};
 pub use remote::{SimBackend, backend};
 pub use witness::{Witness, Witnessed};
 

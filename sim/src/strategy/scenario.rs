@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::plan::{Knobs, Plan};
 use crate::seed::Seed;
 use crate::swarm;
-use crate::workload::alphabet;
+use crate::workload::{alphabet, rebuilds};
 
 use super::Strategy;
 use super::ground::Ground;
@@ -75,7 +75,8 @@ impl Plan {
     pub fn draw(seed: Seed, scenario: Scenario) -> Self {
         let knobs = Knobs::draw(seed);
         let ground = ground(seed, scenario, &knobs);
-        let operations = alphabet::operations(seed, CHAOS_MS, OPERATIONS, &ground.crowds);
+        let mut operations = alphabet::operations(seed, CHAOS_MS, OPERATIONS, &ground.crowds);
+        rebuilds::add(seed, CHAOS_MS, &mut operations);
         Self {
             seed,
             scenario: scenario.name().to_owned(),

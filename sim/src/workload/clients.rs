@@ -151,6 +151,7 @@ impl Clients {
             | Operation::ReadSaga { .. }
             | Operation::TraceOrder { .. }
             | Operation::ListOrders
+            | Operation::Rebuild { .. }
             | Operation::Operate { .. } => {
                 if let Some(sent) = request::of(planned, seed, |order| self.id_of(order)) {
                     self.ask(planned, sent, patience).await;

@@ -4,6 +4,7 @@
 
 pub mod alphabet;
 pub mod body;
+pub mod rebuilds;
 
 #[cfg(madsim)]
 pub mod clients;

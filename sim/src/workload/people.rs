@@ -45,7 +45,9 @@ impl People {
         match &planned.operation {
             Operation::ConfirmOrder { .. } => &self.merchant,
             // Whoever starts sagas of any type is an operator.
-            Operation::Operate { .. } | Operation::StartSaga { .. } => &self.admin,
+            Operation::Operate { .. } | Operation::StartSaga { .. } | Operation::Rebuild { .. } => {
+                &self.admin
+            }
             Operation::PlaceOrder { .. }
             | Operation::CancelOrder { .. }
             | Operation::ReadOrder { .. }

@@ -100,6 +100,9 @@ pub(super) fn of(
         Operation::ReadSaga { order } => get("/sagas", *order),
         Operation::TraceOrder { order } => get("/trace/order", *order),
         Operation::ListOrders => Some(Sent::get("/orders?limit=50".to_owned())),
+        Operation::Rebuild { view } => {
+            Some(Sent::post(format!("/projections/{view}/rebuild"), json!({})))
+        }
         Operation::Operate { order, verb } => Some(verb_of(verb, &id_of(*order)?)),
         Operation::ReadStream { .. }
         | Operation::AppendList { .. }

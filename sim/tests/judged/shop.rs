@@ -8,6 +8,7 @@ use axum::body::Body;
 use http::{Request, header};
 use http_body_util::BodyExt;
 use sagaline::app::gateway::{EntryKind, FakeGateway, FakeSettings, Ledger};
+use sagaline::engine::MasterKey;
 use sagaline::http::app::App;
 use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::ready::Ready;
@@ -85,6 +86,7 @@ impl Shop {
             settings: Settings::defaults(),
             passwords,
             signing_secret: Secret::new("a secret of the tests, 32 bytes long"),
+            master_key: MasterKey::new([7; 32]),
             ledger: Some(ledger.clone()),
             store_measures: Arc::new(|_| ()),
         };

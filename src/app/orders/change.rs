@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::canary::planted;
 use crate::domain::{
     Order, OrderCommand, OrderId, OrderRefusal, OrderStatus, PaymentId, PaymentKind, PaymentTerms,
-    Placed,
+    Placed, UserId,
 };
 use crate::engine::{
     CommandMetadata, ExecuteError, RequestError, StartError, StartRequest, Started,
@@ -184,22 +184,24 @@ impl<B: Backend> Orders<B> {
         }
     }
 
-    /// Says that a paid order is on its way.
+    /// Says in somebody's name that a paid order is on its way.
     pub async fn ship(
         &self,
         id: OrderId,
+        by: UserId,
         metadata: &CommandMetadata,
     ) -> Result<Order, ChangeError> {
-        self.execute(id, OrderCommand::Ship, metadata).await
+        self.execute(id, OrderCommand::Ship { by }, metadata).await
     }
 
-    /// Says that a shipped order has arrived.
+    /// Says in somebody's name that a shipped order has arrived.
     pub async fn deliver(
         &self,
         id: OrderId,
+        by: UserId,
         metadata: &CommandMetadata,
     ) -> Result<Order, ChangeError> {
-        self.execute(id, OrderCommand::Deliver, metadata).await
+        self.execute(id, OrderCommand::Deliver { by }, metadata).await
     }
 
     /// Ends an order that was to be paid elsewhere and was not.

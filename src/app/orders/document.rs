@@ -39,6 +39,8 @@ impl<B: Backend> Orders<B> {
             let is_last = page.len() < PAGE;
             events.extend(page);
             if is_last {
+                let opened = self.node.open(&mut events).await;
+                opened.map_err(|error| ChangeError::Unavailable(error.to_string()))?;
                 return Ok(events);
             }
         }

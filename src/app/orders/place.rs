@@ -160,7 +160,8 @@ impl<B: Backend> Orders<B> {
             .map_err(|error| unreadable(id, &error))?;
         let events = self.node.backend().events();
         let first = events.read_stream(&stream, StreamVersion(1), Direction::Forward, 1).await;
-        let first = first.map_err(|error| unreadable(id, &error))?;
+        let mut first = first.map_err(|error| unreadable(id, &error))?;
+        self.node.open(&mut first).await.map_err(|error| unreadable(id, &error))?;
         first.into_iter().next().ok_or_else(|| unreadable(id, &"it has no events"))
     }
 }

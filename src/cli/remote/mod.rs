@@ -1,8 +1,10 @@
 //! Commands that speak to a running node over its HTTP API, with the rights of whoever logs in.
 
 mod bulk;
+mod consumer;
 mod saga;
 
+use std::fmt::Write as _;
 use std::io::BufRead;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub use consumer::{ConsumerCommand, run as run_consumer};
 pub use saga::{SagaCommand, run};
 
 use super::failure::{Exit, Failure};
@@ -30,6 +33,13 @@ pub struct Reach {
     /// access token in the environment variable SAGALINE_TOKEN counts.
     #[arg(long, global = true)]
     pub email: Option<String>,
+}
+
+impl Reach {
+    /// Whether anything says that a running node is meant.
+    pub fn is_given(&self, token: Option<&str>) -> bool {
+        self.url.is_some() || self.email.is_some() || token.is_some()
+    }
 }
 
 /// A node that is spoken to.
@@ -112,6 +122,15 @@ impl Remote {
         self.ask(Method::POST, path, Bytes::from(body.to_string()), None).await
     }
 
+    /// What the node answers to a PUT.
+    pub(super) async fn put(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<Result<Value, Refusal>, Failure> {
+        self.ask(Method::PUT, path, Bytes::from(body.to_string()), None).await
+    }
+
     async fn ask(
         &self,
         method: Method,
@@ -165,6 +184,29 @@ struct WrongField {
 }
 
 /// An answer that this program does not understand: another version of it, or not a node at all.
-fn not_understood(error: serde_json::Error) -> Failure {
+pub(super) fn not_understood(error: serde_json::Error) -> Failure {
     Failure::new(Exit::Failed, format!("the answer is not one of a node: {error}"))
+}
+
+/// A value in a path or a query: everything but what needs no escape is written as its bytes.
+pub(super) fn escaped(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    value.bytes().fold(String::new(), |mut text, byte| {
+        match plain(byte) {
+            true => text.push(char::from(byte)),
+            false => write!(text, "%{byte:02X}").expect("writing to a String cannot fail"),
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_in_a_query_stay_values() {
+        assert_eq!(escaped("a-b_c.d~1"), "a-b_c.d~1");
+        assert_eq!(escaped("a&limit=1 ü"), "a%26limit%3D1%20%C3%BC");
+    }
 }

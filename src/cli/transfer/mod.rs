@@ -11,7 +11,9 @@
 //!
 //! An imported log has the same events at the same positions with the same stamps, so its hash chain is the
 //! same. What can be rebuilt is not in it: views, snapshots, the results of append ids. The secret that
-//! signs tokens and the fake gateway's ledger are files beside the store, and stay where they are.
+//! signs tokens, the master key of personal data and the fake gateway's ledger are files beside the store, and
+//! stay where they are: whoever imports brings `master.key` along, or gives `MASTER_KEY`. (The keys that are
+//! wrapped under it are claims, and so in the file.)
 
 mod export;
 mod group;

@@ -10,11 +10,14 @@
 //! 5. The barrier is asked first, the business second.
 //!
 //! [`Barrier`] is that record, as an aggregate; [`Guarded`] writes it together with an aggregate of this
-//! node's own store. (Rules 1 to 4 are DTM's sub-transaction barrier with fencing added; rule 5 and the
+//! node's own store; [`protocol`] says how services in any language do the same, with PostgreSQL's
+//! statements for it. (Rules 1 to 4 are DTM's sub-transaction barrier with fencing added; rule 5 and the
 //! stored no close its remaining gaps.)
 
 mod guarded;
+pub mod protocol;
 mod record;
 
 pub use guarded::{Answered, BarrierError, CallKey, Guarded};
+pub use protocol::{CallHeaders, HeaderProblem};
 pub use record::{Answer, Barrier, BarrierCommand, BarrierEvent, BarrierRefusal};

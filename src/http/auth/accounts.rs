@@ -1,15 +1,17 @@
 //! Making accounts: what registration, the administrator of a first start and `sagaline user create`
 //! have in common. Hashes the password, and lets the log decide whose the e-mail address is.
 
-use sagaline_storage::{Backend, Clock, CorrelationId, Entropy};
+use sagaline_storage::{Backend, Clock, CorrelationId, Entropy, EventStore};
 use uuid::Uuid;
 
 use super::password::Passwords;
 use crate::domain::{
-    Email, FieldErrors, PasswordHash, PersonName, Registration, Role, User, UserCommand, UserId,
+    Aggregate, EMAIL_CLAIM_KIND, Email, FieldErrors, PasswordHash, PersonName, Registration, Role,
+    User, UserCommand, UserId, UserRefusal,
 };
 use crate::engine::{Aggregates, CommandMetadata, ExecuteError};
 use crate::http::error::Error;
+use crate::http::failure;
 use crate::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 
 /// A checked wish for an account.
@@ -28,6 +30,70 @@ pub struct Account {
     pub id: UserId,
     /// The account.
     pub user: User,
+}
+
+impl Account {
+    /// The account of a user, as the log has it.
+    pub async fn load<B: Backend>(
+        aggregates: &Aggregates<B>,
+        id: UserId,
+    ) -> Result<Option<Self>, Error> {
+        let loaded = aggregates.load::<User>(&id.to_string()).await.map_err(failure::load)?;
+        let user = loaded.state;
+        Ok(user.account().is_some().then_some(Self { id, user }))
+    }
+
+    /// Whose an address is, by the log's claims.
+    pub async fn owner_of<B: Backend>(
+        backend: &B,
+        aggregates: &Aggregates<B>,
+        email: &Email,
+    ) -> Result<Option<UserId>, Error> {
+        let claim = aggregates.claim::<User>(EMAIL_CLAIM_KIND, email.as_str());
+        let claim = claim.map_err(Error::internal)?;
+        let holder = backend.events().claim_holder(&claim).await.map_err(failure::storage)?;
+        let Some(holder) = holder.filter(|holder| holder.owner.category() == User::CATEGORY) else {
+            return Ok(None);
+        };
+        UserId::parse(holder.owner.key()).map(Some).map_err(Error::internal)
+    }
+
+    /// Accounts in an order that stays the same and means nothing, and the cursor of the next page. The
+    /// claims on addresses are the list that cannot be behind; they are there as hashes.
+    pub async fn page<B: Backend>(
+        backend: &B,
+        aggregates: &Aggregates<B>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Self>, Option<String>), Error> {
+        let kind = aggregates.claim::<User>(EMAIL_CLAIM_KIND, "").map_err(Error::internal)?.kind;
+        let claims = backend.events().claims(&kind, after, limit).await;
+        let claims = claims.map_err(failure::storage)?;
+        let mut accounts = Vec::with_capacity(claims.len());
+        for holder in &claims {
+            let id = UserId::parse(holder.owner.key()).map_err(Error::internal)?;
+            accounts.extend(Self::load(aggregates, id).await?);
+        }
+        let last = claims.last().filter(|_| claims.len() == limit);
+        Ok((accounts, last.map(|last| last.claim.key.to_string())))
+    }
+
+    /// Forgets the user: the account is closed for good, its address is free, and every personal part of
+    /// what the user ever did is gone. What is left comes back; none: there is no such user.
+    pub async fn forget<B: Backend>(
+        aggregates: &Aggregates<B>,
+        id: UserId,
+        correlation_id: CorrelationId,
+    ) -> Result<Option<Self>, Error> {
+        let (key, metadata) =
+            (id.to_string(), CommandMetadata { correlation_id, causation_id: None });
+        let forget = UserCommand::Forget;
+        match aggregates.execute_and_forget::<User>(&key, forget, &key, &metadata).await {
+            Ok(user) => Ok(Some(Self { id, user })),
+            Err(ExecuteError::Refused(UserRefusal::NotRegistered)) => Ok(None),
+            Err(error) => Err(failure::command(error)),
+        }
+    }
 }
 
 impl NewAccount {

@@ -13,7 +13,7 @@ mod token;
 pub use accounts::{Account, NewAccount, own_correlation};
 pub use caller::{Admin, Caller, Merchant};
 pub use password::{PasswordSettings, PasswordSettingsError, Passwords};
-pub use secret::{SECRET_FILE, SecretError, signing_secret};
+pub use secret::{MASTER_KEY_FILE, SECRET_FILE, SecretError, master_key, signing_secret};
 pub use token::Tokens;
 
 pub(super) use attempts::Attempts;

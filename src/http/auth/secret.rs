@@ -1,5 +1,6 @@
-//! The secret that signs access tokens when the settings give none: made once and kept in the data
-//! folder, readable by the owner only. Called by the binary at start.
+//! The secrets of a node when the settings give none: the one that signs access tokens, and the key under
+//! which subjects' keys are wrapped. Made once and kept in the data folder, readable by the owner only.
+//! Called by the binary at start.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Write};
@@ -8,11 +9,13 @@ use std::path::Path;
 
 use sagaline_storage::Entropy;
 
+use crate::engine::MasterKey;
 use crate::settings::Secret;
 
-/// Its name in the data folder.
-/// Its file in the data folder.
+/// What signs access tokens, in the data folder.
 pub const SECRET_FILE: &str = "jwt.secret";
+/// The master key, in the data folder.
+pub const MASTER_KEY_FILE: &str = "master.key";
 /// Read and write by the owner, nothing by others.
 const MODE: u32 = 0o600;
 
@@ -21,21 +24,39 @@ const MODE: u32 = 0o600;
 #[error("{0}")]
 pub struct SecretError(String);
 
-/// The secret of a data folder, made when there is none yet. After `Ok` it is on the disk.
+/// The signing secret of a data folder, made when there is none yet. After `Ok` it is on the disk.
 pub fn signing_secret(folder: &Path, entropy: &impl Entropy) -> Result<Secret, SecretError> {
-    let path = folder.join(SECRET_FILE);
+    kept(folder, SECRET_FILE, "it signs every access token", entropy)
+}
+
+/// The master key of a data folder, made when there is none yet. After `Ok` it is on the disk. Without it
+/// nobody reads the personal data in the folder's store any more.
+pub fn master_key(folder: &Path, entropy: &impl Entropy) -> Result<MasterKey, SecretError> {
+    let text = kept(folder, MASTER_KEY_FILE, "every subject's key is wrapped under it", entropy)?;
+    MasterKey::parse(text.expose()).map_err(|error| {
+        SecretError(format!("{}: {error}", folder.join(MASTER_KEY_FILE).display()))
+    })
+}
+
+fn kept(
+    folder: &Path,
+    name: &str,
+    purpose: &str,
+    entropy: &impl Entropy,
+) -> Result<Secret, SecretError> {
+    let path = folder.join(name);
     match File::open(&path) {
-        Ok(file) => read(file, &path),
+        Ok(file) => read(file, &path, purpose),
         Err(error) if error.kind() == ErrorKind::NotFound => create(folder, &path, entropy),
         Err(error) => Err(cannot("read", &path, &error)),
     }
 }
 
-fn read(mut file: File, path: &Path) -> Result<Secret, SecretError> {
+fn read(mut file: File, path: &Path, purpose: &str) -> Result<Secret, SecretError> {
     let mode = file.metadata().map_err(|error| cannot("read", path, &error))?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(SecretError(format!(
-            "{} can be read by others (mode {:o}): it signs every access token; chmod 600 it",
+            "{} can be read by others (mode {:o}): {purpose}; chmod 600 it",
             path.display(),
             mode & 0o777
         )));
@@ -92,6 +113,16 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let other = tempfile::tempdir().unwrap();
         assert_ne!(signing_secret(other.path(), &SystemEntropy).unwrap(), made);
+    }
+
+    #[test]
+    fn master_key_is_kept_and_a_damaged_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = master_key(folder.path(), &SystemEntropy).unwrap();
+        assert_eq!(master_key(folder.path(), &SystemEntropy).unwrap(), made);
+        std::fs::write(folder.path().join(MASTER_KEY_FILE), "0123").unwrap();
+        let refused = master_key(folder.path(), &SystemEntropy).unwrap_err().to_string();
+        assert!(refused.contains("master.key") && refused.contains("64"), "{refused}");
     }
 
     #[test]

@@ -72,6 +72,10 @@ fn register_counters(registry: &mut Registry, engine: &Metrics) {
         ("append_conflicts", "Decisions made again after a lost race", &engine.append_conflicts),
         ("timers_stale", "Timers overtaken when they fired", &engine.timers_stale),
         ("outbox_published", "Messages published", &engine.outbox_published),
+        ("consumer_deliveries", "Deliveries to consumers", &engine.consumer_deliveries),
+        ("consumer_failures", "Deliveries to consumers that failed", &engine.consumer_failures),
+        ("consumer_parked", "Events parked as dead letters", &engine.consumer_parked),
+        ("consumer_panics", "Handlers of consumers that panicked", &engine.consumer_panics),
         ("projection_errors", "Events a projection could not read", &engine.projection_errors),
     ];
     for (name, help, counter) in counters {

@@ -6,17 +6,16 @@ mod session;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use sagaline_storage::{Backend, Claim, Clock, EventStore};
+use sagaline_storage::{Backend, Clock};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::domain::{Aggregate, EMAIL_CLAIM_KIND, Email, Role, User, UserId, UserStatus};
+use crate::domain::{Email, Role, UserId, UserStatus};
 use crate::http::app::App;
 use crate::http::auth::{Account, Caller, NewAccount};
 use crate::http::body::JsonBody;
 use crate::http::correlation::Correlation;
 use crate::http::error::Error;
-use crate::http::failure;
 use crate::http::peer::PeerAddress;
 
 use body::{LogInBody, LoggedIn, RegisterBody};
@@ -30,7 +29,7 @@ pub(super) fn routes<B: Backend>() -> OpenApiRouter<App<B>> {
         .routes(routes!(log_in))
         .routes(routes!(session::refresh))
         .routes(routes!(session::log_out))
-        .routes(routes!(profile))
+        .routes(routes!(profile, forget))
 }
 
 /// Makes an account for a customer, and logs in.
@@ -120,6 +119,39 @@ async fn profile<B: Backend>(
     UserBody::of(&account).map(Json)
 }
 
+/// Forgets one's own account: see `POST /users/{id}/forget`. An administrator's is forgotten by another one.
+#[utoipa::path(
+    delete, path = "/auth/profile", operation_id = "forgetProfile", tag = "Accounts",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "What is left of the account", body = UserBody),
+        (status = 404, description = "NOT_FOUND"),
+        (status = 409, description = "STATE_FORBIDS"),
+    ),
+)]
+async fn forget<B: Backend>(
+    State(app): State<App<B>>,
+    caller: Caller,
+    correlation: Correlation,
+) -> Result<Json<UserBody>, Error> {
+    if caller.is_admin() {
+        // The last administrator could lock everybody out.
+        let own = "an administrator's account is forgotten by another administrator";
+        return Err(Error::StateForbids(own.to_owned()));
+    }
+    forgotten(&app, caller.user, correlation).await
+}
+
+/// Forgets a user.
+pub(super) async fn forgotten<B: Backend>(
+    app: &App<B>,
+    id: UserId,
+    correlation: Correlation,
+) -> Result<Json<UserBody>, Error> {
+    let account = Account::forget(app.aggregates(), id, correlation.id).await;
+    UserBody::of(&account?.ok_or(NO_USER)?).map(Json)
+}
+
 pub(super) const NO_USER: Error = Error::NotFound("the user");
 
 /// The account with an e-mail address. What is no address has none.
@@ -131,18 +163,15 @@ async fn find<B: Backend>(app: &App<B>, email: &str) -> Result<Option<Account>, 
     }
 }
 
-/// Whose an address is, by the log's claims.
-async fn owner_of<B: Backend>(app: &App<B>, email: &Email) -> Result<Option<UserId>, Error> {
-    let claim = Claim::new(EMAIL_CLAIM_KIND, email.as_str());
-    let holder = app.backend().events().claim_holder(&claim).await.map_err(failure::storage)?;
-    let Some(holder) = holder.filter(|holder| holder.owner.category() == User::CATEGORY) else {
-        return Ok(None);
-    };
-    UserId::parse(holder.owner.key()).map(Some).map_err(Error::internal)
+/// Whose an address is.
+pub(super) async fn owner_of<B: Backend>(
+    app: &App<B>,
+    email: &Email,
+) -> Result<Option<UserId>, Error> {
+    Account::owner_of(app.backend(), app.aggregates(), email).await
 }
 
 /// The account of a user, as the log has it.
 pub(super) async fn load<B: Backend>(app: &App<B>, id: UserId) -> Result<Option<Account>, Error> {
-    let loaded = app.aggregates().load::<User>(&id.to_string()).await.map_err(failure::load)?;
-    Ok(loaded.state.account().is_some().then(|| Account { id, user: loaded.state.clone() }))
+    Account::load(app.aggregates(), id).await
 }

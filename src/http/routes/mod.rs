@@ -3,6 +3,7 @@
 //! `#[utoipa::path]` is what the API's document says of it, and the only way onto the router.
 
 mod auth;
+mod consumers;
 mod documentation;
 mod health;
 mod ledger;
@@ -10,6 +11,7 @@ mod maintenance;
 mod operator;
 mod orders;
 mod payments;
+mod projections;
 mod sagas;
 mod trace;
 mod users;
@@ -29,6 +31,8 @@ pub(super) fn all<B: Backend>() -> OpenApiRouter<App<B>> {
         .merge(sagas::routes())
         .merge(operator::routes())
         .merge(maintenance::routes())
+        .merge(projections::routes())
+        .merge(consumers::routes())
         .merge(trace::routes())
         .merge(ledger::routes())
         .merge(health::routes())

@@ -6,7 +6,7 @@ mod start;
 
 use axum::Json;
 use axum::extract::State;
-use sagaline_storage::{Backend, Clock, Direction};
+use sagaline_storage::{Backend, Clock, CorrelationId, Direction};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -21,6 +21,7 @@ use crate::http::metrics::SagasNow;
 use crate::http::prefer::{Applied, Wait};
 use crate::http::waiting::wait_for_end;
 use crate::projections::{SagaDocument, SagaPage, Sagas, partition};
+use crate::saga::SagaState;
 
 pub(super) use active::oldest;
 
@@ -57,7 +58,7 @@ async fn look<B: Backend>(
     let mut saga = visible(&app, caller, id).await?;
     if wait.limit().is_some() {
         saga = match wait_for_end(&app, id, wait.limit()).await {
-            Some(ended) => SagaDocument::new(id, saga.correlation_id, ended),
+            Some(ended) => opened(&app, id, saga.correlation_id, ended).await?,
             None => document(&app, id).await?,
         };
     }
@@ -80,7 +81,18 @@ fn may_see(caller: Caller, saga: &SagaDocument) -> bool {
 /// The saga as the log has it.
 pub(super) async fn document<B: Backend>(app: &App<B>, id: Uuid) -> Result<SagaDocument, Error> {
     let history = app.sagas().history(id).await.map_err(failure::request)?;
-    Ok(SagaDocument::new(id, history.correlation_id, history.state))
+    opened(app, id, history.correlation_id, history.state).await
+}
+
+/// The saga in a state, with the personal parts of its input.
+async fn opened<B: Backend>(
+    app: &App<B>,
+    id: Uuid,
+    correlation_id: CorrelationId,
+    state: SagaState,
+) -> Result<SagaDocument, Error> {
+    let state = app.sagas().open(state).await.map_err(failure::load)?;
+    Ok(SagaDocument::new(id, correlation_id, state))
 }
 
 /// How the sagas stand, for the measures: the view's counts, as old as the view.

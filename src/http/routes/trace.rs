@@ -147,6 +147,7 @@ async fn correlated<B: Backend>(
         events.extend(page.events);
         from = page.next;
         if page.end || events.len() >= TRACE_EVENTS_MAX {
+            app.node().open(&mut events).await.map_err(failure::load)?;
             return Ok((events, !page.end));
         }
     }

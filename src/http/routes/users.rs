@@ -3,15 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use sagaline_storage::{Backend, EventStore};
+use sagaline_storage::Backend;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{NO_USER, UserBody, create as create_account, load};
+use super::auth::{NO_USER, UserBody, create as create_account, forgotten, load, owner_of};
 use super::operator::{ReasonBody, check_reason};
-use crate::domain::{EMAIL_CLAIM_KIND, Email, Role, User, UserCommand, UserId, UserRefusal};
+use crate::domain::{Email, Invalid, Role, User, UserCommand, UserId, UserRefusal};
 use crate::engine::{CommandMetadata, ExecuteError};
 use crate::http::app::App;
 use crate::http::auth::{Account, Admin, Caller, NewAccount};
@@ -31,16 +31,17 @@ pub(super) fn routes<B: Backend>() -> OpenApiRouter<App<B>> {
         .routes(routes!(change_role))
         .routes(routes!(disable))
         .routes(routes!(enable))
+        .routes(routes!(forget))
 }
 
-/// Users in the order of their addresses, and where the next page begins.
+/// Users, and where the next page begins.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct UserList {
     users: Vec<UserBody>,
     /// Give it as `after` for the next page; missing: that was all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_after: Option<Email>,
+    next_after: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -69,12 +70,13 @@ struct RoleBody {
     role: String,
 }
 
-/// Lists the users, in the order of their e-mail addresses.
+/// Lists the users, in an order that stays the same and means nothing. Forgotten ones are not among them.
 #[utoipa::path(
     get, path = "/users", operation_id = "listUsers", tag = "Users",
     security(("bearer" = ["admin"])),
     params(
-        ("after" = Option<Email>, Query, description = "Users behind this address"),
+        ("email" = Option<Email>, Query, description = "Only the user with this address"),
+        ("after" = Option<String>, Query, description = "`nextAfter` of the page before"),
         ("limit" = Option<u32>, Query, description = "Users of a page", minimum = 1, maximum = 100),
     ),
     responses((status = 200, description = "A page of users", body = UserList)),
@@ -84,25 +86,30 @@ async fn list<B: Backend>(
     _: Admin,
     mut params: Params,
 ) -> Result<Json<UserList>, Error> {
-    let after = params.parsed("after", Email::parse);
+    let email = params.parsed("email", Email::parse);
+    let after = params.parsed("after", cursor);
     let limit = params.number("limit", 1..=PAGE_ENTRIES_MAX.into());
     params.finish()?;
+    if let Some(email) = email {
+        let account = match owner_of(&app, &email).await? {
+            Some(id) => load(&app, id).await?,
+            None => None,
+        };
+        let users = account.iter().map(UserBody::of).collect::<Result<_, _>>()?;
+        return Ok(Json(UserList { users, next_after: None }));
+    }
     let limit = limit.unwrap_or_else(|| PAGE_ENTRIES_DEFAULT.into());
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let after = after.as_ref().map(Email::as_str);
-    // The claims on addresses are the list of accounts that cannot be behind.
-    let claims = app.backend().events().claims(EMAIL_CLAIM_KIND, after, limit).await;
-    let claims = claims.map_err(failure::storage)?;
-    let mut users = Vec::with_capacity(claims.len());
-    for holder in &claims {
-        let id = UserId::parse(holder.owner.key()).map_err(Error::internal)?;
-        if let Some(account) = load(&app, id).await? {
-            users.push(UserBody::of(&account)?);
-        }
-    }
-    let last = claims.last().filter(|_| claims.len() == limit);
-    let next_after = last.map(|last| Email::parse(&last.claim.key)).transpose();
-    Ok(Json(UserList { users, next_after: next_after.map_err(Error::internal)? }))
+    let page = Account::page(app.backend(), app.aggregates(), after.as_deref(), limit).await;
+    let (accounts, next_after) = page?;
+    let users = accounts.iter().map(UserBody::of).collect::<Result<_, _>>()?;
+    Ok(Json(UserList { users, next_after }))
+}
+
+/// `nextAfter` is the hash of an address.
+fn cursor(text: &str) -> Result<String, Invalid> {
+    let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hash { Ok(text.to_owned()) } else { Err(Invalid::text(text, "`nextAfter` of a page")) }
 }
 
 /// Makes an account with a role.
@@ -218,6 +225,37 @@ async fn enable<B: Backend>(
     change(&app, caller, correlation, id, UserCommand::Enable).await
 }
 
+/// Forgets a user: closes the account for good and makes its address free; every name, address and password
+/// of it is gone from the log, from every view and from traces. What the user did stays, as a stranger's.
+///
+/// Access tokens that were issued stay valid until their time is over; sessions end at their next refresh. A
+/// backup that was made before still holds the user's key. It cannot be undone; doing it again does nothing.
+#[utoipa::path(
+    post, path = "/users/{id}/forget", operation_id = "forgetUser", tag = "Users",
+    security(("bearer" = ["admin"])),
+    params(("id" = Uuid, Path, description = "The user's id")),
+    responses(
+        (status = 200, description = "What is left of the account", body = UserBody),
+        (status = 404, description = "NOT_FOUND"),
+        (status = 409, description = "STATE_FORBIDS"),
+    ),
+)]
+async fn forget<B: Backend>(
+    State(app): State<App<B>>,
+    Admin(caller): Admin,
+    correlation: Correlation,
+    Id(id): Id<UserId>,
+) -> Result<Json<UserBody>, Error> {
+    not_oneself(&caller, id)?;
+    forgotten(&app, id, correlation).await
+}
+
+/// The last administrator could lock everybody out.
+fn not_oneself(caller: &Caller, id: UserId) -> Result<(), Error> {
+    let own = "nobody changes the role or the status of their own account";
+    if caller.user == id { Err(Error::StateForbids(own.to_owned())) } else { Ok(()) }
+}
+
 fn known(role: &str) -> Result<Role, Error> {
     Role::parse(role).map_err(|error| Error::field("role", error.to_string()))
 }
@@ -229,11 +267,7 @@ async fn change<B: Backend>(
     id: UserId,
     command: UserCommand,
 ) -> Result<Json<UserBody>, Error> {
-    if caller.user == id {
-        // The last administrator could lock everybody out.
-        let own = "nobody changes the role or the status of their own account";
-        return Err(Error::StateForbids(own.to_owned()));
-    }
+    not_oneself(&caller, id)?;
     let metadata = CommandMetadata { correlation_id: correlation.id, causation_id: None };
     let changed = app.aggregates().execute::<User>(&id.to_string(), command, &metadata).await;
     let user = changed.map_err(|error| match error {

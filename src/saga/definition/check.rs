@@ -68,8 +68,11 @@ fn check_step(steps: &[StepSpec], place: usize, step: &StepSpec) -> Checked {
 
 fn check_policy(step: &StepSpec) -> Checked {
     let StepSpec { name, policy, .. } = step;
-    let problem = if policy.attempts == 0 || policy.compensation_attempts == 0 {
+    let problem = if policy.attempts == 0 {
         "allows 0 attempts: the first try counts as one; allow at least 1".to_owned()
+    } else if policy.compensation_attempts == 0 {
+        "allows 0 attempts of its compensation: the first try counts as one; allow at least 1"
+            .to_owned()
     } else if policy.backoff_max_ms < policy.backoff_min_ms {
         format!(
             "has a backoff from {} ms to {} ms: the longest pause is below the shortest; swap them",

@@ -19,6 +19,7 @@ use axum::{Json, Router};
 use clap::Args;
 use sagaline::app::gateway::{FakeGateway, FakeSettings};
 use sagaline::domain::Role;
+use sagaline::engine::MasterKey;
 use sagaline::http::app::App;
 use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::metrics::store_measures;
@@ -125,6 +126,7 @@ async fn start(
         settings,
         passwords: PasswordSettings::default(),
         signing_secret: Secret::new(key),
+        master_key: MasterKey::new([7; 32]),
         store_measures: store_measures(move || log.counters()),
     };
     ready.start_with(|node| Ok(node.saga(&standard))).await.context("starting the node")

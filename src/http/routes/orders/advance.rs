@@ -33,11 +33,11 @@ use crate::projections::OrderDocument;
 )]
 pub(super) async fn ship<B: Backend>(
     State(app): State<App<B>>,
-    _: Merchant,
+    Merchant(caller): Merchant,
     correlation: Correlation,
     Id(id): Id<OrderId>,
 ) -> Result<Json<OrderDocument>, Error> {
-    app.orders().ship(id, &metadata(correlation)).await.map_err(refusal)?;
+    app.orders().ship(id, caller.user, &metadata(correlation)).await.map_err(refusal)?;
     document(&app, id).await?.map(Json).ok_or(NO_ORDER)
 }
 
@@ -54,11 +54,11 @@ pub(super) async fn ship<B: Backend>(
 )]
 pub(super) async fn deliver<B: Backend>(
     State(app): State<App<B>>,
-    _: Merchant,
+    Merchant(caller): Merchant,
     correlation: Correlation,
     Id(id): Id<OrderId>,
 ) -> Result<Json<OrderDocument>, Error> {
-    app.orders().deliver(id, &metadata(correlation)).await.map_err(refusal)?;
+    app.orders().deliver(id, caller.user, &metadata(correlation)).await.map_err(refusal)?;
     document(&app, id).await?.map(Json).ok_or(NO_ORDER)
 }
 

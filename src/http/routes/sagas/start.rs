@@ -9,7 +9,7 @@ use sagaline_storage::{Backend, CorrelationId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::document;
+use super::{document, opened};
 use crate::domain::Invalid;
 use crate::engine::{StartError, StartRequest, Started};
 use crate::http::app::App;
@@ -22,7 +22,7 @@ use crate::http::idempotency::{HeaderKey, Replayed};
 use crate::http::prefer::Wait;
 use crate::http::waiting::wait_for_end;
 use crate::limits::SAGA_DATA_BYTES_MAX;
-use crate::projections::{SagaDocument, SagaPage};
+use crate::projections::SagaPage;
 use crate::saga::Json as RawJson;
 
 #[derive(Deserialize, ToSchema)]
@@ -97,8 +97,8 @@ pub(super) async fn start<B: Backend>(
 async fn answer<B: Backend>(app: &App<B>, wait: Wait, started: Started) -> Result<Response, Error> {
     let Started { id, correlation_id, replayed, state } = started;
     let saga = match (wait.limit(), wait_for_end(app, id, wait.limit()).await) {
-        (None, _) => SagaDocument::new(id, correlation_id, state),
-        (Some(_), Some(ended)) => SagaDocument::new(id, correlation_id, ended),
+        (None, _) => opened(app, id, correlation_id, state).await?,
+        (Some(_), Some(ended)) => opened(app, id, correlation_id, ended).await?,
         (Some(_), None) => document(app, id).await?,
     };
     let location = [(LOCATION, format!("/sagas/{id}"))];

@@ -80,7 +80,7 @@ pub(super) async fn distribution<B: Backend>(
     let filter = Filter { event_types: vec![placed], ..Filter::ALL };
     let from = GlobalPosition(head.0.saturating_add(1));
     let query = AllQuery { from, direction: Direction::Backward, limit, filter };
-    let (mut placed, _) = read(&app, query).await?;
+    let mut placed = read(&app, query).await?.events;
     placed.sort_unstable_by_key(|event| event.position);
     Ok(Json(of(&placed)))
 }

@@ -47,7 +47,11 @@ const RETRY_MS: u64 = 1_000;
     params(
         ("Last-Event-ID" = Option<u64>, Header, description = "The last event that was seen"),
         ("after" = Option<u64>, Query, description = "The same, for clients that cannot set headers; the header goes first"),
-        ("eventType" = Option<String>, Query, description = "Only events of this type", example = "OrderPlaced"),
+        ("eventType" = Option<String>, Query, description = "Only events of these types", example = "OrderPlaced,OrderConfirmed"),
+        ("category" = Option<String>, Query, description = "Only streams of these categories", example = "order"),
+        ("correlationId" = Option<String>, Query, description = "Only events with this correlation id"),
+        ("since" = Option<String>, Query, description = "Only events recorded at or after this time (RFC 3339)"),
+        ("until" = Option<String>, Query, description = "Only events recorded before this time (RFC 3339)"),
     ),
     responses((
         status = 200, description = "Events without end", content_type = "text/event-stream",

@@ -19,6 +19,8 @@ promises! {
     the_log_is_read_both_ways_from_any_position,
     filtered_pages_hold_exactly_what_the_filter_admits,
     a_filter_that_matches_nothing_still_reaches_the_end,
+    a_filter_that_matches_nothing_still_reaches_the_beginning,
+    a_cursor_goes_on_where_it_stopped_while_the_log_grows,
     a_reader_beyond_the_head_is_at_the_end,
     reads_are_the_same_after_reopening,
 }
@@ -201,6 +203,18 @@ fn filters(log: &[RecordedEvent]) -> Vec<Filter> {
             ..all()
         },
         Filter { recorded_to: Some(times[0]), ..all() },
+        Filter { recorded_from: Some(times[log.len() - 1]), ..all() },
+        Filter { recorded_from: Some(times[9]), recorded_to: Some(times[9]), ..all() },
+        Filter { categories: categories(&["order"]), recorded_from: Some(times[90]), ..all() },
+        Filter { event_types: types(&["Ended"]), recorded_to: Some(times[300]), ..all() },
+        Filter { correlation_id: correlation("c-7"), recorded_from: Some(times[75]), ..all() },
+        Filter {
+            categories: categories(&["saga", "audit"]),
+            correlation_id: correlation("other"),
+            recorded_from: Some(times[200]),
+            recorded_to: Some(times[500]),
+            ..all()
+        },
     ]
 }
 
@@ -229,6 +243,54 @@ pub async fn a_filter_that_matches_nothing_still_reaches_the_end<F: Factory>(fac
         assert!(page.next > query.from);
         query.from = page.next;
     }
+}
+
+/// Backwards as well, also when it names nothing that an index knows.
+pub async fn a_filter_that_matches_nothing_still_reaches_the_beginning<F: Factory>(factory: &F) {
+    let (_place, store) = fresh(factory).await;
+    let log = varied(&store).await;
+    let never = Filter { recorded_to: Some(Timestamp(0)), ..Filter::ALL };
+    let absent = Filter { categories: vec!["absent".into()], ..Filter::ALL };
+    for filter in [never, absent] {
+        let from = GlobalPosition(log.len() as u64 + 1);
+        let mut query = AllQuery { from, direction: Direction::Backward, limit: 10, filter };
+        loop {
+            let page = store.read_all(query.clone()).await.unwrap();
+            assert_eq!(page.events, []);
+            if page.end {
+                break;
+            }
+            assert!(page.next < query.from);
+            query.from = page.next;
+        }
+    }
+}
+
+/// What is appended while somebody pages forward is on a later page, once; who pages backward is not
+/// disturbed by it.
+pub async fn a_cursor_goes_on_where_it_stopped_while_the_log_grows<F: Factory>(factory: &F) {
+    let (_place, store) = fresh(factory).await;
+    let old = varied(&store).await;
+    let filter = Filter { categories: vec!["order".into()], ..Filter::ALL };
+    let from = GlobalPosition(old.len() as u64 + 1);
+    let backward = AllQuery { from, direction: Direction::Backward, limit: 7, filter };
+    let forward =
+        AllQuery { from: GlobalPosition::START, direction: Direction::Forward, ..backward.clone() };
+    let (mut down, mut up) = (backward.clone(), forward.clone());
+    let (mut newest_first, mut oldest_first) = (Vec::new(), Vec::new());
+    for number in 1_000..1_010_u128 {
+        for (query, seen) in [(&mut down, &mut newest_first), (&mut up, &mut oldest_first)] {
+            let page = store.read_all(query.clone()).await.unwrap();
+            seen.extend(page.events);
+            query.from = page.next;
+        }
+        let more = append(number).typed("order-1", "OrderPlaced", "late");
+        store.append(more.typed("saga-1", "Ended", "late").done()).await.unwrap();
+    }
+    newest_first.extend(all_pages(&store, down).await);
+    oldest_first.extend(all_pages(&store, up).await);
+    assert!(newest_first == wanted(&old, &backward), "as it was when it began");
+    assert!(oldest_first == wanted(&whole_log(&store).await, &forward), "with what came");
 }
 
 /// Its place stays where it is.

@@ -1,0 +1,50 @@
+//! The groups of a node at its start: what is asked is checked, then each runs while the node has its shard.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sagaline_storage::Backend;
+use tokio::task::JoinHandle;
+
+use crate::engine::core::Core;
+use crate::engine::node::NodeError;
+use crate::engine::ownership::duty;
+use crate::engine::pages::Pages;
+use crate::engine::subscription::{Followed, following};
+
+use super::{AnyConsumer, Runner, Terms};
+
+/// Consumers with what they ask for, each once.
+pub(crate) fn checked(
+    consumers: Vec<Arc<dyn AnyConsumer>>,
+) -> Result<Vec<(Arc<dyn AnyConsumer>, Terms)>, NodeError> {
+    let mut checked: Vec<(Arc<dyn AnyConsumer>, Terms)> = Vec::new();
+    for consumer in consumers {
+        let terms = consumer.terms()?;
+        if checked.iter().any(|(_, known)| known.name == terms.name) {
+            return Err(NodeError::Setting(format!("consumer {:?} is there twice", terms.name)));
+        }
+        checked.push((consumer, terms));
+    }
+    Ok(checked)
+}
+
+/// Runs the consumers' groups, each while this node has its shard.
+pub(crate) fn consume<B: Backend>(
+    core: &Arc<Core<B>>,
+    pages: &Arc<Pages>,
+    consumers: Vec<(Arc<dyn AnyConsumer>, Terms)>,
+) -> (BTreeMap<&'static str, Followed>, Vec<JoinHandle<()>>) {
+    let (mut groups, mut tasks) = (BTreeMap::new(), Vec::new());
+    for (consumer, terms) in consumers {
+        let (progress, followed) = following(pages);
+        let (name, owner) = (terms.name, core.clone());
+        groups.insert(name, followed);
+        let run = move |stop| {
+            let (core, consumer, terms) = (owner.clone(), consumer.clone(), terms.clone());
+            Runner { core, consumer, terms, stop, progress: progress.clone() }.run()
+        };
+        tasks.push(tokio::spawn(duty::keep(core.clone(), name, core.stop.subscribe(), run)));
+    }
+    (groups, tasks)
+}

@@ -1,0 +1,145 @@
+//! Accounts and read models from the command line: the same words for a running node and a stopped one.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{ADMIN, Node, order, printed, refused, run};
+
+/// Strings that are nobody's but the user's.
+const PERSONAL: [&str; 3] = ["ada@example.org", "Lovelace", "12 Square"];
+
+/// A command as the administrator, on a running node when there is one.
+fn command(folder: &Path, node: Option<&Node>, group: &str, arguments: &[&str]) -> Value {
+    let mut all = vec![group];
+    let url = node.map(|node| format!("http://{}", node.address));
+    if let Some(url) = &url {
+        let login = if group == "user" { "--as" } else { "--email" };
+        all.extend(["--url", url, login, ADMIN[0].1]);
+    }
+    all.extend(arguments);
+    let login = if node.is_some() { "correct horse\n" } else { "" };
+    let output = run(folder, &all, &format!("{login}long enough\n"));
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    if lines.len() == 1 { lines[0].clone() } else { Value::Array(lines) }
+}
+
+fn look_after_accounts(folder: &Path, node: Option<&Node>, email: &str) {
+    let user = |arguments: &[&str]| command(folder, node, "user", arguments);
+    let made = user(&["create", "--email", email, "--last-name", "Lovelace", "--json"]);
+    let id = made["id"].as_str().unwrap();
+    assert_eq!((&made["role"], &made["status"]), (&"customer".into(), &"active".into()));
+    assert_eq!(user(&["role", email, "merchant", "--json"])["role"], "merchant");
+    let closed = user(&["disable", id, "--reason", "left", "--json"]);
+    assert_eq!(closed["status"], "disabled");
+    assert_eq!(user(&["enable", id, "--json"])["status"], "active");
+    let listed = user(&["list", "--json"]);
+    let listed = listed.as_array().unwrap();
+    let found = listed.iter().find(|shown| shown["email"] == email).unwrap();
+    assert_eq!(found["lastName"], "Lovelace");
+    let left = user(&["forget", email, "--json"]);
+    assert_eq!((&left["id"], &left["status"]), (&made["id"], &"forgotten".into()));
+    assert!(!left.to_string().contains("Lovelace"));
+    assert_eq!(user(&["forget", id, "--json"]), left);
+}
+
+#[test]
+fn accounts_of_a_running_and_of_a_stopped_node_are_looked_after_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    look_after_accounts(folder.path(), Some(&node), "ada@example.org");
+    let url = format!("http://{}", node.address);
+    let user = |arguments: &[&str]| {
+        let who = ["user", "--url", &url, "--as", ADMIN[0].1];
+        run(folder.path(), &[&who[..], arguments].concat(), "correct horse\n")
+    };
+    refused(&user(&["forget", "bob@example.org"]), 1, &["bob@example.org"]);
+    refused(&user(&["forget", "bob"]), 2, &["bob", "id or the e-mail"]);
+    refused(&user(&["forget", ADMIN[0].1]), 1, &["409", "STATE_FORBIDS"]);
+    let list = ["user", "list"];
+    refused(&run(folder.path(), &list, ""), 3, &["in use"]);
+    node.stop();
+    look_after_accounts(folder.path(), None, "ada@example.org");
+    refused(&run(folder.path(), &["user", "forget", "bob@example.org"], ""), 1, &["bob@"]);
+    assert!(printed(folder.path(), &["log", "verify"]).contains("is sound"));
+    let missing = tempfile::tempdir().unwrap();
+    refused(&run(missing.path(), &list, ""), 3, &["does not exist"]);
+}
+
+#[test]
+fn a_forgotten_user_is_in_no_log_no_export_and_no_restored_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    let body = r#"{"email":"ada@example.org","password":"long enough","firstName":"Ada","lastName":"Lovelace"}"#;
+    let ada: Value = serde_json::from_str(&node.ask("POST", "/auth/register", "", body)).unwrap();
+    let token = ada["accessToken"].as_str().unwrap();
+    let order = order(1, "tok_ok").replace("1 Main St", "12 Square");
+    let placed: Value = serde_json::from_str(&node.ask("POST", "/orders", token, &order)).unwrap();
+    let id = placed["id"].as_str().unwrap();
+    let (early, late) = (folder.path().join("early"), folder.path().join("late"));
+    printed(folder.path(), &["backup", early.to_str().unwrap()]);
+    command(folder.path(), Some(&node), "user", &["forget", "ada@example.org", "--json"]);
+    printed(folder.path(), &["backup", late.to_str().unwrap()]);
+    node.stop();
+
+    let file = folder.path().join("log.jsonl");
+    printed(folder.path(), &["export", file.to_str().unwrap()]);
+    let all = [
+        printed(folder.path(), &["log", "cat", "--json"]),
+        printed(folder.path(), &["user", "list"]),
+        std::fs::read_to_string(&file).unwrap(),
+    ];
+    for personal in PERSONAL {
+        assert!(all.iter().all(|text| !text.contains(personal)), "{personal}");
+    }
+    assert!(printed(folder.path(), &["log", "verify"]).contains("is sound"));
+
+    // The backup from before knows the user, the one from behind does not, and both go on.
+    for (copy, street) in [(&early, "12 Square"), (&late, "forgotten")] {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let restored = printed(elsewhere.path(), &["restore", copy.to_str().unwrap()]);
+        assert!(restored.contains("is sound"), "{restored}");
+        let node = Node::start(elsewhere.path());
+        let shown = node.ask("GET", &format!("/orders/{id}"), &node.token(), "");
+        assert!(shown.contains(street), "{street} in {shown}");
+        node.stop();
+    }
+    // An import keeps the keys that are left: the administrator is known under the same master key.
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::create_dir(elsewhere.path().join("data")).unwrap();
+    printed(elsewhere.path(), &["import", file.to_str().unwrap()]);
+    let refused_key = run(elsewhere.path(), &["user", "list"], "");
+    refused(&refused_key, 2, &["another master key"]);
+    let key = |folder: &Path| folder.join("data/master.key");
+    std::fs::copy(key(folder.path()), key(elsewhere.path())).unwrap();
+    assert!(printed(elsewhere.path(), &["user", "list"]).contains(ADMIN[0].1));
+}
+
+#[test]
+fn read_models_are_listed_and_rebuilt_on_a_running_and_on_a_stopped_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    node.ask("POST", "/orders", &node.token(), &order(1, "tok_ok"));
+    let model = |node: Option<&Node>, arguments: &[&str]| {
+        command(folder.path(), node, "projection", arguments)
+    };
+    let listed = model(Some(&node), &["list", "--json"]);
+    let names = |listed: &Value| -> Vec<Value> {
+        listed.as_array().unwrap().iter().map(|shown| shown["name"].clone()).collect()
+    };
+    assert_eq!(names(&listed), ["orders", "payments", "sagas"]);
+    let rebuilt = model(Some(&node), &["rebuild", "orders", "--json"]);
+    assert_eq!((&rebuilt["name"], &rebuilt["generation"]), (&"orders".into(), &2.into()));
+    assert_eq!(node.gauge("/orders?limit=1", &node.token(), "total"), 1);
+    node.stop();
+    let rebuilt = model(None, &["rebuild", "--all", "--json"]);
+    let generations = rebuilt.as_array().unwrap().iter().map(|shown| shown["generation"].clone());
+    assert_eq!(generations.collect::<Vec<_>>(), [3, 2, 2]);
+    let unknown = run(folder.path(), &["projection", "rebuild", "baskets"], "");
+    refused(&unknown, 1, &["baskets", "orders, payments, sagas"]);
+    let node = Node::start(folder.path());
+    assert_eq!(node.gauge("/orders?limit=1", &node.token(), "total"), 1);
+    node.stop();
+}
