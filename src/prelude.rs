@@ -7,7 +7,7 @@ pub use crate::codec::CodecError;
 pub use crate::domain::{Aggregate, ClaimIntent};
 pub use crate::engine::{
     Ack, Begin, Call, CommandMetadata, Compensable, Consumer, Definition, Delivery, DeliveryOrder,
-    DocumentQuery, EngineSettings, EventSubscription, Failure, IndexKey, Node, NodeBuilder, Outcome,
-    Probe, Projection, Recorded, StartError, StartRequest, Started, Step, View,
+    DocumentQuery, EngineSettings, EventSubscription, Failure, IndexKey, Node, NodeBuilder,
+    Outcome, Probe, Projection, Recorded, StartError, StartRequest, Started, Step, View,
 };
 pub use crate::saga::{DefinitionError, End, Phase, Policy, SagaState, TimeUnits};

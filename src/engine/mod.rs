@@ -51,10 +51,10 @@ mod subjects;
 
 pub mod projection;
 
-mod generations;
 mod begin;
 pub mod consumer;
 mod event_subscription;
+mod generations;
 
 mod outbox;
 mod pages;
@@ -81,8 +81,8 @@ pub use consumer::{
 };
 pub use definition::{Definition, DefinitionBuilder};
 pub use directory::RequestError;
-pub use in_process::InProcess;
 pub use event_subscription::EventSubscription;
+pub use in_process::InProcess;
 pub use keys::{SAGA_CATEGORY, saga_of, saga_stream};
 pub use node::{Node, NodeBuilder, NodeError};
 pub use outcome::{Failure, Outcome, Probe};
