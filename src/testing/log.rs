@@ -63,7 +63,7 @@ impl Log {
             }
         }
         let Ok(events) = aggregate.decide(command) else { return false };
-        events.iter().for_each(|event| self.push(&stream, event));
+        events.iter().for_each(|event| self.write(&stream, event, A::schema_version));
         true
     }
 
@@ -72,19 +72,29 @@ impl Log {
         &self.events
     }
 
-    /// Appends an event to a stream.
+    /// Appends an event to a stream, under schema version 1.
     ///
     /// # Panics
     /// When the event cannot be stored, or the stream's name is none.
     #[track_caller]
     pub fn push(&mut self, stream: &str, event: &impl Serialize) {
-        match self.recorded(stream, event) {
+        self.write(stream, event, |_| 1);
+    }
+
+    #[track_caller]
+    fn write(&mut self, stream: &str, event: &impl Serialize, version: fn(&str) -> u16) {
+        match self.recorded(stream, event, version) {
             Ok(event) => self.events.push(event),
             Err(problem) => panic!("an event of stream `{stream}` cannot be stored: {problem}"),
         }
     }
 
-    fn recorded(&self, stream: &str, event: &impl Serialize) -> Result<RecordedEvent, String> {
+    fn recorded(
+        &self,
+        stream: &str,
+        event: &impl Serialize,
+        schema_version: fn(&str) -> u16,
+    ) -> Result<RecordedEvent, String> {
         let said = |error: sagaline_storage::StorageError| error.to_string();
         let encoded = codec::encode(event).map_err(|error| error.to_string())?;
         let position = self.events.len() as u64 + 1;
@@ -95,7 +105,7 @@ impl Log {
             version: StreamVersion(version as u64 + 1),
             id: EventId(Uuid::from_u128(u128::from(position))),
             event_type: EventType::new(encoded.event_type.as_str()).map_err(said)?,
-            schema_version: 1,
+            schema_version: schema_version(&encoded.event_type),
             correlation_id: CorrelationId::new("request-1").map_err(said)?,
             causation_id: None,
             node_id: NodeId::new("node-1").map_err(said)?,
