@@ -98,6 +98,13 @@ impl<B: Backend> NodeBuilder<B> {
         self
     }
 
+    /// Tunes the engine on top of what was set before.
+    #[must_use]
+    pub fn tuned(mut self, tune: impl FnOnce(&mut EngineSettings)) -> Self {
+        tune(&mut self.settings);
+        self
+    }
+
     /// Lets the node run sagas of this definition. Of several under one name the last one is for new
     /// sagas; the others let running sagas end as they began.
     #[must_use]

@@ -23,8 +23,6 @@ use super::pages::{Page, Pages, Wanted};
 const PACE_MIN: Duration = Duration::from_millis(2);
 const PACE_MAX: Duration = Duration::from_millis(100);
 const PACE_PER_EVENT: Duration = Duration::from_millis(1);
-/// This close to the head all followers read the same pages and pass over what they do not want.
-const TAIL_EVENTS: u64 = 8_192;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Somebody who follows the log under a name.
@@ -147,7 +145,7 @@ impl<B: Backend> Subscription<B> {
     async fn page(&self, from: GlobalPosition, head: GlobalPosition) -> Result<Page, StorageError> {
         let log = self.core.backend.events();
         let limit = self.core.settings.subscription_batch.clamp(1, 10_000);
-        if head.0.saturating_sub(from.0) <= TAIL_EVENTS {
+        if head.0.saturating_sub(from.0) <= self.core.settings.tail_events {
             return self.progress.pages.behind(log, from, limit).await;
         }
         let query = AllQuery { filter: (*self.filter).clone(), ..AllQuery::after(from, limit) };

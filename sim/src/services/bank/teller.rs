@@ -74,6 +74,7 @@ impl Teller {
     /// Takes one request to its end.
     pub(super) async fn take(&self, wanted: Wanted) -> Ended {
         if let Some(ended) = self.before().await {
+            self.turned_away(&wanted);
             return ended;
         }
         if let Some(ended) = self.delay(&wanted).await {
@@ -92,8 +93,14 @@ impl Teller {
             Wanted::Remote(_) => None,
         };
         match mishap {
-            Some(Mishap::Busy) => return Ended::Said(busy()),
-            Some(Mishap::Lost) => return self.silence().await,
+            Some(Mishap::Busy) => {
+                self.turned_away(&wanted);
+                return Ended::Said(busy());
+            }
+            Some(Mishap::Lost) => {
+                self.turned_away(&wanted);
+                return self.silence().await;
+            }
             Some(Mishap::Slow) => self.clock.sleep(SLOW).await,
             Some(Mishap::ReplyLost) | None => {}
         }
@@ -110,6 +117,13 @@ impl Teller {
             return Ended::Cut;
         }
         ended
+    }
+
+    /// Not looked at, but asked all the same: it counts among the caller's attempts.
+    fn turned_away(&self, wanted: &Wanted) {
+        if let Wanted::Desk(asked) = wanted {
+            self.witness.bank(asked.entry(self.world.now_us(), 0, BankEffect::TurnedAway));
+        }
     }
 
     /// What happens to a request before it is acted upon; some of them end here.

@@ -176,6 +176,15 @@ impl Image {
         lost
     }
 
+    /// The key of the last record of the log that no power loss can take any more.
+    pub(super) fn last_record_kept(&self) -> Option<Bytes> {
+        let at_risk = |key: &Bytes| {
+            let applied = self.log_unsynced.applied.iter().flatten();
+            applied.into_iter().any(|(space, of, _)| *space == Space::Events && of == key)
+        };
+        self.events.keys().rev().find(|key| !at_risk(key)).cloned()
+    }
+
     /// The key of some record of the log. None: there is no record.
     pub(super) fn any_record(&self, random: &mut Random) -> Option<Bytes> {
         self.events.keys().nth(below(random, self.events.len())).cloned()
