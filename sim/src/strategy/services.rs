@@ -20,7 +20,8 @@ pub(super) fn brown_out(ground: &mut Ground) {
                 Fault::BankThrottle { percent, retry_after_s: added_ms % 5 + 1 },
                 Fault::BankReplyLost { percent: percent / 2 },
             ],
-            3 => vec![Fault::StoreRefuses { percent }],
+            // What is taken over then is taken up from a store that hardly answers.
+            3 => vec![Fault::StoreRefuses { percent }, Fault::BusRebalance],
             _ => vec![Fault::LocksSlow { added_ms }, Fault::LocksEvicted { percent }],
         };
         for fault in faults {
