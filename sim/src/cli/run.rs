@@ -40,6 +40,8 @@ pub(super) fn run(args: &RunArgs) -> Done {
     if report.verdict.signature().is_some() {
         eprintln!("{again}");
     }
+    // The process ends here: what it takes to give back piece by piece is saved.
+    std::mem::forget(evidence);
     Ok(ExitCode::from(report.verdict.exit_code()))
 }
 
