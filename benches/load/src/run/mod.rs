@@ -28,6 +28,9 @@ use crate::failure::{Context, Failure};
 use crate::report::{self, row::Row};
 use crate::run::profile::Profile;
 
+/// What a run prints before all its bars once more.
+const SUMMARY: &str = "== bars";
+
 /// What to measure and where.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -43,6 +46,10 @@ pub(crate) struct RunArgs {
     /// Where RESULTS.md and results.svg are written.
     #[arg(long, default_value = "target/bench")]
     out_dir: PathBuf,
+    /// What earlier runs on this machine printed: their figures stand beside this run's, so that a long
+    /// measure can be taken in parts.
+    #[arg(long)]
+    taken: Vec<PathBuf>,
     /// The product's binary; by default the one beside this program.
     #[arg(long)]
     pub(crate) sagaline: Option<PathBuf>,
@@ -83,6 +90,15 @@ impl Findings {
         self.bars.push(bar);
     }
 
+    /// Takes the rows and bars that another run printed, up to its summary, which repeats them.
+    fn take_over(&mut self, printed: &str) -> Result<(), Failure> {
+        for line in printed.lines().take_while(|line| *line != SUMMARY) {
+            self.bars.extend(Bar::parse(line).transpose()?);
+            self.rows.extend(Row::parse(line).transpose()?);
+        }
+        Ok(())
+    }
+
     /// Takes a row and prints it.
     pub(crate) fn row(&mut self, row: Row) {
         println!("{row}");
@@ -96,6 +112,9 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
     std::fs::create_dir_all(&args.data_dir)
         .context(format!("making {}", args.data_dir.display()))?;
     let mut findings = Findings::default();
+    for file in &args.taken {
+        findings.take_over(&std::fs::read_to_string(file).context(file.display().to_string())?)?;
+    }
     let mut failed = Vec::new();
     for measure in Measure::value_variants() {
         if !args.only.is_empty() && !args.only.contains(measure) {
@@ -124,7 +143,7 @@ async fn take(measure: Measure, args: &RunArgs, findings: &mut Findings) -> Resu
 }
 
 fn conclude(findings: &Findings, mut failed: Vec<String>) -> Result<(), Failure> {
-    println!("== bars");
+    println!("{SUMMARY}");
     for bar in &findings.bars {
         println!("{bar}");
         if !bar.holds() {
@@ -134,5 +153,23 @@ fn conclude(findings: &Findings, mut failed: Vec<String>) -> Result<(), Failure>
     match failed.len() {
         0 => Ok(()),
         _ => Err(Failure::new(failed.join("; "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bar::Bound;
+
+    #[test]
+    fn what_another_run_printed_is_taken_over_once() {
+        let mut printed = Findings::default();
+        printed.rows.push(Row::single("a figure", 1.5, "µs"));
+        printed.bars.push(Bar::new("a_bar", 0.75, "x", Bound::AtLeast(0.7)));
+        let (row, bar) = (&printed.rows[0], &printed.bars[0]);
+        let text = format!("== Read\n{row}\nwords\n{bar}\n{SUMMARY}\n{bar}\n");
+        let mut findings = Findings::default();
+        findings.take_over(&text).expect("readable");
+        assert_eq!((findings.rows, findings.bars), (printed.rows, printed.bars));
     }
 }
