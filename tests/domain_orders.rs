@@ -13,7 +13,7 @@ use sagaline::domain::{
     IdempotencyKey, LockPolicy, Order, OrderDraft, OrderId, OrderStatus, PaymentId, PaymentStatus,
     UserId,
 };
-use sagaline::engine::{CommandMetadata, DocumentQuery, Node, NodeBuilder};
+use sagaline::engine::{CommandMetadata, DocumentQuery, MasterKey, Node, NodeBuilder};
 use sagaline::projections::{self, partition};
 use sagaline::saga::{SagaState, Verb};
 use sagaline_storage::backend::Parts;
@@ -67,6 +67,7 @@ impl Shop {
         let processing = order_processing(gateway.clone(), locks).unwrap();
         let refund = order_refund(gateway).unwrap();
         let node = NodeBuilder::new(backend)
+            .master_key(MasterKey::new([7; 32]))
             .saga(&processing)
             .saga(&refund)
             .projection(projections::Orders)
