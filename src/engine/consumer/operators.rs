@@ -238,9 +238,8 @@ impl<B: Backend> Consumers<B> {
         loop {
             let followed = self.groups.get(name).cloned();
             let here = async {
-                match followed {
-                    Some(mut followed) => _ = followed.caught_up(position).await,
-                    None => {}
+                if let Some(mut followed) = followed {
+                    _ = followed.caught_up(position).await;
                 }
             };
             tokio::select! {

@@ -14,11 +14,12 @@ use crate::engine::subscription::{Followed, following};
 
 use super::{AnyConsumer, Runner, Terms};
 
+/// A consumer, and what it asks for.
+type Checked = (Arc<dyn AnyConsumer>, Terms);
+
 /// Consumers with what they ask for, each once.
-pub(crate) fn checked(
-    consumers: Vec<Arc<dyn AnyConsumer>>,
-) -> Result<Vec<(Arc<dyn AnyConsumer>, Terms)>, NodeError> {
-    let mut checked: Vec<(Arc<dyn AnyConsumer>, Terms)> = Vec::new();
+pub(crate) fn checked(consumers: Vec<Arc<dyn AnyConsumer>>) -> Result<Vec<Checked>, NodeError> {
+    let mut checked: Vec<Checked> = Vec::new();
     for consumer in consumers {
         let terms = consumer.terms()?;
         if checked.iter().any(|(_, known)| known.name == terms.name) {
@@ -33,7 +34,7 @@ pub(crate) fn checked(
 pub(crate) fn consume<B: Backend>(
     core: &Arc<Core<B>>,
     pages: &Arc<Pages>,
-    consumers: Vec<(Arc<dyn AnyConsumer>, Terms)>,
+    consumers: Vec<Checked>,
 ) -> (BTreeMap<&'static str, Followed>, Vec<JoinHandle<()>>) {
     let (mut groups, mut tasks) = (BTreeMap::new(), Vec::new());
     for (consumer, terms) in consumers {
