@@ -61,7 +61,7 @@ fn no_route_stands_beside_the_document() {
     assert!(found.len() > 40);
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/own");
     for file in found.iter().filter(|file| !file.starts_with(&own)) {
-        let text = std::fs::read_to_string(&file).unwrap();
+        let text = std::fs::read_to_string(file).unwrap();
         for way in [".route(", ".nest(", ".route_service(", ".nest_service("] {
             assert!(!text.contains(way), "{}: {way}", file.display());
         }

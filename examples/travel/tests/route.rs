@@ -1,4 +1,5 @@
 //! The trip over HTTP on both sides: its route in front, its four services behind, all in this process.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
