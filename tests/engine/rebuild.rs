@@ -62,7 +62,7 @@ impl<const V: u32> Projection for Totals<V> {
         let Some(PurseEvent::CoinsAdded { coins }) = event.of::<Purse>()? else { return Ok(()) };
         let key = event.envelope().stream.key();
         let before = view.get(key).cloned();
-        let before = before.unwrap_or(Total { coins: 0, times: (V > 1).then_some(0) });
+        let before = before.unwrap_or_else(|| Total { coins: 0, times: (V > 1).then_some(0) });
         let times = before.times.map(|times| times + 1);
         view.put(key, Total { coins: before.coins + coins, times });
         Ok(())

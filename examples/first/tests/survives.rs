@@ -1,5 +1,5 @@
 //! The process is killed in the middle of its saga, and started again.
-
+#![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "a process is waited for in the time of the machine")]
 
 use std::io::{BufRead, BufReader};
