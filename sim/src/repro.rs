@@ -64,7 +64,7 @@ pub struct Repro {
     pub build: Build,
     /// What came of it.
     pub verdict: Verdict,
-    /// The hash of its trace.
+    /// The hash of its trace, and that of the state in which it ended.
     pub digest: String,
     /// What happens in it.
     pub plan: Plan,

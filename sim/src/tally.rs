@@ -87,6 +87,11 @@ impl Tally {
         self.outcomes.values().flat_map(BTreeMap::values).sum()
     }
 
+    /// Requests that were sent, of all attempts.
+    pub fn requests(&self) -> u64 {
+        self.statuses.values().sum()
+    }
+
     /// How many of a hundred operations succeeded.
     pub fn success_percent(&self) -> u64 {
         let succeeded: u64 =

@@ -182,6 +182,10 @@ impl<B: Backend> Core<B> {
     /// A new saga's id, in a shard of this node; none while it owns no shard.
     pub(crate) fn draw_saga_id(&self) -> Option<Uuid> {
         const DRAWS_MAX: u32 = 10_000;
+        // Drawing would go on to its end, at every order that is refused.
+        if self.ownership.count() == 0 {
+            return None;
+        }
         (0..DRAWS_MAX).map(|_| self.uuid()).find(|id| self.epoch(self.shard(*id)).is_some())
     }
 }

@@ -28,9 +28,11 @@ pub(crate) struct Participants<C> {
 struct Participant {
     breaker: Mutex<Breaker>,
     budget: Mutex<RetryBudget>,
-    /// Held by calls under way and by those that the breaker keeps waiting: the rest stand behind them,
-    /// and are not woken whenever the breaker is asked.
+    /// Held by calls under way and by those that the breaker keeps waiting.
     places: Arc<Semaphore>,
+    /// Held by the one that asks the breaker: the others stand in line behind it, and are not woken
+    /// whenever it asks again.
+    turn: tokio::sync::Mutex<()>,
     calls: AtomicUsize,
 }
 
@@ -83,9 +85,11 @@ impl<C: Clock> Participants<C> {
         }
         let place = participant.places.clone().acquire_owned().await;
         let place = place.expect("this semaphore is never closed");
+        let turn = participant.turn.lock().await;
         while let Err(wait) = participant.ask_breaker(self.now_us()) {
             self.clock.sleep(wait).await;
         }
+        drop(turn);
         participant.calls.fetch_add(1, Ordering::Relaxed);
         Leave { participant, clock: self.clock.clone(), _place: place }
     }
@@ -107,6 +111,7 @@ impl<C: Clock> Participants<C> {
                 breaker: Mutex::new(Breaker::new(self.breaker)),
                 budget: Mutex::new(RetryBudget::new(self.budget, self.now_us())),
                 places: Arc::new(Semaphore::new(self.calls_max)),
+                turn: tokio::sync::Mutex::default(),
                 calls: AtomicUsize::new(0),
             })
         };
@@ -168,7 +173,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_open_breaker_keeps_no_more_callers_awake_than_there_are_places() {
+    async fn an_open_breaker_keeps_one_caller_awake() {
         let clock = ManualClock::default();
         let settings = EngineSettings { calls_per_participant_max: 2, ..EngineSettings::default() };
         let participants = Arc::new(Participants::new(clock.clone(), &settings));
@@ -182,7 +187,7 @@ mod tests {
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(clock.sleepers(), 2, "eight stand in line");
+        assert_eq!(clock.sleepers(), 1, "nine stand in line");
         assert_eq!(participants.health()[0].calls, 0, "who waits is no call under way");
     }
 }

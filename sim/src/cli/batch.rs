@@ -72,6 +72,28 @@ impl Batch {
         self.note_failure(report)
     }
 
+    /// Adds the runs of another batch.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.simulated_us += other.simulated_us;
+        self.events += other.events;
+        self.store_calls += other.store_calls;
+        self.unrecoverable += other.unrecoverable;
+        self.tally.add(&other.tally);
+        for (name, group) in other.groups {
+            let count = group.count;
+            self.groups.entry(name).or_insert(Group { count: 0, ..group }).count += count;
+        }
+        for (kind, (planned, bites)) in other.faults {
+            let seen = self.faults.entry(kind).or_default();
+            *seen = (seen.0 + planned, seen.1 + bites);
+        }
+        for (name, (examined, empty)) in other.oracles {
+            let seen = self.oracles.entry(name).or_default();
+            *seen = (seen.0 + examined, seen.1 + empty);
+        }
+    }
+
     fn note_failure(&mut self, report: &Report) -> bool {
         let Some(signature) = report.verdict.signature() else { return false };
         let of_oracle = report.findings.iter().find(|(name, _)| *name == signature.oracle);
@@ -131,6 +153,21 @@ mod tests {
             batch.groups.values().map(|group| (group.first, group.count)).collect();
         assert_eq!(counts, [(Seed(1), 2), (Seed(3), 1)]);
         assert!(!batch.is_good());
+    }
+
+    #[test]
+    fn batches_together_are_one_of_all_runs() {
+        let of = |seeds: &[(u64, &str)]| {
+            let mut batch = Batch::default();
+            for (seed, what) in seeds {
+                batch.add(&failed(*seed, what));
+            }
+            batch
+        };
+        let mut merged = of(&[(1, "a"), (2, "b")]);
+        merged.merge(of(&[(3, "b"), (4, "c")]));
+        let all = of(&[(1, "a"), (2, "b"), (3, "b"), (4, "c")]);
+        assert_eq!(serde_json::to_value(&merged).unwrap(), serde_json::to_value(&all).unwrap());
     }
 
     #[test]

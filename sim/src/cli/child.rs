@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child as Process, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::plan::Plan;
@@ -10,11 +11,12 @@ use crate::run::Report;
 use crate::seed::Seed;
 use crate::strategy::Scenario;
 
+use super::repro;
 use super::wall::{Stopwatch, nap};
 
 /// A run takes a second or two. One that takes this long in a debug build on a busy machine hangs.
 const LONGEST: Duration = Duration::from_secs(300);
-const LOOK: Duration = Duration::from_millis(5);
+const LOOK: Duration = Duration::from_micros(500);
 
 /// What a child is to run.
 #[derive(Debug, Clone)]
@@ -31,6 +33,7 @@ pub(super) struct Child {
     what: What,
     evidence: Option<PathBuf>,
     trace: Option<PathBuf>,
+    layout: Option<PathBuf>,
     folder: Option<PathBuf>,
     environment: Vec<(String, String)>,
     canary: Option<String>,
@@ -40,7 +43,8 @@ impl Child {
     /// A child that runs this.
     pub(super) fn new(what: What) -> Self {
         let environment = Vec::new();
-        Self { what, evidence: None, trace: None, folder: None, environment, canary: None }
+        let (evidence, trace, layout, folder) = (None, None, None, None);
+        Self { what, evidence, trace, layout, folder, environment, canary: None }
     }
 
     /// Leaves everything that was seen in a file.
@@ -51,6 +55,11 @@ impl Child {
     /// Leaves its trace in a file.
     pub(super) fn trace(self, file: &Path) -> Self {
         Self { trace: Some(file.to_owned()), ..self }
+    }
+
+    /// Leaves in a file where it had its code, heap and stack.
+    pub(super) fn layout(self, file: &Path) -> Self {
+        Self { layout: Some(file.to_owned()), ..self }
     }
 
     /// Runs in this folder and with these variables: neither may matter.
@@ -85,7 +94,9 @@ impl Child {
                 command.arg("--plan").arg(file);
             }
         }
-        for (flag, file) in [("--evidence", &self.evidence), ("--trace", &self.trace)] {
+        let files =
+            [("--evidence", &self.evidence), ("--trace", &self.trace), ("--layout", &self.layout)];
+        for (flag, file) in files {
             file.as_ref().inspect(|file| {
                 command.arg(flag).arg(file);
             });
@@ -96,6 +107,7 @@ impl Child {
         self.folder.as_ref().inspect(|folder| {
             command.current_dir(folder);
         });
+        command.env(repro::COMMIT, repro::commit());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let started = command.spawn().map_err(|error| format!("a run does not start: {error}"))?;
@@ -118,22 +130,26 @@ impl Child {
 /// What it printed, and what it complained of; none: it hung and was ended.
 pub(crate) fn ended(mut process: Process) -> Result<Option<(String, String)>, String> {
     let failed = |error: std::io::Error| format!("a run cannot be watched: {error}");
-    let (mut output, mut said) = (process.stdout.take(), process.stderr.take());
+    let (output, said) = (process.stdout.take(), process.stderr.take());
+    let (is_over, over) = mpsc::channel();
     std::thread::scope(|threads| {
-        // Both pipes are read while it runs: a full one would stop it.
-        let output = threads.spawn(move || read(output.as_mut()));
-        let said = threads.spawn(move || read(said.as_mut()));
+        // Both pipes are read while it runs: a full one would stop it. They end a moment before it does.
+        let output = threads.spawn(move || {
+            let read = read(output);
+            // Nobody listens any more when it has hung.
+            let _ = is_over.send(());
+            read
+        });
+        let said = threads.spawn(move || read(said));
         let watch = Stopwatch::start();
-        let hung = loop {
-            if process.try_wait().map_err(failed)?.is_some() {
-                break false;
-            }
-            if watch.elapsed() > LONGEST {
-                process.kill().and_then(|()| process.wait()).map_err(failed)?;
-                break true;
-            }
+        let mut hung = over.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout);
+        while !hung && process.try_wait().map_err(failed)?.is_none() {
             nap(LOOK);
-        };
+            hung = watch.elapsed() > LONGEST;
+        }
+        if hung {
+            process.kill().and_then(|()| process.wait()).map_err(failed)?;
+        }
         let text = |thread: std::thread::ScopedJoinHandle<'_, std::io::Result<String>>| {
             thread.join().expect("reading does not panic").map_err(failed)
         };
@@ -142,9 +158,9 @@ pub(crate) fn ended(mut process: Process) -> Result<Option<(String, String)>, St
     })
 }
 
-fn read(pipe: Option<&mut impl std::io::Read>) -> std::io::Result<String> {
+fn read(pipe: Option<impl std::io::Read>) -> std::io::Result<String> {
     let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
+    if let Some(mut pipe) = pipe {
         pipe.read_to_end(&mut bytes)?;
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())

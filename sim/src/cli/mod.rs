@@ -58,8 +58,9 @@ enum Command {
     Corpus(CorpusArgs),
     /// Which faults, operations and oracles a batch of seeds reaches.
     Cover(SwarmArgs),
-    /// Simulated seconds per second, and seeds per core-second.
-    Bench(SwarmArgs),
+    /// Simulated seconds per second, and seeds per core-second, as `sim/BENCH.md` keeps them; fails when
+    /// one is below what it is built to reach.
+    Bench(BenchArgs),
 }
 
 #[derive(Args)]
@@ -91,6 +92,9 @@ struct RunArgs {
     /// Prints the plan and runs nothing.
     #[arg(long)]
     show_plan: bool,
+    /// Writes where in memory this process has its code, heap and stack.
+    #[arg(long, hide = true)]
+    layout: Option<PathBuf>,
 }
 
 #[derive(Args, Clone)]
@@ -113,6 +117,15 @@ struct SwarmArgs {
     /// Prints the report of the batch as JSON too.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+struct BenchArgs {
+    /// The seeds are run in so many parts; what is said is the median part.
+    #[arg(long, default_value_t = 5)]
+    rounds: u64,
+    #[command(flatten)]
+    swarm: SwarmArgs,
 }
 
 #[derive(Args)]

@@ -1,6 +1,7 @@
 //! `repro`: a failure from its file. In another build it may be another run, so that is refused.
 
 use std::process::{Command, ExitCode};
+use std::sync::LazyLock;
 
 use crate::repro::{Build, Repro};
 
@@ -35,8 +36,18 @@ pub(super) fn check(repro: &Repro, force: bool) -> Result<(), String> {
     }
 }
 
-/// The commit that is checked out here, for people to find it again.
+/// Environment variable in which a process that runs many others tells them the commit.
+pub(super) const COMMIT: &str = "SAGALINE_SIM_COMMIT";
+
+/// The commit that is checked out here, for people to find it again. Asked for once: not by each of many
+/// runs.
 pub(super) fn commit() -> String {
+    static KNOWN: LazyLock<String> =
+        LazyLock::new(|| std::env::var(COMMIT).unwrap_or_else(|_| checked_out()));
+    KNOWN.clone()
+}
+
+fn checked_out() -> String {
     let here = env!("CARGO_MANIFEST_DIR");
     let output = Command::new("git").args(["-C", here, "rev-parse", "--short=12", "HEAD"]).output();
     let said = output.ok().filter(|output| output.status.success());

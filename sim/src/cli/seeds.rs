@@ -1,5 +1,6 @@
 //! A range of seeds as it is written on the command line.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::seed::Seed;
@@ -21,6 +22,18 @@ impl Seeds {
     pub(super) fn at(self, index: u64) -> Seed {
         Seed(self.from + index)
     }
+
+    /// One of so many parts of nearly the same length.
+    pub(super) fn part(self, which: u64, of: u64) -> Self {
+        let border = |part: u64| self.from + self.count() * part / of.max(1);
+        Self { from: border(which), to: border(which + 1) }
+    }
+}
+
+impl fmt::Display for Seeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.from, self.to)
+    }
 }
 
 impl FromStr for Seeds {
@@ -39,6 +52,17 @@ impl FromStr for Seeds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_together_are_the_whole() {
+        let whole = Seeds { from: 5, to: 12 };
+        let parts: Vec<_> = (0..3).map(|part| whole.part(part, 3)).collect();
+        assert_eq!(
+            parts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["5..7", "7..9", "9..12"]
+        );
+        assert_eq!(whole.part(0, 1), whole);
+    }
 
     #[test]
     fn a_range_or_a_count_is_read() {

@@ -20,15 +20,26 @@ impl Stopwatch {
     }
 }
 
-/// Processor time of all children so far that have ended; none: this system does not say.
-pub(super) fn children_took() -> Option<Duration> {
-    /// Fields 16 and 17 of the file, in hundredths of a second; counted behind the name's parenthesis.
+/// Processor time so far.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ProcessorTime {
+    /// Of this process.
+    pub(super) own: Duration,
+    /// Of its children that have ended.
+    pub(super) children: Duration,
+}
+
+/// How much of the processor was used so far; none: this system does not say.
+pub(super) fn processor_time() -> Option<ProcessorTime> {
+    /// Fields 14 to 17 of the file, in hundredths of a second; counted behind the name's parenthesis.
+    const OWN: [usize; 2] = [11, 12];
     const CHILDREN: [usize; 2] = [13, 14];
     let text = std::fs::read_to_string("/proc/self/stat").ok()?;
     let fields: Vec<_> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |field: &usize| fields.get(*field)?.parse::<u64>().ok();
-    let hundredths: u64 = CHILDREN.iter().filter_map(ticks).sum();
-    Some(Duration::from_millis(hundredths * 10))
+    let spent =
+        |of: [usize; 2]| Duration::from_millis(of.iter().filter_map(ticks).sum::<u64>() * 10);
+    Some(ProcessorTime { own: spent(OWN), children: spent(CHILDREN) })
 }
 
 /// Lets a moment pass.

@@ -68,7 +68,7 @@ pub async fn run(plan: Plan, guest: Guest) -> Evidence {
     run.heal();
     let undone = run.come_to_rest(&clients, &mut phases).await;
     let leaks = run.switch_off().await;
-    run.evidence(clients.calls(), phases, undone, leaks).await
+    run.evidence(clients.take_calls(), phases, undone, leaks).await
 }
 
 impl Run {
@@ -192,13 +192,13 @@ impl Run {
         mut undone: Vec<String>,
         leaks: Vec<String>,
     ) -> Evidence {
-        let seen = self.witness.seen(self.world.now_us());
         let left = final_state(&self.world, &self.witness).await.unwrap_or_else(|error| {
             // The verdict says whether that is anybody's fault: see what destroys the only store.
             undone.push(format!("the healed store cannot be read: {error}"));
             FinalState { log: Vec::new(), claims: Vec::new(), documents: Vec::new() }
         });
         let FinalState { log, claims, documents } = left;
+        let seen = self.witness.take(self.world.now_us());
         Evidence {
             plan: (*self.plan).clone(),
             calls,
@@ -210,7 +210,7 @@ impl Run {
             lives: self.world.lives(),
             bus: seen.bus,
             documents,
-            subscribers: self.subscribers.seen(),
+            subscribers: self.subscribers.take(),
             shards: seen.shards,
             power: self.world.power_changes(),
             leaks,

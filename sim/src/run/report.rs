@@ -23,7 +23,7 @@ pub struct Report {
     pub scenario: String,
     /// What it comes to.
     pub verdict: Verdict,
-    /// The hash of its trace.
+    /// The hash of its trace, and that of the state in which it ended.
     pub digest: String,
     /// What each oracle found.
     pub findings: Vec<(String, Finding)>,

@@ -9,8 +9,6 @@ use crate::world::World;
 
 /// How long a process that has stopped itself stays away.
 const RESTART_AFTER_US: u64 = 1_000_000;
-/// How often is looked whether the store is to fail over.
-const LOOK_US: u64 = 20_000;
 
 /// Switches machines off and on again. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -44,7 +42,7 @@ async fn cycles(world: World, mut asked: mpsc::UnboundedReceiver<Machine>) {
 
 /// The store is away while such an episode lasts. Then a machine with its durable disk takes its place.
 async fn failovers(world: World) {
-    let mut is_away = false;
+    let (mut changes, mut is_away) = (world.changes(), false);
     loop {
         let on = |fault: &Fault| matches!(fault, Fault::StoreFailover).then_some(());
         let is_on = world.active(on).is_some();
@@ -56,6 +54,7 @@ async fn failovers(world: World) {
             world.restart(Machine::Store);
         }
         is_away = is_on;
-        world.timeline().after(LOOK_US).await;
+        // The sender is in the world: waiting cannot fail.
+        let _ = changes.changed().await;
     }
 }

@@ -126,9 +126,9 @@ impl Witness {
         self.0.lock().shards.push(change);
     }
 
-    /// Everything so far. Calls that were never answered end at `now_us`.
-    pub fn seen(&self, now_us: u64) -> Witnessed {
-        let mut seen = self.0.lock().clone();
+    /// Everything so far, which is then forgotten. Calls that were never answered end at `now_us`.
+    pub fn take(&self, now_us: u64) -> Witnessed {
+        let mut seen = std::mem::take(&mut *self.0.lock());
         for call in &mut seen.store_calls {
             call.ended_at_us = call.ended_at_us.min(now_us);
         }

@@ -103,9 +103,9 @@ impl Clients {
         }
     }
 
-    /// Every request so far, in the order in which they ended.
-    pub fn calls(&self) -> Vec<Call> {
-        self.0.calls.lock().clone()
+    /// Every request so far, in the order in which they ended; it is then forgotten.
+    pub fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut self.0.calls.lock())
     }
 
     fn patience_of(&self, planned: &Planned, start_us: u64) -> u64 {

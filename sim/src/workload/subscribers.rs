@@ -33,9 +33,9 @@ impl Subscribers {
         }
     }
 
-    /// What they have seen so far.
-    pub fn seen(&self) -> Vec<Subscriber> {
-        self.0.lock().clone()
+    /// What they have seen so far, which is then forgotten: nobody may follow any more.
+    pub fn take(&self) -> Vec<Subscriber> {
+        std::mem::take(&mut self.0.lock())
     }
 
     /// How far the last of them has come; none: there is none yet.

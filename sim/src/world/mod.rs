@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 pub use clock::MachineClock;
 pub use disk::FaultyDisk;
@@ -211,6 +212,11 @@ impl World {
     /// What the newest open episode that `pick` wants says.
     pub fn active<T>(&self, pick: impl Fn(&Fault) -> Option<T>) -> Option<T> {
         self.inner.episodes.newest(pick)
+    }
+
+    /// Tells of every episode that begins or ends from now on.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.inner.episodes.changes()
     }
 
     /// The machine has come to this place. When an episode waits for that, it crashes, and this returns

@@ -143,7 +143,7 @@ impl Scene {
         transcript.note(format!("stopped {stopped:?}"));
         let left =
             final_state(&self.world, &self.witness).await.expect("the store's disk is whole");
-        let seen = self.witness.seen(self.world.now_us());
+        let seen = self.witness.take(self.world.now_us());
         left.log.iter().for_each(|entry| transcript.note(format!("event {entry:?}")));
         left.claims.iter().for_each(|claim| transcript.note(format!("claim {claim:?}")));
         left.documents.iter().for_each(|found| transcript.note(format!("document {found:?}")));

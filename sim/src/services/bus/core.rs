@@ -8,7 +8,6 @@ use sagaline_storage::bus::Message;
 
 use super::group::{Group, HandedOut, Mischief};
 use super::protocol::{MemberId, Session, Told};
-use sagaline_storage::bus::Delivery;
 
 /// Partitions of every topic.
 pub(super) const PARTITIONS: u32 = 8;
@@ -94,8 +93,8 @@ impl Core {
     }
 
     /// How far the partition is done when the acknowledgement counts.
-    pub(super) fn ack(&mut self, session: &Session, delivery: &Delivery) -> Option<u64> {
-        self.group(session)?.ack(session.member, delivery)
+    pub(super) fn ack(&mut self, session: &Session, partition: u32, offset: u64) -> Option<u64> {
+        self.group(session)?.ack(session.member, partition, offset)
     }
 
     pub(super) fn hear(&mut self, session: &Session, now: Duration) -> bool {

@@ -182,16 +182,16 @@ impl Group {
     }
 
     /// Whether an acknowledgement counts; how far the partition is done then.
-    pub(super) fn ack(&mut self, member: MemberId, delivery: &Delivery) -> Option<u64> {
-        let index = delivery.partition as usize;
+    pub(super) fn ack(&mut self, member: MemberId, partition: u32, offset: u64) -> Option<u64> {
+        let index = partition as usize;
         let told = self.members.get(&member)?.told.get(&index);
         let progress = self.partitions.get_mut(index)?;
         let owns = progress.owner == Some(member) && told == Some(&progress.term);
         // What was not handed out in this term will come again.
-        if !owns || delivery.offset >= progress.next {
+        if !owns || offset >= progress.next {
             return None;
         }
-        progress.acked = progress.acked.max(delivery.offset + 1);
+        progress.acked = progress.acked.max(offset + 1);
         progress.handed_out = progress.handed_out.split_off(&progress.acked);
         Some(progress.acked)
     }

@@ -16,7 +16,6 @@ use tokio::sync::watch;
 
 use super::dice::Dice;
 use super::rpc::{self, Answer, Caller, Connections, Service};
-use super::within::within;
 use super::witness::Witness;
 use crate::evidence::{BusEntry, BusWhat};
 use crate::fault::{Fault, FaultKind};
@@ -164,21 +163,28 @@ impl Bus {
 
     /// Waits for news for a bounded time.
     async fn next(&self, session: &Session, seq: u64) -> Result<Told, StorageError> {
-        let mut news = self.news.subscribe();
+        let (mut news, mut changes) = (self.news.subscribe(), self.world.changes());
         let begun = self.clock.monotonic();
         self.core.lock().hear(session, begun);
         loop {
             self.check_leader()?;
-            let told = self.next_now(session, seq);
-            if told != Told::Nothing || self.clock.monotonic() >= begun + POLL {
+            let (told, held_back) = self.next_now(session, seq);
+            let left = (begun + POLL).saturating_sub(self.clock.monotonic());
+            if told != Told::Nothing || left.is_zero() {
                 return Ok(told);
             }
-            // Whether something changed or time passed, it is looked at again.
-            let _ = within(&self.clock, LOOK, news.changed()).await;
+            let pause = if held_back { LOOK.min(left) } else { left };
+            tokio::select! {
+                biased;
+                _ = news.changed() => {}
+                _ = changes.changed() => {}
+                () = self.clock.sleep(pause) => {}
+            }
         }
     }
 
-    fn next_now(&self, session: &Session, seq: u64) -> Told {
+    /// What there is now, and whether something is held back.
+    fn next_now(&self, session: &Session, seq: u64) -> (Told, bool) {
         let percent = self.world.active(|fault| match fault {
             Fault::BusDuplicate { percent } => Some(*percent),
             _ => None,
@@ -195,7 +201,7 @@ impl Bus {
         if let Told::News(ConsumerEvent::Delivered(delivery)) = &handed.told {
             self.delivered(session, delivery);
         }
-        handed.told
+        (handed.told, handed.held_back)
     }
 
     fn delivered(&self, session: &Session, delivery: &Delivery) {
@@ -208,11 +214,18 @@ impl Bus {
         });
     }
 
-    async fn ack(&self, session: &Session, delivery: &Delivery) -> Result<bool, StorageError> {
+    async fn ack(
+        &self,
+        session: &Session,
+        partition: u32,
+        offset: u64,
+    ) -> Result<bool, StorageError> {
         self.check_leader()?;
-        let Some(acked) = self.core.lock().ack(session, delivery) else { return Ok(false) };
+        let Some(acked) = self.core.lock().ack(session, partition, offset) else {
+            return Ok(false);
+        };
         let group = (session.topic.as_str(), session.group.as_str());
-        disk::come_to(&self.disk, group, delivery.partition, acked).await?;
+        disk::come_to(&self.disk, group, partition, acked).await?;
         Ok(true)
     }
 
@@ -237,8 +250,8 @@ impl Service for Bus {
                 Answer::of(&self.join(&topic, &group, lease))
             }
             BusRequest::Next { session, seq } => Answer::of(&self.next(&session, seq).await),
-            BusRequest::Ack { session, delivery } => {
-                Answer::of(&self.ack(&session, &delivery).await)
+            BusRequest::Ack { session, partition, offset } => {
+                Answer::of(&self.ack(&session, partition, offset).await)
             }
             BusRequest::Beat(session) => {
                 let hears = self.core.lock().hear(&session, self.clock.monotonic());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sagaline_storage::bus::{ConsumerEvent, Delivery, Message};
+use sagaline_storage::bus::{ConsumerEvent, Message};
 use serde::{Deserialize, Serialize};
 
 /// A member of a group, until its session ends. Never used again.
@@ -29,7 +29,7 @@ pub(crate) enum BusRequest {
     /// [`Told`]. `seq` counts what the member was told: the same number is answered with the same.
     Next { session: Session, seq: u64 },
     /// Whether it counts.
-    Ack { session: Session, delivery: Delivery },
+    Ack { session: Session, partition: u32, offset: u64 },
     /// Whether the member is still one.
     Beat(Session),
     /// `()`.

@@ -19,7 +19,7 @@ use crate::world::{MachineClock, MachineEntropy, World};
 use protocol::LockRequest;
 use table::{Acquired, Table};
 
-/// How often the machine looks whether it is to forget something.
+/// How often the machine forgets again what it was told meanwhile, while it is to forget everything.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Switches the lock service on.
@@ -106,7 +106,7 @@ fn said(answer: impl serde::Serialize) -> Answer {
 
 /// Forgets everything for as long as that is so, and some of it when such an episode begins.
 async fn forget_when_told(locks: Arc<Locks>) {
-    let mut evicted_before = None;
+    let (mut changes, mut evicted_before) = (locks.world.changes(), None);
     loop {
         let now = locks.clock.monotonic();
         let lost = locks.world.active(|fault| matches!(fault, Fault::LocksLost).then_some(()));
@@ -122,6 +122,11 @@ async fn forget_when_told(locks: Arc<Locks>) {
             locks.world.bites.bit(FaultKind::LocksEvicted);
         }
         evicted_before = evicted;
-        locks.clock.sleep(LOOK).await;
+        if lost.is_some() {
+            locks.clock.sleep(LOOK).await;
+        } else {
+            // The sender is in the world: waiting cannot fail.
+            let _ = changes.changed().await;
+        }
     }
 }

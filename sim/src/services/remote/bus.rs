@@ -159,7 +159,7 @@ impl Consumer for RemoteConsumer {
                 delivery.topic, session.topic
             )));
         }
-        let delivery = delivery.clone();
-        self.link.ask(&BusRequest::Ack { session, delivery }).await
+        let (partition, offset) = (delivery.partition, delivery.offset);
+        self.link.ask(&BusRequest::Ack { session, partition, offset }).await
     }
 }

@@ -12,8 +12,10 @@ use tokio::sync::mpsc;
 const FRAME_BYTES_MAX: usize = 64 << 20;
 const LENGTH_BYTES: usize = 4;
 const ID_BYTES: usize = 8;
-/// Room made for one read.
+/// Room for reads is made at a time, and shared by the frames that are read into it.
 const READ_BYTES: usize = 16 << 10;
+/// A read has room for so much at least.
+const READ_BYTES_MIN: usize = 2 << 10;
 
 /// A body in bytes.
 pub(super) fn encode(body: &impl Serialize) -> io::Result<Vec<u8>> {
@@ -55,7 +57,9 @@ impl<R: AsyncRead + Unpin> Frames<R> {
             if let Some(frame) = self.take()? {
                 return Ok(frame);
             }
-            self.buffer.reserve(READ_BYTES);
+            if self.buffer.capacity() - self.buffer.len() < READ_BYTES_MIN {
+                self.buffer.reserve(READ_BYTES);
+            }
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,

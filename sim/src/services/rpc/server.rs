@@ -107,13 +107,14 @@ fn start<S: Service>(
 ) -> io::Result<()> {
     let request = decode::<S::Request>(&body)?;
     let (service, outgoing) = (service.clone(), outgoing.clone());
-    tokio::spawn(async move {
+    // Answering takes a big future: on the heap it is not copied from one owner to the next.
+    tokio::spawn(Box::pin(async move {
         let answer = match service.answer(request, caller).await {
             Answer::Say(body) => Outgoing::Frame(frame(id, &body)),
             Answer::Cut => Outgoing::Cut,
         };
         // The connection may be gone; the answer is then lost like any other.
         let _ = outgoing.send(answer);
-    });
+    }));
     Ok(())
 }

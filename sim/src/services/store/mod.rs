@@ -27,8 +27,6 @@ pub(crate) type StoreViews = Views<FaultyDisk>;
 
 /// Between two attempts to open a disk that does not serve.
 const OPEN_PAUSE: Duration = Duration::from_millis(200);
-/// How often the machine looks whether its connections are to be cut.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// Switches the store on. It comes back by itself when it has stopped itself.
 pub(super) fn switch_on(world: &World, power: &Power) {
@@ -64,8 +62,7 @@ pub(crate) async fn open(
 
 /// Cuts every connection when such an episode begins.
 async fn cut_when_told(world: World, connections: Connections) {
-    let clock = world.clock(Machine::Store);
-    let mut was_on = false;
+    let (mut changes, mut was_on) = (world.changes(), false);
     loop {
         let on = |fault: &Fault| matches!(fault, Fault::StoreKillConnections).then_some(());
         let is_on = world.active(on).is_some();
@@ -73,6 +70,7 @@ async fn cut_when_told(world: World, connections: Connections) {
             world.bites.bit(FaultKind::StoreKillConnections);
         }
         was_on = is_on;
-        clock.sleep(LOOK).await;
+        // The sender is in the world: waiting cannot fail.
+        let _ = changes.changed().await;
     }
 }

@@ -117,6 +117,8 @@ impl Pipe {
 
     /// When the oldest piece that is held up was sent.
     pub(super) fn held_since(&self) -> Option<u64> {
+        // Nothing is overtaken, so what is held up stands at the end: mostly nothing is.
+        self.segments.back().filter(|last| last.arrives_us.is_none())?;
         self.segments.iter().find(|segment| segment.arrives_us.is_none()).map(|s| s.sent_us)
     }
 
