@@ -14,7 +14,7 @@ use sagaline::engine::{MasterKey, NodeBuilder, ShardWatch};
 use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::ready::{Ready, ReadyError};
 use sagaline::http::serve::{Drained, serve};
-use sagaline::http::{self, Error, router};
+use sagaline::http::{self, Error, Routes};
 use sagaline::saga::DefinitionError;
 use sagaline::settings::{ProductLockScope, Secret, Settings};
 use sagaline_storage::{Clock, Epoch, Shard};
@@ -91,6 +91,8 @@ pub enum Stopped {
 #[derive(Debug, Clone)]
 pub struct Nodes {
     additions: Additions,
+    /// Made once for all boots of all nodes.
+    routes: Routes<SimBackend>,
     stop: Arc<watch::Sender<bool>>,
     stopped: Arc<Mutex<BTreeMap<Machine, Stopped>>>,
 }
@@ -109,7 +111,8 @@ pub fn boot_nodes_with(
     additions: Additions,
 ) -> Nodes {
     let stop = Arc::new(watch::Sender::new(false));
-    let nodes = Nodes { additions, stop, stopped: Arc::default() };
+    let routes = Routes::default();
+    let nodes = Nodes { additions, routes, stop, stopped: Arc::default() };
     for machine in machines.iter().copied() {
         let (witness, settings, nodes) = (witness.clone(), settings(machine, knobs), nodes.clone());
         world.machine(machine, move |world| {
@@ -168,7 +171,8 @@ async fn run(world: World, witness: Witness, machine: Machine, settings: Setting
         }
     };
     let (clock, drain) = (world.clock(machine), settings.node.drain_timeout / 2);
-    let served = serve(listener, router(app.clone()), clock, &settings.http, drain, stopping).await;
+    let served =
+        serve(listener, nodes.routes.of(app.clone()), clock, &settings.http, drain, stopping).await;
     let drained = app.node().drain().await;
     let stopped = match (served, drained) {
         (Drained::Clean, Ok(())) => Stopped::Clean,

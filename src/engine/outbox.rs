@@ -56,7 +56,10 @@ async fn publish<B: Backend>(core: &Core<B>, events: &Wanted) -> Result<Changes,
         tokio::task::yield_now().await;
     }
     if let Some(last) = events.iter().last() {
-        let head = core.backend.events().head().await?;
+        let head = match events.end() {
+            Some(end) => end,
+            None => core.backend.events().head().await?,
+        };
         core.metrics.outbox_lag.set(head.0.saturating_sub(last.position.0));
     }
     Ok(Changes::new())

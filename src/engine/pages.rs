@@ -5,7 +5,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sagaline_storage::{AllQuery, EventStore, Filter, GlobalPosition, RecordedEvent, StorageError};
+use sagaline_storage::{
+    AllPage, AllQuery, EventStore, Filter, GlobalPosition, RecordedEvent, StorageError,
+};
 use tokio::sync::Mutex;
 
 /// Pages kept: the followers are not further apart than the slowest takes for one. A page has a
@@ -28,6 +30,8 @@ pub(crate) struct Page {
     from: GlobalPosition,
     next: GlobalPosition,
     events: Arc<[RecordedEvent]>,
+    /// The log ended with it when it was read.
+    is_end: bool,
 }
 
 impl Pages {
@@ -46,7 +50,7 @@ impl Pages {
         }
         let query = AllQuery { filter: filter.clone(), ..AllQuery::after(from, limit) };
         let read = log.read_all(query).await?;
-        Ok(Page { from, next: read.next, events: read.events.into() })
+        Ok(Page::of(from, read))
     }
 
     /// The events behind `from`, up to `limit` or as many as the log gives at once; none: there are none.
@@ -61,7 +65,7 @@ impl Pages {
             return Ok(page.clone());
         }
         let read = log.read_all(AllQuery::after(from, limit)).await?;
-        let page = Page { from, next: read.next, events: read.events.into() };
+        let page = Page::of(from, read);
         if page.next > from {
             if kept.len() == KEPT_MAX {
                 kept.pop_front();
@@ -73,6 +77,15 @@ impl Pages {
 }
 
 impl Page {
+    fn of(from: GlobalPosition, read: AllPage) -> Self {
+        Self { from, next: read.next, events: read.events.into(), is_end: read.end }
+    }
+
+    /// Whether the log ended with it when it was read.
+    pub(crate) fn is_end(&self) -> bool {
+        self.is_end
+    }
+
     /// Where the next page begins.
     pub(crate) fn next(&self) -> GlobalPosition {
         self.next
@@ -81,7 +94,8 @@ impl Page {
     /// The events behind `from` that `filter` wants.
     pub(crate) fn wanted(self, from: GlobalPosition, filter: Arc<Filter>) -> Wanted {
         let first = self.events.partition_point(|event| event.position <= from);
-        Wanted { events: self.events, first, filter }
+        let end = self.is_end.then_some(self.next);
+        Wanted { events: self.events, first, filter, end }
     }
 
     /// The events behind `from`, also those that nobody asked for.
@@ -100,9 +114,15 @@ pub(crate) struct Wanted {
     events: Arc<[RecordedEvent]>,
     first: usize,
     filter: Arc<Filter>,
+    end: Option<GlobalPosition>,
 }
 
 impl Wanted {
+    /// Where the log ended when they were read, if they reach so far.
+    pub(crate) fn end(&self) -> Option<GlobalPosition> {
+        self.end
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &RecordedEvent> {
         self.events[self.first..].iter().filter(|event| self.filter.admits(event))
     }

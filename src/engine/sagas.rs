@@ -186,7 +186,8 @@ impl<B: Backend> Sagas<B> {
     ) -> Result<Started, StartError> {
         let sagas = self.clone();
         let (reply, started) = oneshot::channel();
-        tokio::spawn(async move {
+        // A saga's future is big: on the heap it is not copied from one owner to the next.
+        tokio::spawn(Box::pin(async move {
             let (answer, actor) = match sagas.start_in_task(registered, request, input).await {
                 Ok((started, actor)) => (Ok(started), actor),
                 Err(error) => (Err(error), None),
@@ -196,7 +197,7 @@ impl<B: Backend> Sagas<B> {
             if let Some(actor) = actor {
                 actor.work().await;
             }
-        });
+        }));
         let broken = |_| StartError::Unavailable("starting it broke off".to_owned());
         started.await.map_err(broken)?
     }

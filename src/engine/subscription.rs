@@ -129,10 +129,12 @@ impl<B: Backend> Subscription<B> {
     {
         let backend = self.core.backend.clone();
         let mut before = backend.views().checkpoint(&self.name).await?;
+        // Whoever was at the end of the log is near it: how far it is from there is not asked each time.
+        let mut near = false;
         while !*self.stop.borrow() {
             let from = before.unwrap_or(GlobalPosition::START);
-            let head = backend.events().head().await?;
-            let page = self.page(from, head).await?;
+            let page = self.page(from, near).await?;
+            near = page.is_end();
             let after = match planted("reader-without-gap-guard") {
                 true => backend.events().head().await?,
                 false => page.next(),
@@ -163,7 +165,7 @@ impl<B: Backend> Subscription<B> {
                 Err(ViewError::Storage(error)) => return Err(error),
             }
             self.progress.reached.send_replace(before.unwrap_or_default());
-            if after >= head {
+            if near {
                 self.pause(pace(after.0 - from.0)).await;
             }
         }
@@ -171,9 +173,13 @@ impl<B: Backend> Subscription<B> {
     }
 
     /// The events behind `from`, or the next part of them.
-    async fn page(&self, from: GlobalPosition, head: GlobalPosition) -> Result<Page, StorageError> {
+    async fn page(&self, from: GlobalPosition, near: bool) -> Result<Page, StorageError> {
         let limit = self.core.settings.subscription_batch.clamp(1, 10_000);
         let log = self.core.backend.events();
+        if near {
+            return self.progress.pages.behind(log, from, limit).await;
+        }
+        let head = log.head().await?;
         self.progress.pages.next(log, from, head, limit, &self.filter).await
     }
 

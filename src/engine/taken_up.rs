@@ -22,7 +22,7 @@ const LOAD_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Begins the task of a saga that is read from the log first.
 pub(crate) fn spawn_from_log<B: Backend>(core: Arc<Core<B>>, id: Uuid, mailbox: Mailbox) {
-    tokio::spawn(from_log(core, id, mailbox, None));
+    tokio::spawn(Box::pin(from_log(core, id, mailbox, None)));
 }
 
 /// The saga's stream has come to `version` by another hand: its task looks at the log. When it has none,

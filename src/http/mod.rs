@@ -49,6 +49,8 @@ mod own;
 
 pub use error::{Error, RefreshProblem, TokenProblem};
 
+use std::fmt;
+
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use sagaline_storage::Backend;
@@ -57,7 +59,36 @@ use app::App;
 
 /// The node's routes, with everything around them.
 pub fn router<B: Backend>(app: App<B>) -> Router {
-    around(routes::all().into(), app)
+    Routes::default().of(app)
+}
+
+/// The routes of no node yet. Making them writes the API's document, so whoever starts many nodes in one
+/// process makes them once. Clones are cheap.
+pub struct Routes<B: Backend>(Router<App<B>>);
+
+impl<B: Backend> Clone for Routes<B> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<B: Backend> fmt::Debug for Routes<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Routes").finish_non_exhaustive()
+    }
+}
+
+impl<B: Backend> Default for Routes<B> {
+    fn default() -> Self {
+        Self(routes::all().into())
+    }
+}
+
+impl<B: Backend> Routes<B> {
+    /// These routes as this node's, with everything around them.
+    pub fn of(&self, app: App<B>) -> Router {
+        around(self.0.clone(), app)
+    }
 }
 
 /// Puts the edge around routes: what they do not know is 404 and 405 with a problem document.

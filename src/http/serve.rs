@@ -96,7 +96,8 @@ pub async fn serve<L: Listen, C: Clock>(
             () = &mut stop => break,
             (stream, peer, place) = accept(&listener, &places, &clock) => {
                 let service = Requests { router: router.clone(), peer: Peer(peer) };
-                tokio::spawn(connection(http.clone(), stream, service, phase.subscribe(), place));
+                let (http, phase) = (http.clone(), phase.subscribe());
+                tokio::spawn(Box::pin(connection(http, stream, service, phase, place)));
             }
         }
     }

@@ -4,18 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::error::StorageError;
-use crate::stream::{GlobalPosition, StreamId, StreamVersion, check_name};
+use crate::stream::{GlobalPosition, Named, StreamId, StreamVersion, check_name};
 
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident, $field:literal, $max:literal) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
-        #[serde(try_from = "String")]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -50,6 +49,12 @@ macro_rules! name_type {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Named(|text: &str| Self::new(text)))
             }
         }
 
@@ -135,5 +140,86 @@ pub struct RecordedEvent {
     /// Self-describing JSON.
     pub payload: Bytes,
     /// The hash chain up to and with this event.
+    #[serde(with = "hash_bytes")]
     pub chain: [u8; 32],
+}
+
+/// A hash as one piece of bytes where bytes are a thing of their own, else as the list of numbers that it
+/// is: one by one they cost as much as all the rest of an event.
+mod hash_bytes {
+    use std::fmt;
+
+    use serde::de::{self, Visitor};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    type Hash = [u8; 32];
+
+    pub(super) fn serialize<S: Serializer>(hash: &Hash, to: S) -> Result<S::Ok, S::Error> {
+        if to.is_human_readable() { hash.serialize(to) } else { to.serialize_bytes(hash) }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Hash, D::Error> {
+        if from.is_human_readable() {
+            Hash::deserialize(from)
+        } else {
+            from.deserialize_bytes(Bytes)
+        }
+    }
+
+    struct Bytes;
+
+    impl Visitor<'_> for Bytes {
+        type Value = Hash;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("32 bytes")
+        }
+
+        fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Hash, E> {
+            bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> RecordedEvent {
+        RecordedEvent {
+            position: GlobalPosition(7),
+            stream: StreamId::new("order-1").unwrap(),
+            version: StreamVersion(2),
+            id: EventId(Uuid::from_u128(3)),
+            event_type: EventType::new("OrderPlaced").unwrap(),
+            schema_version: 1,
+            correlation_id: CorrelationId::new("c-1").unwrap(),
+            causation_id: Some(EventId(Uuid::from_u128(4))),
+            node_id: NodeId::new("n1").unwrap(),
+            recorded_at: Timestamp(5),
+            payload: Bytes::from_static(b"{}"),
+            chain: [9; 32],
+        }
+    }
+
+    #[test]
+    fn an_event_comes_back_from_text_and_from_binary_as_it_was() {
+        let (event, config) = (event(), bincode::config::standard());
+        let text = serde_json::to_value(&event).unwrap();
+        assert_eq!(text["chain"].as_array().map(Vec::len), Some(32), "a list of numbers");
+        assert_eq!(text["stream"], "order-1");
+        assert_eq!(serde_json::from_value::<RecordedEvent>(text).unwrap(), event);
+        let bytes = bincode::serde::encode_to_vec(&event, config).unwrap();
+        let (read, _) =
+            bincode::serde::decode_from_slice::<RecordedEvent, _>(&bytes, config).unwrap();
+        assert_eq!(read, event);
+    }
+
+    #[test]
+    fn a_name_is_checked_when_it_is_read() {
+        let refused = serde_json::from_str::<EventType>("\"no name\"").unwrap_err().to_string();
+        assert!(refused.contains("event type \"no name\""), "{refused}");
+        assert!(serde_json::from_str::<StreamId>("\"\"").is_err());
+        assert!(serde_json::from_str::<NodeId>("7").is_err());
+    }
 }

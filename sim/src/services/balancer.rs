@@ -27,7 +27,7 @@ use crate::world::{MachineClock, MachineEntropy, NetConnect, SimListener, SimStr
 /// A node that has not answered by then has not answered: above the longest wait a client may ask for.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
 /// Between two questions for a node's health, and the time it has to answer.
-const HEALTH_EVERY: Duration = Duration::from_millis(500);
+const HEALTH_EVERY: Duration = Duration::from_secs(1);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Switches the balancer on.
@@ -89,7 +89,7 @@ impl Proxy {
     async fn serve(self, listener: SimListener) {
         loop {
             let Ok((stream, _)) = listener.accept().await else { return };
-            tokio::spawn(self.clone().connection(stream));
+            tokio::spawn(Box::pin(self.clone().connection(stream)));
         }
     }
 

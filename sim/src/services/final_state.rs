@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::store::{StoreLog, StoreViews, open};
 use super::witness::Witness;
+use super::witnessed::id_text;
 use crate::evidence::{LogEntry, StoreWhat};
 use crate::machine::Machine;
 use crate::world::World;
@@ -64,13 +65,13 @@ fn entry(event: RecordedEvent) -> Result<LogEntry, StorageError> {
     })?;
     Ok(LogEntry {
         position: event.position.0,
-        stream: event.stream.to_string(),
+        stream: event.stream.as_str().to_owned(),
         version: event.version.0,
-        id: event.id.0.to_string(),
-        event_type: event.event_type.to_string(),
-        correlation_id: event.correlation_id.to_string(),
-        causation_id: event.causation_id.map(|id| id.0.to_string()),
-        node: event.node_id.to_string(),
+        id: id_text(event.id.0),
+        event_type: event.event_type.as_str().to_owned(),
+        correlation_id: event.correlation_id.as_str().to_owned(),
+        causation_id: event.causation_id.map(|id| id_text(id.0)),
+        node: event.node_id.as_str().to_owned(),
         recorded_at_us: event.recorded_at.0,
         payload,
     })

@@ -17,7 +17,7 @@ mod rpc;
 mod store;
 mod turn;
 mod within;
-mod witnessed;
+pub(crate) mod witnessed;
 
 pub use bank::{Participants, Verdict};
 pub use final_state::{FinalState, final_state, read_models};

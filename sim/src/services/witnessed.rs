@@ -4,6 +4,7 @@
 use sagaline_storage::{
     AppendError, AppendRequest, Appended, ClaimChange, ExpectedVersion, RecordedEvent,
 };
+use uuid::Uuid;
 
 use crate::evidence::{AppendResult, Expected, StoreWhat, Write};
 
@@ -23,10 +24,10 @@ pub(super) fn append(request: &AppendRequest) -> StoreWhat {
     let writes = request.writes.iter().map(|write| Write {
         stream: write.stream.as_str().to_owned(),
         expected: expected(write.expected),
-        events: write.events.iter().map(|event| event.id.0.to_string()).collect(),
+        events: write.events.iter().map(|event| id_text(event.id.0)).collect(),
     });
     StoreWhat::Append {
-        append_id: request.append_id.0.to_string(),
+        append_id: id_text(request.append_id.0),
         fence: request.fence.map(|fence| (fence.shard.0, fence.epoch.0)),
         writes: writes.collect(),
         takes,
@@ -67,10 +68,15 @@ pub(super) fn append_result(answer: &Result<Appended, AppendError>) -> AppendRes
 
 /// Versions and ids of a stream's events.
 pub(super) fn versions(events: &[RecordedEvent]) -> Vec<(u64, String)> {
-    events.iter().map(|event| (event.version.0, event.id.0.to_string())).collect()
+    events.iter().map(|event| (event.version.0, id_text(event.id.0))).collect()
 }
 
 /// Positions and ids of the log's events.
 pub(super) fn positions(events: &[RecordedEvent]) -> Vec<(u64, String)> {
-    events.iter().map(|event| (event.position.0, event.id.0.to_string())).collect()
+    events.iter().map(|event| (event.position.0, id_text(event.id.0))).collect()
+}
+
+/// An id as text. A run writes tens of thousands of them, so none goes through the formatter.
+pub(crate) fn id_text(id: Uuid) -> String {
+    (*id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).to_owned()
 }

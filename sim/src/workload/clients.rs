@@ -70,10 +70,11 @@ impl Clients {
         for (index, planned) in self.0.plan.operations.iter().enumerate() {
             self.0.world.timeline().until(start_us + planned.at_ms * 1_000).await;
             let (clients, ends_at_us) = (self.clone(), self.patience_of(planned, start_us));
-            under_way.push(tokio::spawn(async move {
+            // On the heap, and given back as soon as the client has its answer.
+            under_way.push(tokio::spawn(Box::pin(async move {
                 let planned = &clients.0.plan.operations[index];
                 clients.operate(planned, ends_at_us).await;
-            }));
+            })));
         }
         for operation in under_way {
             operation.await.expect("clients do not panic");

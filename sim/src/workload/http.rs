@@ -64,7 +64,7 @@ impl Http {
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         // Its end is told to whoever waits for an answer on it.
-        tokio::spawn(async move { drop(connection.await) });
+        tokio::spawn(Box::pin(async move { drop(connection.await) }));
         Ok(sender)
     }
 

@@ -8,6 +8,7 @@ use sagaline_storage::{AllQuery, EventStore, GlobalPosition};
 
 use crate::evidence::Subscriber;
 use crate::services::remote::RemoteEvents;
+use crate::services::witnessed::id_text;
 use crate::world::World;
 
 const PAGE_EVENTS: usize = 200;
@@ -15,6 +16,9 @@ const RETRY_US: u64 = 200_000;
 /// A look at the log at least so often, whether anybody woke the reader or not: the wait itself is
 /// judged by the engine's own readers.
 const LOOK_US: u64 = 1_000_000;
+/// Those who begin in the past let events gather when they have come to the end, as a system that follows
+/// in batches does; the one from the head takes every event as it comes.
+const GATHER_US: u64 = 50_000;
 
 /// What all of them have seen.
 #[derive(Clone, Default)]
@@ -63,7 +67,7 @@ impl Subscribers {
             match store.read_all(AllQuery::after(after, PAGE_EVENTS)).await {
                 Ok(page) => {
                     let events =
-                        page.events.iter().map(|event| (event.position.0, event.id.0.to_string()));
+                        page.events.iter().map(|event| (event.position.0, id_text(event.id.0)));
                     self.0.lock()[mine].seen.extend(events);
                     after = page.next;
                     if page.end {
@@ -71,6 +75,9 @@ impl Subscribers {
                             biased;
                             () = store.await_after(after) => {}
                             () = world.timeline().after(LOOK_US) => {}
+                        }
+                        if percent < 100 {
+                            world.timeline().after(GATHER_US).await;
                         }
                     }
                 }

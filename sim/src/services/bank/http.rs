@@ -35,7 +35,7 @@ pub(super) async fn serve(listener: SimListener, teller: Teller) {
         let Some(by) = Machine::at(peer.ip()) else { continue };
         // A bank that is not there ends every connection before it has begun.
         if !teller.is_down() {
-            tokio::spawn(connection(stream, by, teller.clone()));
+            tokio::spawn(Box::pin(connection(stream, by, teller.clone())));
         }
     }
 }

@@ -12,10 +12,10 @@ use parking_lot::Mutex;
 use sagaline_storage::Clock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::Lost;
-use super::frame::{Frames, Outgoing, decode, encode, frame, write};
+use super::frame::{Frames, Line, Outbox, Unnumbered, decode, encode, write};
 use crate::machine::Machine;
 use crate::services::within::within;
 use crate::world::{MachineClock, Network, SimStream, World};
@@ -58,8 +58,8 @@ impl<Q: Serialize> RpcClient<Q> {
 
     /// Asks, and waits for the answer for a bounded time.
     pub(crate) async fn ask<A: DeserializeOwned>(&self, request: &Q) -> Result<A, Lost> {
-        let body = encode(request).map_err(|error| Lost::Unsent(error.to_string()))?;
-        let answer = self.inner.send(&body).await.map_err(Lost::Unsent)?;
+        let request = encode(request).map_err(|error| Lost::Unsent(error.to_string()))?;
+        let answer = self.inner.send(request).await.map_err(Lost::Unsent)?;
         match answer.await {
             Ok(Ok(answer)) => decode(&answer).map_err(|error| Lost::Unknown(error.to_string())),
             Ok(Err(why)) => Err(Lost::Unknown(why)),
@@ -70,17 +70,17 @@ impl<Q: Serialize> RpcClient<Q> {
 
 impl Inner {
     /// Puts a request on its way; the error says why it did not leave.
-    async fn send(&self, body: &[u8]) -> Result<Reply, String> {
+    async fn send(&self, request: Unnumbered) -> Result<Reply, String> {
         let mut connection = self.connection.lock().await;
         let until = self.clock.monotonic() + ANSWER_TIMEOUT;
-        if let Some(open) = connection.as_ref().and_then(|open| open.ask(body, until)) {
-            return Ok(open);
+        if let Some(open) = connection.as_ref().filter(|open| open.takes_more()) {
+            return open.ask(request, until).ok_or_else(|| format!("{}: it has ended", self.to));
         }
         *connection = None;
         let made = self.connect().await.map_err(|error| format!("{}: {error}", self.to))?;
         let until = self.clock.monotonic() + ANSWER_TIMEOUT;
-        let asked = connection.insert(made).ask(body, until);
-        asked.ok_or_else(|| format!("{}: too much is under way", self.to))
+        let asked = connection.insert(made).ask(request, until);
+        asked.ok_or_else(|| format!("{}: it has ended", self.to))
     }
 
     async fn connect(&self) -> io::Result<Connection> {
@@ -94,7 +94,7 @@ type Reply = oneshot::Receiver<Result<Bytes, String>>;
 
 /// An open connection. Dropping it ends it in good order.
 struct Connection {
-    outgoing: mpsc::UnboundedSender<Outgoing>,
+    outbox: Outbox,
     open: Arc<Mutex<Open>>,
 }
 
@@ -114,21 +114,26 @@ struct Waiting {
 
 impl Connection {
     fn over(stream: SimStream, clock: MachineClock) -> Self {
-        let (outgoing, frames) = mpsc::unbounded_channel();
+        let (outbox, line) = Outbox::of(&stream);
         let open = Arc::new(Mutex::new(Open::default()));
-        tokio::spawn(drive(stream, frames, open.clone(), clock));
-        Self { outgoing, open }
+        tokio::spawn(drive(stream, line, open.clone(), clock));
+        Self { outbox, open }
     }
 
-    /// None: the connection is broken or full, and nothing left.
-    fn ask(&self, body: &[u8], until: Duration) -> Option<Reply> {
+    /// Neither broken nor full.
+    fn takes_more(&self) -> bool {
+        let open = self.open.lock();
+        !open.broken && open.waiting.len() < OPEN_MAX
+    }
+
+    /// None: nobody writes any more, and nothing left.
+    fn ask(&self, request: Unnumbered, until: Duration) -> Option<Reply> {
         let mut open = self.open.lock();
-        if open.broken || open.waiting.len() >= OPEN_MAX {
-            return None;
-        }
         open.last_id += 1;
         let id = open.last_id;
-        self.outgoing.send(Outgoing::Frame(frame(id, body))).ok()?;
+        if !self.outbox.send(request.numbered(id)) {
+            return None;
+        }
         let (reply, answer) = oneshot::channel();
         open.waiting.insert(id, Waiting { until, reply });
         Some(answer)
@@ -136,15 +141,10 @@ impl Connection {
 }
 
 /// Carries a connection to its end, and tells everybody who still waits then.
-async fn drive(
-    stream: SimStream,
-    outgoing: mpsc::UnboundedReceiver<Outgoing>,
-    open: Arc<Mutex<Open>>,
-    clock: MachineClock,
-) {
+async fn drive(stream: SimStream, line: Line, open: Arc<Mutex<Open>>, clock: MachineClock) {
     let (reading, writing) = tokio::io::split(stream);
     let mut frames = Frames::new(reading);
-    let mut writing = pin!(write(writing, outgoing));
+    let mut writing = pin!(write(writing, line));
     let mut overdue = pin!(first_overdue(&open, &clock));
     let why = loop {
         tokio::select! {

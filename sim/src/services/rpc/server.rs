@@ -1,15 +1,16 @@
-//! The answering side: connections in, every request in a task of its own.
+//! The answering side: connections in, every request that has to wait in a task of its own.
 
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
-use super::frame::{Frames, Outgoing, decode, encode, frame, write};
+use super::frame::{Frames, Outbox, Unnumbered, decode, encode, write};
 use crate::machine::Machine;
 use crate::world::{SimListener, SimStream};
 
@@ -29,8 +30,8 @@ pub(crate) struct Caller(pub(crate) Machine);
 
 /// What a service does about a request.
 pub(crate) enum Answer {
-    /// It answers with these bytes.
-    Say(Vec<u8>),
+    /// It answers with this.
+    Say(Unnumbered),
     /// It says nothing and ends the connection.
     Cut,
 }
@@ -81,17 +82,18 @@ async fn connection<S: Service>(
     caller: Caller,
     mut cut: watch::Receiver<()>,
 ) {
+    let (outbox, line) = Outbox::of(&stream);
     let (reading, writing) = tokio::io::split(stream);
-    let (outgoing, frames) = mpsc::unbounded_channel();
     let mut reading = Frames::new(reading);
-    let mut writing = pin!(write(writing, frames));
+    let mut writing = pin!(write(writing, line));
+    let mut cut = pin!(cut.changed());
     loop {
         tokio::select! {
             biased;
-            _ = cut.changed() => return,
+            _ = &mut cut => return,
             _ = &mut writing => return,
             frame = reading.next() => {
-                if frame.and_then(|frame| start(&service, caller, frame, &outgoing)).is_err() {
+                if frame.and_then(|frame| start(&service, caller, frame, &outbox)).is_err() {
                     return;
                 }
             }
@@ -99,22 +101,26 @@ async fn connection<S: Service>(
     }
 }
 
+/// Answers a request, unless that takes time: then a task does it.
 fn start<S: Service>(
     service: &Arc<S>,
     caller: Caller,
     (id, body): (u64, Bytes),
-    outgoing: &mpsc::UnboundedSender<Outgoing>,
+    outbox: &Outbox,
 ) -> io::Result<()> {
     let request = decode::<S::Request>(&body)?;
-    let (service, outgoing) = (service.clone(), outgoing.clone());
+    let (service, outbox) = (service.clone(), outbox.clone());
     // Answering takes a big future: on the heap it is not copied from one owner to the next.
-    tokio::spawn(Box::pin(async move {
-        let answer = match service.answer(request, caller).await {
-            Answer::Say(body) => Outgoing::Frame(frame(id, &body)),
-            Answer::Cut => Outgoing::Cut,
-        };
+    let mut answering = Box::pin(async move {
         // The connection may be gone; the answer is then lost like any other.
-        let _ = outgoing.send(answer);
-    }));
+        match service.answer(request, caller).await {
+            Answer::Say(answer) => outbox.send(answer.numbered(id)),
+            Answer::Cut => outbox.cut(),
+        };
+    });
+    // Nobody is woken by this look: when it is not enough, the task looks again.
+    if answering.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        tokio::spawn(answering);
+    }
     Ok(())
 }

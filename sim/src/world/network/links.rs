@@ -38,7 +38,8 @@ pub(super) struct Links {
     episodes: Vec<Episode>,
     /// Machines without power.
     dark: BTreeSet<Machine>,
-    random: BTreeMap<(Machine, Machine), Random>,
+    /// For each way from one machine to another, by [`way`].
+    random: Vec<Option<Random>>,
     /// While segments of a link may overtake each other: the latest arrival so far, and of which
     /// connection.
     latest: BTreeMap<(Machine, Machine), (u64, u64)>,
@@ -51,7 +52,7 @@ impl Links {
             bites,
             episodes: Vec::new(),
             dark: BTreeSet::new(),
-            random: BTreeMap::new(),
+            random: vec![None; Machine::ALL.len() * Machine::ALL.len()],
             latest: BTreeMap::new(),
         }
     }
@@ -235,7 +236,12 @@ impl Links {
     }
 
     fn random(&mut self, from: Machine, to: Machine) -> &mut Random {
-        let seed = self.seed;
-        self.random.entry((from, to)).or_insert_with(|| seed.stream(&format!("net/{from}/{to}")))
+        let (seed, way) = (self.seed, way(from, to));
+        self.random[way].get_or_insert_with(|| seed.stream(&format!("net/{from}/{to}")))
     }
+}
+
+/// The place of a way among all ways.
+const fn way(from: Machine, to: Machine) -> usize {
+    from as usize * Machine::ALL.len() + to as usize
 }

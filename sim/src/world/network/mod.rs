@@ -28,6 +28,7 @@ use parking_lot::{Mutex, MutexGuard};
 use sagaline::engine::http_client::{Connect, Connecting, Stream};
 
 pub use listener::SimListener;
+pub(crate) use stream::Sending;
 pub use stream::SimStream;
 
 use connection::CLIENT;

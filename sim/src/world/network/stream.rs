@@ -28,6 +28,27 @@ impl SimStream {
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }
+
+    /// Another hold on its sending side, for those who do not wait.
+    pub(crate) fn sending(&self) -> Sending {
+        Sending { network: self.network.clone(), id: self.id, side: self.side }
+    }
+}
+
+/// Sends on a connection that somebody else holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Sending {
+    network: Network,
+    id: u64,
+    side: usize,
+}
+
+impl Sending {
+    /// Sends as much as leaves at once, and returns the rest; all of it when the connection is broken,
+    /// which whoever holds it finds out by writing.
+    pub(crate) fn send(&self, bytes: Vec<u8>) -> Vec<u8> {
+        self.network.fabric().send_now(self.id, self.side, bytes)
+    }
 }
 
 impl AsyncRead for SimStream {

@@ -63,30 +63,65 @@ impl Fabric {
         context: &Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let offered = parts.iter().map(|part| part.len()).sum();
+        match self.room(id, side, offered) {
+            Err(error) => Poll::Ready(Err(error)),
+            Ok(None) => {
+                self.wait_for_room(id, side, context);
+                Poll::Pending
+            }
+            Ok(Some(taken)) => {
+                if taken > 0 {
+                    self.send(id, side, gather(parts, taken));
+                }
+                Poll::Ready(Ok(taken))
+            }
+        }
+    }
+
+    /// Sends what leaves at once, and returns the rest.
+    pub(super) fn send_now(&mut self, id: u64, side: usize, mut bytes: Vec<u8>) -> Vec<u8> {
+        match self.room(id, side, bytes.len()) {
+            Ok(Some(taken)) if taken == bytes.len() => {
+                self.send(id, side, bytes.into());
+                Vec::new()
+            }
+            Ok(Some(taken)) if taken > 0 => {
+                let rest = bytes.split_off(taken);
+                self.send(id, side, bytes.into());
+                rest
+            }
+            Ok(_) | Err(_) => bytes,
+        }
+    }
+
+    /// How many of so many bytes are taken now; none: whoever sends has to wait.
+    fn room(&mut self, id: u64, side: usize, offered: usize) -> io::Result<Option<usize>> {
         let now_us = self.now_us();
         let Self { timeline, links, connections, .. } = self;
-        let Some(connection) = connections.get_mut(&id) else { return Poll::Ready(Err(gone())) };
+        let connection = connections.get_mut(&id).ok_or_else(gone)?;
         connection.give_up(side, now_us, timeline);
         if let Some(error) = connection.cannot_send(side, now_us) {
-            return Poll::Ready(Err(error));
+            return Err(error);
         }
-        let offered: usize = parts.iter().map(|part| part.len()).sum();
         if offered == 0 {
-            return Poll::Ready(Ok(0));
+            return Ok(Some(0));
         }
         let room = connection.pipes[side].room();
         if room == 0 {
-            connection.ends[side].writer = Some(context.waker().clone());
-            if let Some(at_us) = connection.gives_up_at(side) {
-                timeline.wake_at(at_us, context.waker());
-            }
-            return Poll::Pending;
+            return Ok(None);
         }
         let (me, peer) = connection.machines(side);
-        let taken = part(links.draw_part(me, peer), offered.min(room));
-        let bytes = gather(parts, taken);
-        self.send(id, side, bytes);
-        Poll::Ready(Ok(taken))
+        Ok(Some(part(links.draw_part(me, peer), offered.min(room))))
+    }
+
+    fn wait_for_room(&mut self, id: u64, side: usize, context: &Context<'_>) {
+        let Self { timeline, connections, .. } = self;
+        let Some(connection) = connections.get_mut(&id) else { return };
+        connection.ends[side].writer = Some(context.waker().clone());
+        if let Some(at_us) = connection.gives_up_at(side) {
+            timeline.wake_at(at_us, context.waker());
+        }
     }
 
     /// This end sends no more.
@@ -249,6 +284,9 @@ fn part(share: Option<u64>, of: usize) -> usize {
 }
 
 fn gather(parts: &[IoSlice<'_>], mut most: usize) -> Bytes {
+    if let Some(first) = parts.first().filter(|first| first.len() >= most) {
+        return Bytes::copy_from_slice(&first[..most]);
+    }
     let mut bytes = BytesMut::with_capacity(most);
     for part in parts {
         let taken = part.len().min(most);
