@@ -79,7 +79,13 @@ impl<B: Backend> Guarded<B> {
         for _ in 0..=self.aggregates.core.settings.conflict_retries {
             let record = stage::load::<Barrier>(streams, &barrier).await.map_err(unknown)?.state;
             if let Some(first) = record.admit_action(epoch)? {
-                return again(first);
+                let repeat = BarrierCommand::Repeat { epoch };
+                if epoch == record.epoch
+                    || self.record(Stage::default(), &barrier, repeat, metadata).await?
+                {
+                    return again(first);
+                }
+                continue;
             }
             let (staged, decided) =
                 Stage::default().execute::<A>(streams, &target, command.clone()).await;
