@@ -135,7 +135,7 @@ async fn the_command_line_shows_replays_and_skips() {
     }
     printed(&app, &["skip", "doubter", "--key", &key, "--reason", "told by telephone"]);
     with_parked(&app, 0).await;
-    assert_eq!(printed(&app, &["parked", "doubter"]), "");
+    assert_eq!(printed(&app, &["parked", "doubter"]).trim(), "");
 
     for (arguments, code, words) in [
         (&["parked", "nobody"][..], 1, "404"),

@@ -199,6 +199,8 @@ impl Asker<'_> {
     async fn right(&self, method: &str, path: &str, operation: &Value) -> Ask {
         let at = path.replace("{id}", self.known.id(path)).replace("{key}", "a-lock");
         let at = at.replace("{status}", "completed").replace("{file}", "swagger-ui.css");
+        let name = if path.starts_with("/consumers") { "doubter" } else { "orders" };
+        let at = at.replace("{name}", name);
         let ask = self.app.ask(&method.to_uppercase(), &at).bearer(&self.app.admin);
         if path.starts_with(LOCK_TRIAL) {
             return ask.json(&json!({"duration": 1}));
@@ -213,7 +215,7 @@ impl Asker<'_> {
 
     fn wrong(&self, method: &str, path: &str, operation: &Value, dice: &mut Dice) -> Ask {
         let mut at = path.to_owned();
-        for place in ["{id}", "{status}", "{file}", "{key}"] {
+        for place in ["{id}", "{status}", "{file}", "{key}", "{name}"] {
             // An empty segment would be another path.
             let word = Some(dice.word()).filter(|word| !word.is_empty()).unwrap_or("y");
             let word = if dice.below(3) == 0 { self.known.id(path) } else { word };

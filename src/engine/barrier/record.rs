@@ -47,7 +47,7 @@ pub enum BarrierCommand {
         /// The caller's epoch.
         epoch: u64,
     },
-    /// The action is asked for again, and its first answer stands.
+    /// The action is asked for again, and what was recorded stands.
     Repeat {
         /// The caller's epoch.
         epoch: u64,
