@@ -124,6 +124,7 @@ pub fn name(operation: &Operation) -> &'static str {
         Operation::AppendList { .. } => "append to list",
         Operation::ReadList { .. } => "read list",
         Operation::ReadAll { .. } => "read log",
+        Operation::HoldLock { .. } => "hold lock",
     }
 }
 

@@ -12,8 +12,10 @@
 //! | [`list_append`] | several streams together: strict serializability | batch torn apart; lost update; read of what was refused |
 //! | [`fencing`] | epochs never fall (I5) | no fencing check; lease by wall clock without margin |
 //! | [`claims`] | one holder for each claim, given up at the end | claim not released; claim released twice |
+//! | [`locks`] | a lease while it lasts | lock released without token |
 //! | [`money`] | the bank's ledger (I1 to I4) | unknown taken as failure, as success; compensation twice; no barrier tombstone; undo of what never happened at the bank; key per attempt |
 //! | [`effects`] | the ledgers of a user's own services: one effect for each step that is done, none for what is undone | the same, in a user's saga |
+//! | [`aggregates`] | commands decided on what really was, once | snapshot off by one; expected version dropped |
 //! | [`saga_life`] | legal lives, acknowledged starts (I8) | compensation in forward order; undo of what never happened; cancel honoured after the pivot; publish before commit of a start |
 //! | [`saga_ends`] | every saga ends or waits for a person with a reason (I6) | timer outside the batch; one poison saga blocks the shard; lost wake-up without poll |
 //! | [`timers`] | nothing before it is due (I7) | stale timer accepted |
@@ -29,6 +31,7 @@
 pub mod case;
 pub mod naive;
 
+pub mod aggregates;
 pub mod answers;
 pub mod claims;
 pub mod crashes;
@@ -40,6 +43,7 @@ pub mod leaks;
 pub mod linear;
 pub mod list_append;
 pub mod liveness;
+pub mod locks;
 pub mod money;
 pub mod one_live_order;
 pub mod order;
@@ -141,8 +145,10 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(list_append::ListAppend),
         Box::new(fencing::Fencing),
         Box::new(claims::Claims),
+        Box::new(locks::Locks),
         Box::new(money::Money),
         Box::new(effects::Effects),
+        Box::new(aggregates::Aggregates),
         Box::new(saga_life::SagaLife),
         Box::new(timers::Timers),
         Box::new(idempotency::Idempotency),

@@ -18,10 +18,7 @@ use super::naive::saga::Saga;
 use super::naive::steps::{self, ATTEMPTS, Key};
 use super::{Finding, Oracle};
 
-/// Retries that a node may have saved up, and what they grow by: the engine's settings for every
-/// participant.
-const BURST: u64 = 100;
-const PER_SECOND: u64 = 10;
+/// What first calls add to the repetitions that a node may make.
 const PERCENT_OF_FIRSTS: u64 = 20;
 
 /// So many pauses, drawn evenly, are on average half as long as they can be; that they come below this share
@@ -192,6 +189,8 @@ fn examine_budget(case: &Case<'_>, node: Machine, calls: &[&BankEntry], finding:
             second.1 += 1;
         }
     }
+    let knobs = &case.evidence.plan.knobs;
+    let (burst, per_second) = (u64::from(knobs.retry_burst), u64::from(knobs.retries_per_s));
     let boots = boots(case, node);
     let factor = arrivals(case);
     // What a network doubled counts as a repetition and was none.
@@ -199,8 +198,8 @@ fn examine_budget(case: &Case<'_>, node: Machine, calls: &[&BankEntry], finding:
     let from_us = calls.first().map_or(0, |call| call.at_us);
     let seconds = calls.last().map_or(0, |call| call.at_us - from_us) / 1_000_000 + 1;
     // A clock may run ahead of the world's, and the budget with it.
-    let grown = PER_SECOND * (seconds + case.clock_skew_us() / 1_000_000) * 11 / 10;
-    let bound = factor * (BURST * boots + grown + firsts * PERCENT_OF_FIRSTS / 100) + doubled;
+    let grown = per_second * (seconds + case.clock_skew_us() / 1_000_000) * 11 / 10;
+    let bound = factor * (burst * boots + grown + firsts * PERCENT_OF_FIRSTS / 100) + doubled;
     finding.expect(retries <= bound, "more repetitions than the retry budget gives", || {
         format!("{node}: {retries} repetitions, {firsts} first calls, at most {bound}")
     });
@@ -208,7 +207,7 @@ fn examine_budget(case: &Case<'_>, node: Machine, calls: &[&BankEntry], finding:
         return;
     }
     for (second, (firsts_then, retries_then)) in by_second {
-        let bound = factor * (BURST + 2 * PER_SECOND + firsts * PERCENT_OF_FIRSTS / 100)
+        let bound = factor * (burst + 2 * per_second + firsts * PERCENT_OF_FIRSTS / 100)
             + firsts_then * (factor - 1);
         finding.expect(retries_then <= bound, "a storm of repetitions", || {
             format!("{node}: {retries_then} repetitions in second {second}, at most {bound}")
@@ -259,7 +258,7 @@ fn examine_epochs(case: &Case<'_>, finding: &mut Finding) {
             let detail = format!("{} under {}, seen {newest}", entry.key, entry.epoch);
             finding.break_promise("a call under an older epoch took effect", detail);
         }
-        if entry.effect != BankEffect::Probed {
+        if !matches!(entry.effect, BankEffect::Probed | BankEffect::TurnedAway) {
             *newest = entry.epoch.max(*newest);
         }
     }

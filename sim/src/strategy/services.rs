@@ -10,7 +10,7 @@ pub(super) fn brown_out(ground: &mut Ground) {
         let for_ms = ground.random.heavy_tailed(5_000).max(1_000);
         let added_ms = ground.random.between(50, 2_500);
         let percent = ground.random.between(10, 70);
-        let faults = match ground.random.below(4) {
+        let faults = match ground.random.below(5) {
             0 => vec![
                 Fault::StoreSlow { added_ms: added_ms / 2 },
                 Fault::DiskStall { machine: Machine::Store, added_ms: added_ms / 4 },
@@ -20,6 +20,8 @@ pub(super) fn brown_out(ground: &mut Ground) {
                 Fault::BankThrottle { percent, retry_after_s: added_ms % 5 + 1 },
                 Fault::BankReplyLost { percent: percent / 2 },
             ],
+            // What is taken over then is taken up from a store that hardly answers.
+            3 => vec![Fault::StoreRefuses { percent }, Fault::BusRebalance],
             _ => vec![Fault::LocksSlow { added_ms }, Fault::LocksEvicted { percent }],
         };
         for fault in faults {

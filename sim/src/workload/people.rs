@@ -57,7 +57,8 @@ impl People {
             | Operation::ReadStream { .. }
             | Operation::AppendList { .. }
             | Operation::ReadList { .. }
-            | Operation::ReadAll { .. } => {
+            | Operation::ReadAll { .. }
+            | Operation::HoldLock { .. } => {
                 let customer = usize::try_from(planned.customer).unwrap_or(usize::MAX);
                 self.customers.get(customer).map_or("", String::as_str)
             }

@@ -107,7 +107,8 @@ pub(super) fn of(
         Operation::ReadStream { .. }
         | Operation::AppendList { .. }
         | Operation::ReadList { .. }
-        | Operation::ReadAll { .. } => None,
+        | Operation::ReadAll { .. }
+        | Operation::HoldLock { .. } => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::canary::planted;
 use crate::domain::Aggregate;
 
 /// The first answer to an action.
@@ -101,7 +102,7 @@ impl Barrier {
 
     fn fence(&self, presented: u64) -> Result<(), BarrierRefusal> {
         let current = self.epoch;
-        if presented < current {
+        if presented < current && !planted("barrier-without-fencing") {
             return Err(BarrierRefusal::OlderEpoch { presented, current });
         }
         Ok(())
@@ -122,7 +123,8 @@ impl Aggregate for Barrier {
             }),
             BarrierCommand::Undo { epoch } => {
                 self.fence(epoch)?;
-                let new = !self.undone;
+                let forgets = self.answer.is_none() && planted("no-barrier-tombstone");
+                let new = !self.undone && !forgets;
                 Ok(new.then_some(BarrierEvent::ActionUndone { epoch }).into_iter().collect())
             }
         }

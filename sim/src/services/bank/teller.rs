@@ -74,10 +74,17 @@ impl Teller {
     /// Takes one request to its end.
     pub(super) async fn take(&self, wanted: Wanted) -> Ended {
         if let Some(ended) = self.before().await {
+            self.turned_away(&wanted);
             return ended;
         }
         if let Some(ended) = self.delay(&wanted).await {
             return ended;
+        }
+        if let Wanted::Remote(visit) = &wanted
+            && self.participants.remotes.holds_back(&visit.request)
+        {
+            self.deliver_later(&wanted, AGAIN, None);
+            return self.silence().await;
         }
         let duplicate = |fault: &Fault| match fault {
             Fault::BankDuplicate { percent } => Some(*percent),
@@ -92,8 +99,14 @@ impl Teller {
             Wanted::Remote(_) => None,
         };
         match mishap {
-            Some(Mishap::Busy) => return Ended::Said(busy()),
-            Some(Mishap::Lost) => return self.silence().await,
+            Some(Mishap::Busy) => {
+                self.turned_away(&wanted);
+                return Ended::Said(busy());
+            }
+            Some(Mishap::Lost) => {
+                self.turned_away(&wanted);
+                return self.silence().await;
+            }
             Some(Mishap::Slow) => self.clock.sleep(SLOW).await,
             Some(Mishap::ReplyLost) | None => {}
         }
@@ -110,6 +123,13 @@ impl Teller {
             return Ended::Cut;
         }
         ended
+    }
+
+    /// Not looked at, but asked all the same: it counts among the caller's attempts.
+    fn turned_away(&self, wanted: &Wanted) {
+        if let Wanted::Desk(asked) = wanted {
+            self.witness.bank(asked.entry(self.world.now_us(), 0, BankEffect::TurnedAway));
+        }
     }
 
     /// What happens to a request before it is acted upon; some of them end here.
@@ -196,7 +216,7 @@ impl Teller {
         let acting = tokio::spawn(async move {
             let came = teller.act(&wanted).await?;
             match came.twist {
-                None => Some(came.reply),
+                None | Some(How::DeliveredLate) => Some(came.reply),
                 Some(How::RunTwice) => None,
                 Some(How::DeliveredTwice) => {
                     teller.deliver_later(&wanted, AGAIN, None);
