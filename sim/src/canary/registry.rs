@@ -118,7 +118,7 @@ const CANARIES: &[Canary] = &[
     canary(
         "saga-written-at-any-version",
         "A saga's events are appended whatever was appended to it meanwhile.",
-        &["saga-life", "list-append", "fencing"],
+        &["saga-life", "list-append", "fencing", "linear"],
         STANDARD,
     ),
     canary(
@@ -149,7 +149,7 @@ const CANARIES: &[Canary] = &[
         "recovery-forgets",
         "A saga that cannot be read when it is taken up is left alone.",
         &["saga-ends", "liveness"],
-        STANDARD,
+        BROWN_OUT,
     ),
     canary(
         "epoch-not-raised",
@@ -185,7 +185,7 @@ const CANARIES: &[Canary] = &[
     canary(
         "snapshot-off-by-one",
         "A snapshot says that it holds one event more than it does.",
-        &["saga-life", "saga-ends", "liveness", "answers", "projections"],
+        &["aggregates", "linear", "saga-life", "saga-ends", "liveness", "answers", "projections"],
         STANDARD,
     ),
     // The saga machine.
