@@ -20,6 +20,7 @@ pub mod shape;
 pub mod bites;
 
 pub mod plan;
+pub mod statement;
 pub mod trip;
 
 pub mod strategy;

@@ -182,6 +182,8 @@ pub enum Operation {
     Operate { order: u32, verb: String },
     /// Has a read model built anew from the log.
     Rebuild { view: String },
+    /// An operator has a consumer group deliver again what it parked, or skip it; `key`: of one stream.
+    AskConsumer { group: String, verb: String, key: Option<String> },
     /// Reads a stream of the log, at the store.
     ReadStream { order: u32 },
     /// Appends to a stream of its own at the store: one of `streams` lists, with this expectation.

@@ -261,10 +261,18 @@ fn fate(shape: &SagaShape, random: &mut Random) -> Fate {
         let step = random.pick(&compensable).cloned().unwrap_or_default();
         fate.twist = Some(Twist { step, undo: random.percent(40), how });
     }
-    if random.percent(12) {
-        fate = undone_before_it_is_done();
+    match random.below(8) {
+        0 => undone_before_it_is_done(),
+        1 => Fate { no: None, twist: held_back(random), ..fate },
+        _ => fate,
     }
-    fate
+}
+
+/// A call of a service that keeps a barrier stays on its way while the step is tried again, perhaps by
+/// another owner.
+fn held_back(random: &mut Random) -> Option<Twist> {
+    let step = if random.percent(50) { Seat::NAME } else { Charge::NAME };
+    Some(Twist { step: step.to_owned(), undo: false, how: How::DeliveredLate })
 }
 
 /// One of two steps side by side is refused while the call of the other is on its way, and stays there: its
@@ -275,10 +283,10 @@ fn undone_before_it_is_done() -> Fate {
     Fate { no, twist, ..Fate::default() }
 }
 
-/// Puts it into a node.
+/// Puts it into a node, and beside it a consumer of what its accounts come to.
 #[cfg(madsim)]
 pub fn app<B: Backend>(node: NodeBuilder<B>) -> Result<NodeBuilder<B>, DefinitionError> {
-    Ok(node.saga(&trip()?))
+    Ok(node.saga(&trip()?).consumer(crate::statement::Statement::default()))
 }
 
 /// Who answers its calls, by host.
@@ -313,7 +321,9 @@ mod tests {
         let shape = shape().expect("a sound definition");
         let mut random = Seed(1).stream("trips");
         let fates: Vec<_> = (0..100).map(|_| fate(&shape, &mut random)).collect();
-        assert!((20..50).contains(&fates.iter().filter(|fate| fate.no.is_some()).count()));
-        assert!((10..45).contains(&fates.iter().filter(|fate| fate.twist.is_some()).count()));
+        let count = |of: fn(&&Fate) -> bool| fates.iter().filter(of).count();
+        assert!((20..60).contains(&count(|fate| fate.no.is_some())));
+        assert!((10..60).contains(&count(|fate| fate.twist.is_some())));
+        assert!((4..25).contains(&count(|fate| **fate == undone_before_it_is_done())));
     }
 }

@@ -124,7 +124,7 @@ const CANARIES: &[Canary] = &[
     canary(
         "key-per-attempt",
         "Each attempt at a step has an idempotency key of its own.",
-        &["money", "retries", "saga-life", "saga-ends", "liveness"],
+        &["money", "retries", "saga-life", "saga-ends", "liveness", "effects"],
         BROWN_OUT,
     ),
     canary(
@@ -188,47 +188,53 @@ const CANARIES: &[Canary] = &[
         &["aggregates", "linear", "saga-life", "saga-ends", "liveness", "answers", "projections"],
         STANDARD,
     ),
+    canary(
+        "dead-letters-in-memory-alone",
+        "What a consumer group has parked is remembered by the node that runs it, and by nobody else.",
+        &["consumers"],
+        STANDARD,
+    ),
     // The saga machine.
     canary(
         "unknown-taken-as-failure",
         "A call whose answer never came is taken for refused.",
-        &["money", "saga-life"],
+        &["money", "saga-life", "effects"],
         BROWN_OUT,
     ),
     canary(
         "unknown-taken-as-success",
         "A call whose answer never came is taken for done.",
-        &["money", "saga-life"],
+        &["money", "saga-life", "effects"],
         BROWN_OUT,
     ),
     canary(
         "compensation-in-forward-order",
         "What was done first is undone first.",
-        &["saga-life", "money"],
+        &["saga-life", "money", "effects"],
         STANDARD,
     ),
     canary(
         "compensation-twice",
         "What is undone is undone once more when the next undo begins.",
-        &["saga-life", "money"],
+        &["saga-life", "money", "effects"],
         STANDARD,
     ),
     canary(
         "undo-of-what-never-happened",
         "Steps that were never begun are undone too.",
-        &["saga-life", "money"],
+        &["saga-life", "money", "effects"],
         STANDARD,
     ),
     canary(
         "abort-while-the-pivot-is-in-doubt",
         "A saga goes back although nobody knows whether the money has moved.",
-        &["saga-life", "money"],
+        &["saga-life", "money", "effects"],
         STANDARD,
     ),
     canary(
         "cancel-honoured-after-the-pivot",
         "A wish to cancel that waits for the pivot is carried out although the pivot has succeeded.",
-        &["saga-life", "money"],
+        &["saga-life", "money", "effects"],
         BROWN_OUT,
     ),
     canary(
@@ -280,7 +286,7 @@ const CANARIES: &[Canary] = &[
         "barrier-without-fencing",
         "A participant does what a former owner of the saga asks.",
         &["effects"],
-        STANDARD,
+        RESTARTS,
     ),
     canary(
         "deadline-forgotten",

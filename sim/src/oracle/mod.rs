@@ -23,6 +23,7 @@
 //! | [`one_live_order`] | one live order for a product (I12) | claim released at once; lock released without token, where the claim is left out |
 //! | [`retries`] | calls within policy and budget (I9) | retry without budget; key per attempt |
 //! | [`outbox`] | published once at least, in order, only what is committed (I11) | publish before commit; offset committed before the handler |
+//! | [`consumers`] | a group acts on each event once and in order, and loses none (I11) | a later event passes one that is parked |
 //! | [`projections`] | a view is the fold of the log | snapshot off by one; poison event skipped |
 //! | [`answers`] | HTTP answers that are possible | reads from a stale view; cancel acknowledged and not done |
 //! | [`shards`] | one owner for a shard, soon after a crash | lease by wall clock without margin; lost wake-up of the assignment |
@@ -34,6 +35,7 @@ pub mod naive;
 pub mod aggregates;
 pub mod answers;
 pub mod claims;
+pub mod consumers;
 pub mod crashes;
 pub mod durability;
 pub mod effects;
@@ -155,6 +157,7 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(one_live_order::OneLiveOrder),
         Box::new(retries::Retries),
         Box::new(outbox::Outbox),
+        Box::new(consumers::Consumers),
         Box::new(projections::Projections),
         Box::new(answers::Answers),
         Box::new(shards::Shards),

@@ -15,6 +15,7 @@ use super::store::{StoreLog, StoreViews, open};
 use super::witness::Witness;
 use crate::evidence::{LogEntry, StoreWhat};
 use crate::machine::Machine;
+use crate::statement;
 use crate::world::World;
 
 /// Entries of one read.
@@ -118,8 +119,11 @@ fn kinds(witness: &Witness) -> BTreeSet<String> {
 
 async fn documents(views: &StoreViews) -> Result<Vec<(String, String, Value)>, StorageError> {
     let mut documents = Vec::new();
+    let mut names = vec![statement::records(), statement::documents()];
     for (name, version) in read_models() {
-        let view = live_generation(views, name, version).await?.view.to_string();
+        names.push(live_generation(views, name, version).await?.view.to_string());
+    }
+    for view in names {
         let mut after = None;
         loop {
             let page = views.scan(&view, after, PAGE).await?;

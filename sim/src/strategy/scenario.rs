@@ -10,8 +10,8 @@ use crate::machine::Machine;
 use crate::plan::{Knobs, Plan};
 use crate::seed::Seed;
 use crate::swarm;
-use crate::trip;
 use crate::workload::{alphabet, rebuilds};
+use crate::{statement, trip};
 
 use super::Strategy;
 use super::ground::Ground;
@@ -78,6 +78,7 @@ impl Plan {
         let ground = ground(seed, scenario, &knobs);
         let mut operations = alphabet::operations(seed, CHAOS_MS, OPERATIONS, &ground.crowds);
         rebuilds::add(seed, CHAOS_MS, &mut operations);
+        statement::add(seed, CHAOS_MS, &mut operations);
         Self {
             seed,
             scenario: scenario.name().to_owned(),

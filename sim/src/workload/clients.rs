@@ -160,6 +160,7 @@ impl Clients {
             | Operation::TraceOrder { .. }
             | Operation::ListOrders
             | Operation::Rebuild { .. }
+            | Operation::AskConsumer { .. }
             | Operation::Operate { .. } => {
                 if let Some(sent) = request::of(planned, seed, |order| self.id_of(order)) {
                     self.ask(planned, sent, patience).await;

@@ -45,9 +45,10 @@ impl People {
         match &planned.operation {
             Operation::ConfirmOrder { .. } => &self.merchant,
             // Whoever starts sagas of any type is an operator.
-            Operation::Operate { .. } | Operation::StartSaga { .. } | Operation::Rebuild { .. } => {
-                &self.admin
-            }
+            Operation::Operate { .. }
+            | Operation::StartSaga { .. }
+            | Operation::Rebuild { .. }
+            | Operation::AskConsumer { .. } => &self.admin,
             Operation::PlaceOrder { .. }
             | Operation::CancelOrder { .. }
             | Operation::ReadOrder { .. }

@@ -24,6 +24,9 @@ use crate::world::{MachineClock, MachineEntropy, World};
 const SLOW: Duration = Duration::from_secs(2);
 /// How long a caller that gets no answer is kept waiting: longer than any caller waits.
 const NEVER: Duration = Duration::from_secs(120);
+/// When a call comes that is fated to be delivered late: behind its undo, and often from an owner that has
+/// lost its saga meanwhile.
+const LATE: Duration = Duration::from_secs(6);
 /// When a call that is fated to be delivered twice comes once more: behind most undos.
 const AGAIN: Duration = Duration::from_secs(3);
 /// The second of two deliveries comes at most this much later.
@@ -79,12 +82,6 @@ impl Teller {
         }
         if let Some(ended) = self.delay(&wanted).await {
             return ended;
-        }
-        if let Wanted::Remote(visit) = &wanted
-            && self.participants.remotes.holds_back(&visit.request)
-        {
-            self.deliver_later(&wanted, AGAIN, None);
-            return self.silence().await;
         }
         let duplicate = |fault: &Fault| match fault {
             Fault::BankDuplicate { percent } => Some(*percent),
@@ -180,6 +177,12 @@ impl Teller {
 
     /// A request that comes so late that nobody waits for it any more is acted upon all the same.
     async fn delay(&self, wanted: &Wanted) -> Option<Ended> {
+        if let Wanted::Remote(visit) = wanted
+            && self.participants.remotes.holds_back(&visit.request)
+        {
+            self.deliver_later(wanted, LATE, None);
+            return Some(self.silence().await);
+        }
         let (percent, late_ms) = self.world.active(|fault| match fault {
             Fault::BankLateDelivery { percent, late_ms } => Some((*percent, *late_ms)),
             _ => None,
