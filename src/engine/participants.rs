@@ -67,7 +67,7 @@ impl<C: Clock> Participants<C> {
             budget: RetryBudgetPolicy {
                 percent: settings.retry_budget_percent,
                 min_per_s: settings.retry_budget_min_per_s,
-                ..RetryBudgetPolicy::default()
+                burst: settings.retry_burst,
             },
             known: Mutex::default(),
         }

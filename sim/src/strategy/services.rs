@@ -10,7 +10,7 @@ pub(super) fn brown_out(ground: &mut Ground) {
         let for_ms = ground.random.heavy_tailed(5_000).max(1_000);
         let added_ms = ground.random.between(50, 2_500);
         let percent = ground.random.between(10, 70);
-        let faults = match ground.random.below(4) {
+        let faults = match ground.random.below(5) {
             0 => vec![
                 Fault::StoreSlow { added_ms: added_ms / 2 },
                 Fault::DiskStall { machine: Machine::Store, added_ms: added_ms / 4 },
@@ -20,12 +20,27 @@ pub(super) fn brown_out(ground: &mut Ground) {
                 Fault::BankThrottle { percent, retry_after_s: added_ms % 5 + 1 },
                 Fault::BankReplyLost { percent: percent / 2 },
             ],
+            3 => {
+                unreadable(ground, at_ms, for_ms);
+                Vec::new()
+            }
             _ => vec![Fault::LocksSlow { added_ms }, Fault::LocksEvicted { percent }],
         };
         for fault in faults {
             ground.add(at_ms, for_ms, fault);
         }
     }
+}
+
+/// Sagas gather that the bank keeps waiting, and while they are taken over the store hardly answers.
+fn unreadable(ground: &mut Ground, at_ms: u64, for_ms: u64) {
+    let machine = ground.node();
+    let percent = ground.random.between(40, 80);
+    ground.add(at_ms, for_ms, Fault::BankErrors { percent: 90 });
+    let at_ms = at_ms + for_ms / 3;
+    ground.add(at_ms, for_ms, Fault::StoreRefuses { percent });
+    ground.add(at_ms, for_ms / 3, Fault::Crash { machine, loses_unsynced: false });
+    ground.add(at_ms, for_ms / 3, Fault::BusRebalance);
 }
 
 pub(super) fn thundering_herd(ground: &mut Ground) {
