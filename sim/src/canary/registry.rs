@@ -36,6 +36,8 @@ const POWER: Scenario = Scenario::Only(Strategy::PowerCut);
 const RESTARTS: Scenario = Scenario::Only(Strategy::RollingRestart);
 const PAUSES: Scenario = Scenario::Only(Strategy::LongPause);
 const BROWN_OUT: Scenario = Scenario::Only(Strategy::BrownOut);
+const UNREAD: Scenario = Scenario::Only(Strategy::TakeOverUnread);
+const HERD: Scenario = Scenario::Only(Strategy::ThunderingHerd);
 
 const fn canary(
     name: &'static str,
@@ -149,7 +151,7 @@ const CANARIES: &[Canary] = &[
         "recovery-forgets",
         "A saga that cannot be read when it is taken up is left alone.",
         &["saga-ends", "liveness"],
-        BROWN_OUT,
+        UNREAD,
     ),
     canary(
         "epoch-not-raised",
@@ -292,7 +294,7 @@ const CANARIES: &[Canary] = &[
         "deadline-forgotten",
         "Nobody looks whether a saga's deadline has passed.",
         &["timers"],
-        STANDARD,
+        HERD,
     ),
     // Harmless.
     Canary {

@@ -20,10 +20,7 @@ pub(super) fn brown_out(ground: &mut Ground) {
                 Fault::BankThrottle { percent, retry_after_s: added_ms % 5 + 1 },
                 Fault::BankReplyLost { percent: percent / 2 },
             ],
-            3 => {
-                unreadable(ground, at_ms, for_ms);
-                Vec::new()
-            }
+            3 => vec![Fault::StoreRefuses { percent }, Fault::BusRebalance],
             _ => vec![Fault::LocksSlow { added_ms }, Fault::LocksEvicted { percent }],
         };
         for fault in faults {
@@ -32,15 +29,21 @@ pub(super) fn brown_out(ground: &mut Ground) {
     }
 }
 
-/// Sagas gather that the bank keeps waiting, and while they are taken over the store hardly answers.
-fn unreadable(ground: &mut Ground, at_ms: u64, for_ms: u64) {
-    let machine = ground.node();
-    let percent = ground.random.between(40, 80);
-    ground.add(at_ms, for_ms, Fault::BankErrors { percent: 90 });
-    let at_ms = at_ms + for_ms / 3;
-    ground.add(at_ms, for_ms, Fault::StoreRefuses { percent });
-    ground.add(at_ms, for_ms / 3, Fault::Crash { machine, loses_unsynced: false });
-    ground.add(at_ms, for_ms / 3, Fault::BusRebalance);
+/// Sagas gather that the bank keeps waiting; then their owner dies, and whoever takes them up reads from a
+/// store that refuses some of its questions. The last time is the chaos's end: nothing comes behind it that
+/// would make good what was missed.
+pub(super) fn take_over_unread(ground: &mut Ground) {
+    const FOR_MS: u64 = 10_000;
+    let last_ms = ground.chaos_ms.saturating_sub(FOR_MS);
+    let mut moments = ground.moments(20_000);
+    moments.retain(|at_ms| at_ms + FOR_MS < last_ms);
+    for at_ms in moments.into_iter().chain([last_ms]) {
+        let (machine, percent) = (ground.node(), ground.random.between(15, 35));
+        ground.add(at_ms, FOR_MS, Fault::BankErrors { percent: 95 });
+        let dies_ms = at_ms + FOR_MS / 3;
+        ground.add(dies_ms, FOR_MS, Fault::StoreRefuses { percent });
+        ground.add(dies_ms, FOR_MS / 10, Fault::Crash { machine, loses_unsynced: false });
+    }
 }
 
 pub(super) fn thundering_herd(ground: &mut Ground) {
