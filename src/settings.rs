@@ -138,7 +138,7 @@ settings! {
         breaker_outcomes: u32 = BREAKER_OUTCOMES["10"] whole(1, 64);
         /// How long an open breaker keeps calls back at first; doubled up to 5 s while it does not help.
         breaker_open_for: Duration = BREAKER_OPEN_FOR["500ms"] duration(MILLISECOND, HOUR);
-        /// Retries allowed per first attempt to a participant, on average.
+        /// Retries that may fail per first attempt at a participant, on average; ten a second may in any case.
         retry_budget: f64 = RETRY_BUDGET["0.2"] fraction();
         /// Aggregates with at least so many events are loaded from a snapshot on.
         snapshot_events: usize = SNAPSHOT_EVENTS["512"] whole(2, 10_000);

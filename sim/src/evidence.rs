@@ -21,6 +21,9 @@ pub struct Evidence {
     pub calls: Vec<Call>,
     /// Requests to the store, as those who made them saw them.
     pub store_calls: Vec<StoreCall>,
+    /// Requests to the lock service, as those who made them saw them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lock_calls: Vec<LockCall>,
     /// The log as the healed store has it at the end.
     pub log: Vec<LogEntry>,
     /// Claims held at the end: kind, key, and the stream that holds it.
@@ -35,6 +38,12 @@ pub struct Evidence {
     pub lives: Vec<Life>,
     /// What was published to the bus and handed to consumers.
     pub bus: Vec<BusEntry>,
+    /// What the store told of while a power loss could still have taken it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at_risk: Vec<String>,
+    /// In what the store contradicts itself at the end: its indexes and its log, the log and its chain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contradictions: Vec<String>,
     /// Documents of the views at the end: view, key, document.
     pub documents: Vec<(String, String, Value)>,
     /// What subscribers saw, in the order in which they saw it.
@@ -105,6 +114,49 @@ pub struct Answer {
     pub node: Option<String>,
     /// The body.
     pub body: Value,
+}
+
+/// One request to the lock service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LockCall {
+    /// What is locked.
+    pub resource: String,
+    /// Who asked.
+    pub holder: String,
+    /// When it was sent.
+    pub sent_at_us: u64,
+    /// When the answer was there, or the asker gave up or died.
+    pub ended_at_us: u64,
+    /// How long the lease was to last.
+    pub ttl_us: u64,
+    /// What was asked and answered.
+    pub what: LockWhat,
+}
+
+/// What was asked of the lock service, and what it said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "what")]
+pub enum LockWhat {
+    /// The lock, for so long.
+    Acquire {
+        /// The lease's token; none: it was not given, or nobody knows.
+        token: Option<u64>,
+    },
+    /// The same lease for longer.
+    Renew {
+        /// The lease's token.
+        token: u64,
+        /// Whether it still was the holder's; none: no answer.
+        held: Option<bool>,
+    },
+    /// To give it up.
+    Release {
+        /// The lease's token.
+        token: u64,
+        /// Whether it still was the holder's; none: no answer.
+        held: Option<bool>,
+    },
 }
 
 /// One request to the store.
@@ -275,6 +327,8 @@ pub enum BankEffect {
     Refused,
     /// It was asked whether the key took effect.
     Probed,
+    /// It was not looked at: the bank was too busy, or lost it.
+    TurnedAway,
 }
 
 /// A request that came to a remote service of a user's sagas.

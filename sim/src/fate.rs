@@ -35,7 +35,7 @@ pub struct Twist {
     pub how: How,
 }
 
-/// How one call becomes two.
+/// What becomes of one call: most of these make it two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum How {
@@ -43,6 +43,8 @@ pub enum How {
     RunTwice,
     /// It is delivered at once twice, and once more a while later.
     DeliveredTwice,
+    /// It is held back on its way until nobody waits for it any more, and delivered then all the same.
+    DeliveredLate,
 }
 
 /// The correlation id of the saga that is started under a key of the plan.

@@ -93,6 +93,9 @@ pub enum Fault {
     StoreAmbiguousCommit { percent: u64 },
     /// Every request to the store takes this much longer.
     StoreSlow { added_ms: u64 },
+    /// So many of a hundred requests are refused by the store without being looked at: it has no connection
+    /// free.
+    StoreRefuses { percent: u64 },
     /// Another machine becomes the store: nothing acknowledged is lost, and it takes a while.
     StoreFailover,
     /// The lock service forgets everything.
@@ -154,6 +157,7 @@ pub enum FaultKind {
     StoreKillConnections,
     StoreAmbiguousCommit,
     StoreSlow,
+    StoreRefuses,
     StoreFailover,
     LocksLost,
     LocksEvicted,
@@ -174,7 +178,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Partition,
         Self::SlowLink,
         Self::Loss,
@@ -197,6 +201,7 @@ impl FaultKind {
         Self::StoreKillConnections,
         Self::StoreAmbiguousCommit,
         Self::StoreSlow,
+        Self::StoreRefuses,
         Self::StoreFailover,
         Self::LocksLost,
         Self::LocksEvicted,
@@ -242,6 +247,7 @@ impl Fault {
             Self::StoreKillConnections => FaultKind::StoreKillConnections,
             Self::StoreAmbiguousCommit { .. } => FaultKind::StoreAmbiguousCommit,
             Self::StoreSlow { .. } => FaultKind::StoreSlow,
+            Self::StoreRefuses { .. } => FaultKind::StoreRefuses,
             Self::StoreFailover => FaultKind::StoreFailover,
             Self::LocksLost => FaultKind::LocksLost,
             Self::LocksEvicted { .. } => FaultKind::LocksEvicted,

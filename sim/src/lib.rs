@@ -20,6 +20,8 @@ pub mod shape;
 pub mod bites;
 
 pub mod plan;
+pub mod statement;
+pub mod trip;
 
 pub mod strategy;
 pub mod swarm;

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use sagaline::app::gateway::HttpGateway;
 use sagaline::domain::Role;
 use sagaline::engine::http_client::HttpClient;
-use sagaline::engine::{MasterKey, NodeBuilder, ShardWatch};
+use sagaline::engine::{EngineSettings, MasterKey, NodeBuilder, ShardWatch};
 use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::ready::{Ready, ReadyError};
 use sagaline::http::serve::{Drained, serve};
@@ -114,9 +114,9 @@ pub fn boot_nodes_with(
     let routes = Routes::default();
     let nodes = Nodes { additions, routes, stop, stopped: Arc::default() };
     for machine in machines.iter().copied() {
-        let (witness, settings, nodes) = (witness.clone(), settings(machine, knobs), nodes.clone());
+        let (witness, knobs, nodes) = (witness.clone(), knobs.clone(), nodes.clone());
         world.machine(machine, move |world| {
-            Box::pin(run(world, witness.clone(), machine, settings.clone(), nodes.clone()))
+            Box::pin(run(world, witness.clone(), machine, knobs.clone(), nodes.clone()))
         });
     }
     nodes
@@ -155,8 +155,9 @@ fn settings(machine: Machine, knobs: &Knobs) -> Settings {
     settings
 }
 
-async fn run(world: World, witness: Witness, machine: Machine, settings: Settings, nodes: Nodes) {
-    let app = started(&world, &witness, machine, &settings, &nodes.additions).await;
+async fn run(world: World, witness: Witness, machine: Machine, knobs: Knobs, nodes: Nodes) {
+    let settings = settings(machine, &knobs);
+    let app = started(&world, &witness, machine, &knobs, &nodes.additions).await;
     let losses = losses(world.clone(), witness, machine, app.node().shards());
     tokio::spawn(losses);
     ensure_accounts(&app).await;
@@ -204,11 +205,11 @@ async fn started(
     world: &World,
     witness: &Witness,
     machine: Machine,
-    settings: &Settings,
+    knobs: &Knobs,
     additions: &Additions,
 ) -> http::app::App<SimBackend> {
     loop {
-        match start(world, witness, machine, settings, additions).await {
+        match start(world, witness, machine, knobs, additions).await {
             Ok(app) => return app,
             Err(_) => world.clock(machine).sleep(START_PAUSE).await,
         }
@@ -219,16 +220,17 @@ async fn start(
     world: &World,
     witness: &Witness,
     machine: Machine,
-    settings: &Settings,
+    knobs: &Knobs,
     additions: &Additions,
 ) -> Result<http::app::App<SimBackend>, ReadyError> {
+    let settings = settings(machine, knobs);
     let connect = Arc::new(TappedConnect::new(world, machine));
     let bank = format!("http://{}", Machine::Bank.address());
     let gateway = HttpGateway::new(HttpClient::new(connect.clone()), &bank);
     let ready = Ready {
         backend: backend(world, witness, machine, settings.engine.lease_ttl),
         gateway: gateway.expect("the bank's address is one"),
-        settings: settings.clone(),
+        settings,
         // What a hash costs is no part of the simulation.
         passwords: PasswordSettings { memory_kib: 64, passes: 1, ..PasswordSettings::default() },
         signing_secret: Secret::new("one secret of all nodes of the simulated world"),
@@ -236,7 +238,13 @@ async fn start(
         ledger: None,
         store_measures: Arc::new(|_| ()),
     };
-    ready.start_with(|node| additions.to(node.connect(connect))).await
+    let tune = |engine: &mut EngineSettings| {
+        engine.retry_burst = knobs.retry_burst;
+        engine.retry_budget_min_per_s = knobs.retries_per_s;
+        engine.subscription_batch = knobs.followers_page;
+        engine.tail_events = knobs.followers_page as u64 * 4;
+    };
+    ready.start_with(|node| additions.to(node.connect(connect).tuned(tune))).await
 }
 
 /// The accounts of the operator and the merchant; another node may have made them.

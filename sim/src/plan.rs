@@ -2,11 +2,13 @@
 //! (JSON): drawn from a seed, edited by hand, or made smaller by shrinking. Nothing in it is drawn while
 //! the world runs.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
+use sagaline_storage::LogSettings;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::fate::Fate;
+use crate::fate::{self, Fate};
 use crate::fault::Episode;
 use crate::machine::Machine;
 use crate::seed::Seed;
@@ -36,6 +38,19 @@ pub struct Plan {
     pub operations: Vec<Planned>,
 }
 
+impl Plan {
+    /// What single sagas are to meet, by their correlation ids.
+    pub fn fates(&self) -> BTreeMap<String, Fate> {
+        let fates = self.operations.iter().filter_map(|planned| match &planned.operation {
+            Operation::StartSaga { key, fate, .. } if *fate != Fate::default() => {
+                Some((fate::correlation(*key), fate.clone()))
+            }
+            _ => None,
+        });
+        fates.collect()
+    }
+}
+
 /// Settings of the product that a seed draws.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,11 +72,63 @@ pub struct Knobs {
     /// From how many events on an aggregate is loaded from a snapshot.
     #[serde(default = "snapshots_of_long_streams")]
     pub snapshot_events: usize,
+    /// Repetitions of calls that each node saves up for each participant.
+    #[serde(default = "usual_burst")]
+    pub retry_burst: u32,
+    /// And how many come with each second.
+    #[serde(default = "usual_retries")]
+    pub retries_per_s: u32,
+    /// Events that those who follow the log take at a time.
+    #[serde(default = "large_pages")]
+    pub followers_page: usize,
+    /// How many events, heads, claims and append ids the store keeps in memory: what it does not keep it
+    /// reads from its disk.
+    #[serde(default = "as_in_production")]
+    pub store_keeps: usize,
+    /// How many appends the store writes at once.
+    #[serde(default = "together")]
+    pub store_batch: usize,
 }
 
 /// As in production: no stream of a run is so long.
 const fn snapshots_of_long_streams() -> usize {
     512
+}
+
+/// More than a run has.
+const fn as_in_production() -> usize {
+    4_096
+}
+
+const fn usual_burst() -> u32 {
+    100
+}
+
+const fn usual_retries() -> u32 {
+    10
+}
+
+const fn large_pages() -> usize {
+    2_000
+}
+
+/// As many as wait.
+const fn together() -> usize {
+    1_024
+}
+
+impl Knobs {
+    /// How the store's log is set.
+    pub fn log_settings(&self) -> LogSettings {
+        LogSettings {
+            batch_requests_max: self.store_batch,
+            ring_events_max: self.store_keeps,
+            streams_cached: self.store_keeps,
+            claims_cached: self.store_keeps,
+            append_ids_cached: self.store_keeps,
+            ..LogSettings::default()
+        }
+    }
 }
 
 /// One thing a client does, and when.
@@ -115,6 +182,8 @@ pub enum Operation {
     Operate { order: u32, verb: String },
     /// Has a read model built anew from the log.
     Rebuild { view: String },
+    /// An operator has a consumer group deliver again what it parked, or skip it; `key`: of one stream.
+    AskConsumer { group: String, verb: String, key: Option<String> },
     /// Reads a stream of the log, at the store.
     ReadStream { order: u32 },
     /// Appends to a stream of its own at the store: one of `streams` lists, with this expectation.
@@ -123,6 +192,9 @@ pub enum Operation {
     ReadList { stream: u32 },
     /// Reads the log from somewhere to its head.
     ReadAll { from_percent: u32 },
+    /// Takes a lock for so long, works for so long, and gives it up; `renews`: starts its time anew in the
+    /// middle of the work. Whoever works longer than the lock lasts gives up what is another's by then.
+    HoldLock { lock: u32, ttl_ms: u64, work_ms: u64, renews: bool },
 }
 
 /// What an order looks like.

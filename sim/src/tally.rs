@@ -125,10 +125,12 @@ pub fn name(operation: &Operation) -> &'static str {
         Operation::ListOrders => "list orders",
         Operation::Operate { .. } => "operate",
         Operation::Rebuild { .. } => "rebuild",
+        Operation::AskConsumer { .. } => "ask-consumer",
         Operation::ReadStream { .. } => "read stream",
         Operation::AppendList { .. } => "append to list",
         Operation::ReadList { .. } => "read list",
         Operation::ReadAll { .. } => "read log",
+        Operation::HoldLock { .. } => "hold lock",
     }
 }
 

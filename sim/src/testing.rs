@@ -33,6 +33,9 @@ pub(crate) fn evidence() -> Evidence {
             key: "correlation-1".to_owned(),
             what: BusWhat::Published { by: Machine::Node2 },
         }],
+        lock_calls: Vec::new(),
+        at_risk: Vec::new(),
+        contradictions: Vec::new(),
         documents: vec![("orders".to_owned(), ORDER.to_owned(), json!({ "status": "paid" }))],
         subscribers: vec![Subscriber {
             name: "from-zero".to_owned(),

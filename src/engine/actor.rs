@@ -118,10 +118,12 @@ impl<B: Backend> Actor<B> {
         tokio::select! {
             biased;
             message = self.mailbox.recv() => message.map_or(Heard::Closed, Heard::Mail),
-            (_, returned) = self.calls.next(), if !self.calls.is_empty() => Heard::Call(returned),
+            // Before the answers: a deadline that passed while nobody worked on the saga comes before what
+            // its calls, made anew, would let it begin.
             ((timer, due_at_us), ()) = self.timers.next(), if !self.timers.is_empty() => {
                 Heard::Due(timer, due_at_us)
             }
+            (_, returned) = self.calls.next(), if !self.calls.is_empty() => Heard::Call(returned),
         }
     }
 

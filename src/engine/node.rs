@@ -118,6 +118,13 @@ impl<B: Backend> NodeBuilder<B> {
         self
     }
 
+    /// Tunes the engine on top of what was set before.
+    #[must_use]
+    pub fn tuned(mut self, tune: impl FnOnce(&mut EngineSettings)) -> Self {
+        tune(&mut self.settings);
+        self
+    }
+
     /// Lets the node run sagas of this definition. Of several under one name the last one is for new
     /// sagas; the others let running sagas end as they began.
     #[must_use]
@@ -181,7 +188,7 @@ impl<B: Backend> NodeBuilder<B> {
             recovery::take_shards(&core, &shards).await?;
             (recovery::recover(&core, &shards).await?, Vec::new())
         };
-        let (pages, mut views) = (Arc::new(Pages::default()), BTreeMap::new());
+        let (pages, mut views) = (Arc::new(Pages::new(core.settings.tail_events)), BTreeMap::new());
         for projection in projections {
             let (progress, followed) = following(&pages);
             let name = projection.name();

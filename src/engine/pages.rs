@@ -14,12 +14,10 @@ use tokio::sync::Mutex;
 /// thousand events, whose payloads the log keeps in memory anyhow.
 const KEPT_MAX: usize = 4;
 
-/// This close to the head all followers read the same pages and pass over what they do not want.
-const TAIL_EVENTS: u64 = 8_192;
-
 /// Pages that were read lately.
-#[derive(Default)]
 pub(crate) struct Pages {
+    /// This close to the head all followers read the same pages and pass over what they do not want.
+    tail_events: u64,
     /// Held while a page is read, so that those who want the same one wait for it. Newest last.
     kept: Mutex<VecDeque<Page>>,
 }
@@ -35,6 +33,11 @@ pub(crate) struct Page {
 }
 
 impl Pages {
+    /// None yet; shared by those who are this close to the log's head.
+    pub(crate) fn new(tail_events: u64) -> Self {
+        Self { tail_events, kept: Mutex::default() }
+    }
+
     /// The next page behind `from` for somebody who wants what `filter` admits: near the head it holds
     /// more than that.
     pub(crate) async fn next<E: EventStore>(
@@ -45,7 +48,7 @@ impl Pages {
         limit: usize,
         filter: &Filter,
     ) -> Result<Page, StorageError> {
-        if head.0.saturating_sub(from.0) <= TAIL_EVENTS {
+        if head.0.saturating_sub(from.0) <= self.tail_events {
             return self.behind(log, from, limit).await;
         }
         let query = AllQuery { filter: filter.clone(), ..AllQuery::after(from, limit) };
@@ -182,7 +185,7 @@ mod tests {
 
     #[tokio::test]
     async fn followers_at_different_places_share_a_page_and_miss_nothing() {
-        let (pages, log) = (Pages::default(), log().await);
+        let (pages, log) = (Pages::new(100), log().await);
         for id in 1..=6 {
             append(&log, if id % 2 == 0 { "even-1" } else { "odd-1" }, id).await;
         }
@@ -196,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_old_page_is_read_again() {
-        let (pages, log) = (Pages::default(), log().await);
+        let (pages, log) = (Pages::new(100), log().await);
         for id in 1..=10 {
             append(&log, "odd-1", id).await;
             let (seen, _) = positions(&pages, &log, u64::try_from(id).unwrap() - 1, "odd").await;

@@ -40,6 +40,8 @@ struct Participant {
 pub(crate) struct Leave<C> {
     participant: Arc<Participant>,
     clock: C,
+    /// It was not the first attempt.
+    retry: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -67,7 +69,7 @@ impl<C: Clock> Participants<C> {
             budget: RetryBudgetPolicy {
                 percent: settings.retry_budget_percent,
                 min_per_s: settings.retry_budget_min_per_s,
-                ..RetryBudgetPolicy::default()
+                burst: settings.retry_burst,
             },
             known: Mutex::default(),
         }
@@ -91,7 +93,7 @@ impl<C: Clock> Participants<C> {
         }
         drop(turn);
         participant.calls.fetch_add(1, Ordering::Relaxed);
-        Leave { participant, clock: self.clock.clone(), _place: place }
+        Leave { participant, clock: self.clock.clone(), retry, _place: place }
     }
 
     pub(crate) fn health(&self) -> Vec<ParticipantHealth> {
@@ -147,7 +149,11 @@ fn go_or_wait(admit: Admit, now_us: u64) -> Result<(), Duration> {
 impl<C: Clock> Leave<C> {
     /// The participant answered, whatever it said.
     pub(crate) fn answered(self) {
-        self.participant.breaker.lock().succeeded(micros(self.clock.monotonic()));
+        let now_us = micros(self.clock.monotonic());
+        self.participant.breaker.lock().succeeded(now_us);
+        if self.retry {
+            self.participant.budget.lock().answered_retry(now_us);
+        }
     }
 
     /// It did not answer, or could not say.

@@ -19,12 +19,17 @@ pub struct EngineSettings {
     pub retry_budget_percent: u32,
     /// Retries per participant and second that are always allowed.
     pub retry_budget_min_per_s: u32,
+    /// The most retries per participant that are saved up, and what each budget begins with.
+    pub retry_burst: u32,
     /// How often a command is decided again after it lost a race.
     pub conflict_retries: u32,
     /// An aggregate's stream of at least so many events is loaded from a snapshot on; 2 to 10,000.
     pub snapshot_events: usize,
     /// Events a projection or the outbox takes at a time.
     pub subscription_batch: usize,
+    /// This close to the log's head all followers read the same pages and pass over what they do not want;
+    /// further behind each reads what it wants.
+    pub tail_events: u64,
     /// How long the documents of a view that was replaced are kept, so that whoever began to read them comes
     /// to an end.
     pub retired_view_ms: u64,
@@ -46,9 +51,11 @@ impl Default for EngineSettings {
             breaker_open_ms: 500,
             retry_budget_percent: 20,
             retry_budget_min_per_s: 10,
+            retry_burst: 100,
             conflict_retries: 8,
             snapshot_events: 512,
             subscription_batch: 2_000,
+            tail_events: 8_192,
             retired_view_ms: 10_000,
             lease_ms: 10_000,
             drain_timeout_ms: 10_000,

@@ -55,6 +55,9 @@ pub(super) fn owed_by_step(
 /// The saga's deadline.
 pub(super) fn owed_by_saga(state: &SagaState) -> Option<Effect> {
     let due_at_us = state.deadline_at_us.filter(|_| may_abort(state))?;
+    if planted("deadline-forgotten") {
+        return None;
+    }
     Some(Effect::SetTimer { timer: Timer::SagaDeadline, due_at_us })
 }
 

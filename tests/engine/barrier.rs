@@ -22,9 +22,17 @@ async fn guarded() -> (sagaline::engine::Node<Memory>, Guarded<Memory>) {
 }
 
 async fn book(guarded: &Guarded<Memory>, city: &str) -> Result<Answered<String>, BarrierError> {
+    book_under(3, guarded, city).await
+}
+
+async fn book_under(
+    epoch: u64,
+    guarded: &Guarded<Memory>,
+    city: &str,
+) -> Result<Answered<String>, BarrierError> {
     let command = BookingCommand::Make { city: city.to_owned() };
     let answer = |booking: &Booking| booking.city.clone().unwrap();
-    guarded.act::<Booking, _>(&key(), 3, "b", command, answer, &metadata()).await
+    guarded.act::<Booking, _>(&key(), epoch, "b", command, answer, &metadata()).await
 }
 
 #[tokio::test]
@@ -87,6 +95,17 @@ async fn a_former_owner_is_refused() {
     let undo = guarded.undo::<Booking>(&key(), 2, "b", BookingCommand::Cancel, &metadata()).await;
     let refusal = BarrierRefusal::OlderEpoch { presented: 2, current: 3 };
     assert_eq!(undo, Err(BarrierError::Refused(refusal)));
+}
+
+#[tokio::test]
+async fn a_former_owner_cannot_undo_what_the_new_one_was_told() {
+    let (node, guarded) = guarded().await;
+    book(&guarded, "Rome").await.unwrap();
+    assert_eq!(book_under(4, &guarded, "Rome").await, Ok(Answered::Done("Rome".to_owned())));
+    let undo = guarded.undo::<Booking>(&key(), 3, "b", BookingCommand::Cancel, &metadata()).await;
+    let refusal = BarrierRefusal::OlderEpoch { presented: 3, current: 4 };
+    assert_eq!(undo, Err(BarrierError::Refused(refusal)));
+    assert_eq!(node.aggregates().load::<Booking>("b").await.unwrap().version.0, 1);
 }
 
 #[test]

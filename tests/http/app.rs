@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sagaline::app::gateway::{FakeGateway, FakeSettings, Ledger};
-use sagaline::engine::MasterKey;
+use sagaline::engine::{MasterKey, NodeBuilder};
 use sagaline::http::app::App;
 use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::metrics::store_measures;
@@ -28,6 +28,7 @@ use tokio::sync::oneshot;
 use crate::client::{Answer, Ask};
 use crate::clock::LaterClock;
 use crate::consumers::Doubter;
+use crate::outage::{Carrier, parcel};
 
 /// Signs the tokens of every test node; tests that forge tokens need it.
 pub(crate) const SECRET: &str = "a secret of the tests, 32 bytes long";
@@ -48,6 +49,8 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) gateway: FakeSettings,
     pub(crate) passwords: PasswordSettings,
+    /// Has the node run parcels by this carrier.
+    pub(crate) carrier: Option<Arc<Carrier>>,
 }
 
 impl Default for Setup {
@@ -59,7 +62,7 @@ impl Default for Setup {
         // As cheap as argon2 allows: what a password costs is nobody's promise here.
         let passwords =
             PasswordSettings { memory_kib: 8, passes: 1, ..PasswordSettings::default() };
-        Self { settings, gateway: FakeSettings::default(), passwords }
+        Self { settings, gateway: FakeSettings::default(), passwords, carrier: None }
     }
 }
 
@@ -117,7 +120,14 @@ impl TestApp {
             ledger: Some(ledger.clone()),
             store_measures: store_measures(move || counted.counters()),
         };
-        let app = ready.start_with(|node| Ok(node.consumer(Doubter::default()))).await.unwrap();
+        let more = |node: NodeBuilder<_>| {
+            let node = node.consumer(Doubter::default());
+            Ok(match &setup.carrier {
+                Some(carrier) => node.saga(&parcel(carrier)?),
+                None => node,
+            })
+        };
+        let app = ready.start_with(more).await.unwrap();
         make_admin(&app).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,6 +1,8 @@
-//! `/consumers`: how far a node's consumer groups are, and an operator's way with what they have parked.
+//! `/consumers` and `sagaline consumer`: how far a node's consumer groups are, and an operator's way with what
+//! they have parked.
 
 use std::collections::BTreeSet;
+use std::process::{Command, Output};
 use std::sync::Mutex;
 
 use sagaline::engine::{Ack, Consumer, Delivery, Failure, Outcome};
@@ -93,6 +95,58 @@ async fn what_a_group_has_parked_is_shown_replayed_and_skipped() {
             assert_eq!(first["key"], other);
             break;
         }
+    }
+}
+
+/// The binary's command, asked of the node by its administrator.
+fn command(app: &TestApp, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sagaline"));
+    command.args(["consumer", "--url", &format!("http://{}", app.address)]).args(arguments);
+    command.env("SAGALINE_TOKEN", &app.admin).output().unwrap()
+}
+
+fn printed(app: &TestApp, arguments: &[&str]) -> String {
+    let output = command(app, arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_shows_replays_and_skips() {
+    let app = TestApp::start().await;
+    let (customer, merchant) = (app.customer().await, app.merchant().await);
+    let order = app.place_and_wait(&customer, &order_for("sku-1", "tok_ok")).await.expect(201);
+    let id = id_of(&order);
+    app.ship(&merchant, &id).await.expect(200);
+    app.deliver(&merchant, &id).await.expect(200);
+    with_parked(&app, 1).await;
+    let listed = printed(&app, &["list"]);
+    assert!(listed.starts_with("doubter ") && listed.contains("parked 1"), "{listed}");
+    let listed: Value = serde_json::from_str(&printed(&app, &["list", "--json"])).unwrap();
+    assert_eq!(listed["parkedKeys"], 1);
+    let key = format!("order-{id}");
+    let parked = printed(&app, &["parked", "doubter"]);
+    assert!(parked.contains(&key) && parked.contains("UNBELIEVABLE: really?"), "{parked}");
+
+    let replayed = printed(&app, &["replay", "doubter", "--key", &key, "--reason", "think again"]);
+    assert!(replayed.starts_with("replay is requested; before: doubter"), "{replayed}");
+    while !printed(&app, &["parked", "doubter", "--json"]).contains("OrderDelivered") {
+        tokio::task::yield_now().await;
+    }
+    printed(&app, &["skip", "doubter", "--key", &key, "--reason", "told by telephone"]);
+    with_parked(&app, 0).await;
+    assert_eq!(printed(&app, &["parked", "doubter"]).trim(), "");
+
+    for (arguments, code, words) in [
+        (&["parked", "nobody"][..], 1, "404"),
+        (&["replay", "doubter", "--all", "--reason", "why not"], 1, "STATE_FORBIDS"),
+        (&["replay", "doubter", "--reason", "why not"], 2, "--key"),
+        (&["skip", "doubter", "--reason", "why not"], 2, "--key"),
+    ] {
+        let refused = command(&app, arguments);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(words), "{arguments:?}: {said}");
     }
 }
 

@@ -19,6 +19,7 @@ mod maintenance;
 mod merchants;
 mod operator;
 mod orders;
+mod outage;
 mod privacy;
 mod projections;
 mod sagas;

@@ -1,6 +1,6 @@
 //! The mistakes of a first day with the library. What `build()` says to each stands in `tests/refusals.txt`,
 //! held to the word; what must not even compile stands below, each a program whose compilation a test
-//! sees fail.
+//! sees fail; what it is told is held by `tests/compile_errors.rs`.
 //!
 //! # A compensable step without its undo
 //!

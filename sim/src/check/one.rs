@@ -1,15 +1,13 @@
 //! One world of a check, in this process; or, when none is asked for, all of them in processes of their own.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
 use super::outcome::Outcome;
 use super::this_test::ThisTest;
 use super::{Check, batch, words};
-use crate::fate::{Fate, correlation};
 use crate::node::Additions;
-use crate::plan::{Operation, Plan};
+use crate::plan::Plan;
 use crate::run::{Guest, Report, run_with};
 use crate::services::Participants;
 
@@ -49,16 +47,9 @@ fn write(to: &Path, text: &str) {
 }
 
 fn guest(check: Check, plan: &Plan) -> Guest {
-    let fates = plan.operations.iter().filter_map(|planned| match &planned.operation {
-        Operation::StartSaga { key, fate, .. } if *fate != Fate::default() => {
-            Some((correlation(*key), fate.clone()))
-        }
-        _ => None,
-    });
-    let fates: BTreeMap<_, _> = fates.collect();
     let app = check.app;
     Guest {
         additions: Additions::new(app),
-        participants: Participants::default().remotes(check.remotes, fates),
+        participants: Participants::default().remotes(check.remotes, plan.fates()),
     }
 }

@@ -140,6 +140,7 @@ pub(super) fn story(plan: &Plan, saga: &str) -> Option<String> {
         let how = match twist.how {
             How::RunTwice => "is run twice, its first answer being lost",
             How::DeliveredTwice => "is delivered three times",
+            How::DeliveredLate => "is delivered when nobody waits for it any more",
         };
         format!("{what} of {} {how}", twist.step)
     }));

@@ -40,16 +40,12 @@ pub(super) fn run(args: &CanaryArgs) -> Done {
         summary.lines.push(line);
     })?;
     println!("{summary}");
-    let unseen: Vec<_> = all().iter().filter(|it| it.is_unseen()).map(|it| it.name).collect();
-    if args.names.is_empty() && !unseen.is_empty() {
-        println!("not looked for, since nobody sees them yet: {}", unseen.join(", "));
-    }
     Ok(exit(summary.is_good()))
 }
 
 fn chosen(args: &CanaryArgs) -> Result<Vec<&'static Canary>, String> {
     if args.names.is_empty() {
-        return Ok(all().iter().filter(|canary| !canary.is_unseen()).collect());
+        return Ok(all().iter().collect());
     }
     args.names.iter().map(|name| named(name)).collect()
 }
@@ -62,8 +58,9 @@ fn about(canary: &Canary) -> String {
 
 fn range(args: &CanaryArgs, canary: &Canary) -> Range {
     let quick = if canary.is_harmless() { QUICK_SILENCE } else { QUICK_SEEDS };
-    let (from, budget) =
-        if args.quick { (canary.known, quick) } else { (args.from, canary.budget) };
+    // So many seeds behind the known one: that it was known must not be all there is to it.
+    let from = if args.quick { canary.known + args.from } else { args.from };
+    let budget = if args.quick { quick } else { canary.budget };
     Range { from, budget: args.budget.unwrap_or(budget), is_quick: args.quick }
 }
 

@@ -171,7 +171,7 @@ struct CanaryArgs {
     /// Says which there are, and runs nothing.
     #[arg(long)]
     list: bool,
-    /// The first seed, decimal.
+    /// The first seed, decimal; with `--quick`, counted from the seed that is known to show it.
     #[arg(long, default_value_t = 0)]
     from: u64,
     /// At most so many seeds, instead of each one's own budget.

@@ -1,5 +1,6 @@
 //! What was acknowledged to anybody is in the log where it was said to be; what was refused is not; what
-//! nobody knows is there whole and once, or not at all; and nothing is there that nobody appended.
+//! nobody knows is there whole and once, or not at all; nothing is there that nobody appended; and nothing was
+//! told of before it was synced.
 
 use crate::evidence::{LogEntry, StoreWhat};
 
@@ -24,6 +25,10 @@ impl Oracle for Durability {
 
     fn examine(&self, case: &Case<'_>) -> Finding {
         let mut finding = Finding::default();
+        for told in &case.evidence.at_risk {
+            let what = "the store told of what a power loss could still take";
+            finding.break_promise(what, told.as_str());
+        }
         for append in &case.appends {
             examine_append(append, &mut finding);
         }

@@ -32,6 +32,7 @@ impl Oracle for Effects {
         let mut ledger = Ledger { case, actions: BTreeMap::new(), finding: Finding::default() };
         for call in &case.evidence.remotes {
             ledger.finding.look();
+            ledger.fence(call);
             ledger.take(call);
         }
         if case.is_quiet() {
@@ -51,6 +52,8 @@ struct Action {
     undone: u32,
     /// It was undone, or never may be done.
     is_over: bool,
+    /// The newest epoch under which something was written down about it.
+    epoch: u64,
 }
 
 impl Action {
@@ -66,6 +69,29 @@ struct Ledger<'a> {
 }
 
 impl<'a> Ledger<'a> {
+    /// Services that keep a barrier let no former owner of a saga through: those of the simulation's own trips
+    /// do; what a user's services keep is theirs to say.
+    fn fence(&mut self, call: &'a RemoteCall) {
+        let (key, writes) = match &call.effect {
+            Some(Effect::Done { key } | Effect::Declined { key }) => (key, true),
+            Some(Effect::Undone { of } | Effect::Tombstone { of }) => (of, true),
+            Some(Effect::Repeated { key }) => (key, false),
+            Some(Effect::Refused { .. } | Effect::Probed { .. } | Effect::Wrong { .. }) | None => {
+                return;
+            }
+        };
+        let Some((key, epoch)) = Key::parse(key).zip(call.epoch) else { return };
+        let saga = self.case.sagas.get(key.saga);
+        if saga.is_none_or(|saga| saga.saga_type != crate::trip::TRIP) {
+            return;
+        }
+        let newest = self.actions.get(&(key.saga, key.step)).map_or(0, |action| action.epoch);
+        self.check(epoch >= newest, "a former owner of a saga was let through", call);
+        if writes {
+            self.actions.entry((key.saga, key.step)).or_default().epoch = newest.max(epoch);
+        }
+    }
+
     fn take(&mut self, call: &'a RemoteCall) {
         match &call.effect {
             Some(Effect::Done { key }) => self.done(call, key),

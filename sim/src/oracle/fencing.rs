@@ -36,6 +36,7 @@ impl Oracle for Fencing {
         }
         made.sort_by_key(|(position, ..)| *position);
         examine_commits(&made, &mut finding);
+        examine_bearers(case, &mut finding);
         examine_zombies(case, &made, &mut finding);
         examine_sagas(case, &mut finding);
         finding
@@ -54,6 +55,33 @@ fn examine_commits(made: &[(u64, u32, u64, &Append<'_>)], finding: &mut Finding)
             )
         });
         newest.insert(*shard, ((*epoch).max(before), append.id));
+    }
+}
+
+/// Whoever writes to a saga bears the epoch of its shard, which is always the same one, and says so in the
+/// saga's events.
+fn examine_bearers(case: &Case<'_>, finding: &mut Finding) {
+    let mut shards: BTreeMap<&str, u32> = BTreeMap::new();
+    for append in case.appends.iter().filter(|append| append.position().is_some()) {
+        for (write, entries) in append.written() {
+            if !write.stream.starts_with("saga-") || write.events.is_empty() {
+                continue;
+            }
+            let detail = || format!("append {} of {} to {}", append.id, append.by, write.stream);
+            finding.look();
+            let Some((shard, epoch)) = append.fence else {
+                finding.break_promise("a saga was written to without an epoch", detail());
+                continue;
+            };
+            if *shards.entry(&write.stream).or_insert(shard) != shard {
+                finding.break_promise("a saga was written to in two shards", detail());
+            }
+            let said = |entry: &&crate::evidence::LogEntry| number(&entry.payload, "epoch");
+            if entries.iter().flatten().filter_map(said).any(|said| said != epoch) {
+                finding
+                    .break_promise("a saga's event names another epoch than its append", detail());
+            }
+        }
     }
 }
 

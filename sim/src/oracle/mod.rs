@@ -12,8 +12,10 @@
 //! | [`list_append`] | several streams together: strict serializability | batch torn apart; lost update; read of what was refused |
 //! | [`fencing`] | epochs never fall (I5) | no fencing check; lease by wall clock without margin |
 //! | [`claims`] | one holder for each claim, given up at the end | claim not released; claim released twice |
+//! | [`locks`] | a lease while it lasts | lock released without token |
 //! | [`money`] | the bank's ledger (I1 to I4) | unknown taken as failure, as success; compensation twice; no barrier tombstone; undo of what never happened at the bank; key per attempt |
 //! | [`effects`] | the ledgers of a user's own services: one effect for each step that is done, none for what is undone | the same, in a user's saga |
+//! | [`aggregates`] | commands decided on what really was, once | snapshot off by one; expected version dropped |
 //! | [`saga_life`] | legal lives, acknowledged starts (I8) | compensation in forward order; undo of what never happened; cancel honoured after the pivot; publish before commit of a start |
 //! | [`saga_ends`] | every saga ends or waits for a person with a reason (I6) | timer outside the batch; one poison saga blocks the shard; lost wake-up without poll |
 //! | [`timers`] | nothing before it is due (I7) | stale timer accepted |
@@ -21,6 +23,7 @@
 //! | [`one_live_order`] | one live order for a product (I12) | claim released at once; lock released without token, where the claim is left out |
 //! | [`retries`] | calls within policy and budget (I9) | retry without budget; key per attempt |
 //! | [`outbox`] | published once at least, in order, only what is committed (I11) | publish before commit; offset committed before the handler |
+//! | [`consumers`] | a group acts on each event once and in order, and loses none (I11) | a later event passes one that is parked |
 //! | [`projections`] | a view is the fold of the log | snapshot off by one; poison event skipped |
 //! | [`answers`] | HTTP answers that are possible | reads from a stale view; cancel acknowledged and not done |
 //! | [`shards`] | one owner for a shard, soon after a crash | lease by wall clock without margin; lost wake-up of the assignment |
@@ -29,8 +32,10 @@
 pub mod case;
 pub mod naive;
 
+pub mod aggregates;
 pub mod answers;
 pub mod claims;
+pub mod consumers;
 pub mod crashes;
 pub mod durability;
 pub mod effects;
@@ -40,6 +45,7 @@ pub mod leaks;
 pub mod linear;
 pub mod list_append;
 pub mod liveness;
+pub mod locks;
 pub mod money;
 pub mod one_live_order;
 pub mod order;
@@ -141,14 +147,17 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(list_append::ListAppend),
         Box::new(fencing::Fencing),
         Box::new(claims::Claims),
+        Box::new(locks::Locks),
         Box::new(money::Money),
         Box::new(effects::Effects),
+        Box::new(aggregates::Aggregates),
         Box::new(saga_life::SagaLife),
         Box::new(timers::Timers),
         Box::new(idempotency::Idempotency),
         Box::new(one_live_order::OneLiveOrder),
         Box::new(retries::Retries),
         Box::new(outbox::Outbox),
+        Box::new(consumers::Consumers),
         Box::new(projections::Projections),
         Box::new(answers::Answers),
         Box::new(shards::Shards),

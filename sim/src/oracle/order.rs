@@ -24,6 +24,10 @@ impl Oracle for Order {
     fn examine(&self, case: &Case<'_>) -> Finding {
         let mut finding = Finding::default();
         examine_log(case, &mut finding);
+        for contradiction in &case.evidence.contradictions {
+            let what = "the store contradicts itself";
+            finding.break_promise(what, contradiction.as_str());
+        }
         let mut prefix = Prefix::of_log(case);
         for subscriber in &case.evidence.subscribers {
             let who = format!("subscriber {}", subscriber.name);

@@ -6,7 +6,7 @@
 //! later. So a bound on calls is doubled when the plan can double them, and the budget is held against the
 //! whole run and, where nothing can hold messages back, against each second.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::{BankEffect, BankEntry, Power};
 use crate::fault::Fault;
@@ -18,11 +18,9 @@ use super::naive::saga::Saga;
 use super::naive::steps::{self, ATTEMPTS, Key};
 use super::{Finding, Oracle};
 
-/// Retries that a node may have saved up, and what they grow by: the engine's settings for every
-/// participant.
-const BURST: u64 = 100;
-const PER_SECOND: u64 = 10;
-const PERCENT_OF_FIRSTS: u64 = 20;
+/// What calls that are answered add to the repetitions that a node may make: first ones, and repetitions, which
+/// have what they took again besides.
+const PERCENT_OF_ANSWERED: u64 = 20;
 
 /// So many pauses, drawn evenly, are on average half as long as they can be; that they come below this share
 /// of it happens in one of ten million runs.
@@ -174,24 +172,41 @@ fn examine_pauses(case: &Case<'_>, finding: &mut Finding) {
     });
 }
 
+/// Calls of a node.
+#[derive(Debug, Clone, Copy, Default)]
+struct Calls {
+    firsts: u64,
+    repetitions: u64,
+    /// Repetitions that the bank did not turn away.
+    answered: u64,
+}
+
+impl Calls {
+    fn count(&mut self, call: &BankEntry, is_first: bool) {
+        self.firsts += u64::from(is_first);
+        self.repetitions += u64::from(!is_first);
+        self.answered += u64::from(!is_first && call.effect != BankEffect::TurnedAway);
+    }
+
+    /// What its answers can have added to the budget.
+    fn earned(self) -> u64 {
+        self.answered + (self.firsts + self.answered) * PERCENT_OF_ANSWERED / 100
+    }
+}
+
 /// The repetitions of a node against what its budget can have given it.
 fn examine_budget(case: &Case<'_>, node: Machine, calls: &[&BankEntry], finding: &mut Finding) {
-    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut by_second: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-    let (mut firsts, mut retries) = (0, 0);
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut by_second: BTreeMap<u64, Calls> = BTreeMap::new();
+    let mut all = Calls::default();
     for call in calls {
-        let times = seen.entry(&call.key).or_default();
-        *times += 1;
-        let is_first = *times == 1;
-        let second = by_second.entry(call.at_us / 1_000_000).or_default();
-        if is_first {
-            firsts += 1;
-            second.0 += 1;
-        } else {
-            retries += 1;
-            second.1 += 1;
-        }
+        let is_first = seen.insert(&call.key);
+        all.count(call, is_first);
+        by_second.entry(call.at_us / 1_000_000).or_default().count(call, is_first);
     }
+    let Calls { firsts, repetitions, .. } = all;
+    let knobs = &case.evidence.plan.knobs;
+    let (burst, per_second) = (u64::from(knobs.retry_burst), u64::from(knobs.retries_per_s));
     let boots = boots(case, node);
     let factor = arrivals(case);
     // What a network doubled counts as a repetition and was none.
@@ -199,19 +214,21 @@ fn examine_budget(case: &Case<'_>, node: Machine, calls: &[&BankEntry], finding:
     let from_us = calls.first().map_or(0, |call| call.at_us);
     let seconds = calls.last().map_or(0, |call| call.at_us - from_us) / 1_000_000 + 1;
     // A clock may run ahead of the world's, and the budget with it.
-    let grown = PER_SECOND * (seconds + case.clock_skew_us() / 1_000_000) * 11 / 10;
-    let bound = factor * (BURST * boots + grown + firsts * PERCENT_OF_FIRSTS / 100) + doubled;
-    finding.expect(retries <= bound, "more repetitions than the retry budget gives", || {
-        format!("{node}: {retries} repetitions, {firsts} first calls, at most {bound}")
+    let grown = per_second * (seconds + case.clock_skew_us() / 1_000_000) * 11 / 10;
+    let bound = factor * (burst * boots + grown + all.earned()) + doubled;
+    finding.expect(repetitions <= bound, "more repetitions than the retry budget gives", || {
+        format!("{node}: {repetitions} repetitions, {firsts} first calls, at most {bound}")
     });
     if holds_messages_back(case) {
         return;
     }
-    for (second, (firsts_then, retries_then)) in by_second {
-        let bound = factor * (BURST + 2 * PER_SECOND + firsts * PERCENT_OF_FIRSTS / 100)
-            + firsts_then * (factor - 1);
-        finding.expect(retries_then <= bound, "a storm of repetitions", || {
-            format!("{node}: {retries_then} repetitions in second {second}, at most {bound}")
+    for (second, then) in by_second {
+        // What came back in this second can be spent in it; of what came before, the burst is kept.
+        let bound = factor * (burst + 2 * per_second + firsts * PERCENT_OF_ANSWERED / 100)
+            + factor * then.earned()
+            + then.firsts * (factor - 1);
+        finding.expect(then.repetitions <= bound, "a storm of repetitions", || {
+            format!("{node}: {} repetitions in second {second}, at most {bound}", then.repetitions)
         });
     }
 }
@@ -259,7 +276,7 @@ fn examine_epochs(case: &Case<'_>, finding: &mut Finding) {
             let detail = format!("{} under {}, seen {newest}", entry.key, entry.epoch);
             finding.break_promise("a call under an older epoch took effect", detail);
         }
-        if entry.effect != BankEffect::Probed {
+        if !matches!(entry.effect, BankEffect::Probed | BankEffect::TurnedAway) {
             *newest = entry.epoch.max(*newest);
         }
     }

@@ -31,6 +31,9 @@ impl Oracle for Timers {
         };
         let is_set_back = case.evidence.plan.episodes.iter().any(|episode| steps(&episode.fault));
         let skew_us = case.clock_skew_us();
+        // Who wakes up behind a deadline may first hear of what came before it.
+        let pauses = |fault: &Fault| matches!(fault, Fault::Pause { .. });
+        let stands_still = case.evidence.plan.episodes.iter().any(|episode| pauses(&episode.fault));
         for saga in case.sagas.values() {
             finding.look();
             for early in &saga.early {
@@ -41,6 +44,9 @@ impl Oracle for Timers {
                 }
             }
             examine_deadline(saga, &mut finding);
+            if !stands_still {
+                examine_overdue(saga, skew_us, &mut finding);
+            }
         }
         finding
     }
@@ -61,6 +67,32 @@ fn examine_deadline(saga: &Saga<'_>, finding: &mut Finding) {
         finding.expect(at_us >= due_us, "a deadline passed before its time", || {
             format!("saga {} at {}: decided at {at_us}, due {due_us}", saga.id, entry.position)
         });
+    }
+}
+
+/// Behind its deadline a saga whose pivot has not succeeded begins and tries nothing more.
+fn examine_overdue(saga: &Saga<'_>, skew_us: u64, finding: &mut Finding) {
+    const SLACK_US: u64 = 2_000_000;
+    let Some(due_us) = saga.deadline_at_us else { return };
+    // What a person lets go on, or holds up, has other times.
+    if saga.entries.iter().any(|entry| entry.payload.get("actor").is_some()) {
+        return;
+    }
+    for entry in &saga.entries {
+        let step = number(&entry.payload, "step").and_then(|step| usize::try_from(step).ok());
+        let is_pivot = step.is_some() && step == saga.pivot;
+        match entry.event_type.as_str() {
+            "SagaAborted" | "AbortRequested" => return,
+            "StepSucceeded" if is_pivot => return,
+            "StepStarted" | "RetryScheduled" => {
+                let at_us = number(&entry.payload, "atUs").unwrap_or(0);
+                let in_time = at_us <= due_us.saturating_add(skew_us + SLACK_US);
+                finding.expect(in_time, "a saga went on behind its deadline", || {
+                    format!("saga {} at {}: {at_us}, due {due_us}", saga.id, entry.position)
+                });
+            }
+            _ => {}
+        }
     }
 }
 
@@ -116,6 +148,20 @@ mod tests {
         history.say(&stream, "AbortRequested", why(900_000_000));
         history.say(&stream, "SagaAborted", why(899_999_999));
         clean(&Timers, &history);
+    }
+
+    #[test]
+    fn a_deadline_that_is_passed_over_is_caught() {
+        let mut history = History::good();
+        let order = history.start_order(1, "key-9", "product-9");
+        let retry = |at_us: u64| {
+            json!({"step": 1, "direction": "action", "attempt": 2, "dueAtUs": at_us, "cause": "lost",
+                "atUs": at_us})
+        };
+        history.say(&format!("saga-{order}"), "RetryScheduled", retry(901_000_000));
+        clean(&Timers, &history);
+        history.say(&format!("saga-{order}"), "RetryScheduled", retry(903_000_000));
+        caught(&Timers, &history, "a saga went on behind its deadline");
     }
 
     #[test]

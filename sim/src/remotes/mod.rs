@@ -3,11 +3,13 @@
 //! kept for good; whatever happens on the way to it and back is the world's part. What it did it says with
 //! its answer, and by that the sagas are judged.
 
+mod guarded;
 mod ledger;
 
 use serde_json::{Value, json};
 
 pub use crate::evidence::Effect;
+pub use guarded::Guarded;
 pub use ledger::Ledger;
 
 /// A service that sagas call.

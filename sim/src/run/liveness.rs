@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use sagaline::engine::live_generation;
 use sagaline_storage::views::ViewStore;
-use sagaline_storage::{Backend, EventStore, StorageError};
+use sagaline_storage::{AllQuery, Backend, EventStore, Filter, GlobalPosition, StorageError};
+use serde_json::Value;
 
 use crate::evidence::{Power, PowerChange, ShardChange};
 use crate::machine::Machine;
@@ -13,6 +14,7 @@ use crate::plan::Plan;
 use crate::services::{SimBackend, Witness, read_models};
 use crate::workload::subscribers::Subscribers;
 use crate::world::World;
+use crate::{statement, trip};
 
 /// How long it may take. A healed world owes nobody more than a lease, the longest pause between two
 /// attempts (10 s), the longest time a bank asks to wait (8 s) and the backlog at ten retries a second.
@@ -94,6 +96,7 @@ impl<'a> Liveness<'a> {
                 undone.push(format!("{name} is at {at} and the log at {head}"));
             }
         }
+        undone.extend(self.of_consumers().await?);
         match self.subscribers.slowest() {
             Some(at) if at < head.0 => {
                 undone.push(format!("a subscriber is at {at} and the log at {head}"));
@@ -102,6 +105,24 @@ impl<'a> Liveness<'a> {
         }
         undone.extend(self.disowned());
         Ok(undone)
+    }
+
+    /// An event that the consumer group has not taken in, if the plan has one.
+    async fn of_consumers(&self) -> Result<Option<String>, StorageError> {
+        if !self.plan.sagas.iter().any(|saga| saga.name == trip::TRIP) {
+            return Ok(None);
+        }
+        let (events, views) = (self.ports.events(), self.ports.views());
+        let group = views.get(&statement::records(), b"group").await?;
+        let group = group.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+        let place = group.and_then(|group| group["place"].as_u64()).unwrap_or(0);
+        let categories = statement::CATEGORIES.iter().map(|&category| category.into()).collect();
+        let filter = Filter { categories, ..Filter::ALL };
+        let query = AllQuery { filter, ..AllQuery::after(GlobalPosition(place), 1) };
+        let next = events.read_all(query).await?.events.into_iter().next();
+        Ok(next.map(|event| {
+            format!("{} is at {place} and has to take in {}", statement::GROUP, event.position)
+        }))
     }
 
     /// Shards that nobody works on, or of which more than one node believes that they are its own.

@@ -24,11 +24,26 @@ pub struct Guest {
     pub participants: crate::services::Participants,
 }
 
+#[cfg(madsim)]
+impl Guest {
+    /// What a drawn plan has beside the reference application.
+    pub fn of(plan: &crate::plan::Plan) -> Self {
+        if !plan.sagas.iter().any(|saga| saga.name == crate::trip::TRIP) {
+            return Self::default();
+        }
+        let participants = crate::services::Participants::default();
+        Self {
+            additions: crate::node::Additions::new(crate::trip::app),
+            participants: participants.remotes(crate::trip::services(), plan.fates()),
+        }
+    }
+}
+
 /// Runs a plan in a world of its own, on a thread of its own. None: the harness panicked, and has said so;
 /// what panics on a machine of the world is evidence.
 #[cfg(madsim)]
 pub fn run(plan: &crate::plan::Plan) -> Option<crate::evidence::Evidence> {
-    run_with(plan, Guest::default())
+    run_with(plan, Guest::of(plan))
 }
 
 /// The same, with a user's sagas beside those of the reference application.

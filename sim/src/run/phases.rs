@@ -55,13 +55,7 @@ pub async fn run(plan: Plan, guest: Guest) -> Evidence {
         Ok(people) => people,
         Err(why) => return run.never_began(why).await,
     };
-    let clients = Clients::new(
-        &run.world,
-        run.plan.clone(),
-        run.http.clone(),
-        people,
-        run.ports.events.clone(),
-    );
+    let clients = Clients::new(&run.world, run.plan.clone(), run.http.clone(), people, &run.ports);
     let mut phases = Phases { chaos_at_us: run.world.now_us(), ..Phases::default() };
     run.chaos(&clients).await;
     phases.healed_at_us = run.world.now_us();
@@ -75,7 +69,7 @@ impl Run {
     fn start(plan: Plan, guest: Guest) -> Self {
         let world = World::new(plan.seed, Bites::default());
         let witness = Witness::default();
-        boot_services(&world, &witness, &guest.participants);
+        boot_services(&world, &witness, plan.knobs.log_settings(), &guest.participants);
         if !plan.sagas.is_empty() {
             world.watch_lives(lives(&plan));
         }
@@ -195,20 +189,23 @@ impl Run {
         let left = final_state(&self.world, &self.witness).await.unwrap_or_else(|error| {
             // The verdict says whether that is anybody's fault: see what destroys the only store.
             undone.push(format!("the healed store cannot be read: {error}"));
-            FinalState { log: Vec::new(), claims: Vec::new(), documents: Vec::new() }
+            FinalState::default()
         });
-        let FinalState { log, claims, documents } = left;
+        let FinalState { log, claims, documents, contradictions } = left;
         let seen = self.witness.take(self.world.now_us());
         Evidence {
             plan: (*self.plan).clone(),
             calls,
             store_calls: seen.store_calls,
+            lock_calls: seen.lock_calls,
             log,
             claims,
             bank: seen.bank,
             remotes: seen.remotes,
             lives: self.world.lives(),
             bus: seen.bus,
+            at_risk: seen.at_risk,
+            contradictions,
             documents,
             subscribers: self.subscribers.take(),
             shards: seen.shards,

@@ -5,21 +5,25 @@ use std::collections::BTreeSet;
 use sagaline::engine::{Projection, live_generation};
 use sagaline::projections;
 use sagaline_storage::views::ViewStore;
-use sagaline_storage::{AllQuery, EventStore, GlobalPosition, RecordedEvent, StorageError};
+use sagaline_storage::{
+    AllQuery, EventStore, GlobalPosition, LogSettings, RecordedEvent, StorageError,
+};
 use serde_json::Value;
 
+use super::self_check::contradictions;
 use super::store::{StoreLog, StoreViews, open};
 use super::witness::Witness;
 use super::witnessed::id_text;
 use crate::evidence::{LogEntry, StoreWhat};
 use crate::machine::Machine;
+use crate::statement;
 use crate::world::World;
 
 /// Entries of one read.
 const PAGE: usize = 1_000;
 
 /// What is left in the store.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct FinalState {
     /// The whole log.
     pub log: Vec<LogEntry>,
@@ -27,15 +31,20 @@ pub struct FinalState {
     pub claims: Vec<(String, String, String)>,
     /// Documents: view, key, document.
     pub documents: Vec<(String, String, Value)>,
+    /// In what the store contradicts itself.
+    pub contradictions: Vec<String>,
 }
 
 /// Switches the store off and reads what is on its disk. The world must be healed. Of the claims those of
 /// the kinds are read that anybody ever asked for.
 pub async fn final_state(world: &World, witness: &Witness) -> Result<FinalState, StorageError> {
     world.crash(Machine::Store, false);
-    let (log, views) = open(world, &world.entropy(Machine::Store)).await?;
+    let settings = LogSettings::default();
+    let (log, views) = open(world, &world.entropy(Machine::Store), settings).await?;
+    let entries = entries(&log).await?;
     let state = FinalState {
-        log: entries(&log).await?,
+        contradictions: contradictions(&log, &entries).await?,
+        log: entries,
         claims: claims(&log, witness).await?,
         documents: documents(&views).await?,
     };
@@ -111,8 +120,11 @@ fn kinds(witness: &Witness) -> BTreeSet<String> {
 
 async fn documents(views: &StoreViews) -> Result<Vec<(String, String, Value)>, StorageError> {
     let mut documents = Vec::new();
+    let mut names = vec![statement::records(), statement::documents()];
     for (name, version) in read_models() {
-        let view = live_generation(views, name, version).await?.view.to_string();
+        names.push(live_generation(views, name, version).await?.view.to_string());
+    }
+    for view in names {
         let mut after = None;
         loop {
             let page = views.scan(&view, after, PAGE).await?;

@@ -14,6 +14,7 @@ mod final_state;
 mod locks;
 mod power;
 mod rpc;
+mod self_check;
 mod store;
 mod turn;
 mod within;
@@ -24,14 +25,21 @@ pub use final_state::{FinalState, final_state, read_models};
 pub use remote::{SimBackend, backend};
 pub use witness::{Witness, Witnessed};
 
+use sagaline_storage::LogSettings;
+
 use crate::world::World;
 use power::Power;
 
 /// Switches on the store, the locks, the bus, the bank and the balancer. Must be called from outside the
-/// machines. Sagas of one's own find their participants at the bank, by their names.
-pub fn boot_services(world: &World, witness: &Witness, participants: &Participants) {
+/// machines. `log` is how the store's log is set. Sagas of one's own find their participants at the bank, by their names.
+pub fn boot_services(
+    world: &World,
+    witness: &Witness,
+    log: LogSettings,
+    participants: &Participants,
+) {
     let power = Power::watch(world);
-    store::switch_on(world, &power);
+    store::switch_on(world, witness, &power, log);
     locks::switch_on(world);
     bus::switch_on(world, witness);
     bank::switch_on(world, witness, &power, participants);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::evidence::{
-    AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, RemoteCall, ShardChange, StoreCall,
-    StoreWhat,
+    AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, LockCall, LockWhat, RemoteCall,
+    ShardChange, StoreCall, StoreWhat,
 };
 use crate::machine::Machine;
 
@@ -21,6 +21,8 @@ pub struct Witness(Arc<Mutex<Witnessed>>);
 pub struct Witnessed {
     /// Requests to the store, in the order in which they were sent.
     pub store_calls: Vec<StoreCall>,
+    /// Requests to the lock service, in the order in which they were sent.
+    pub lock_calls: Vec<LockCall>,
     /// What the bus kept and handed out, in order.
     pub bus: Vec<BusEntry>,
     /// The bank's ledger, in order.
@@ -29,6 +31,8 @@ pub struct Witnessed {
     pub remotes: Vec<RemoteCall>,
     /// Shards that nodes took and left.
     pub shards: Vec<ShardChange>,
+    /// What the store told of that a power loss could still have taken.
+    pub at_risk: Vec<String>,
 }
 
 /// A request to the store that is on its way.
@@ -71,6 +75,21 @@ impl Witness {
         }
     }
 
+    /// A request leaves for the lock service. It counts as open to the end of time until it is answered.
+    pub fn lock_asked(&self, call: LockCall) -> OpenCall {
+        let mut seen = self.0.lock();
+        seen.lock_calls.push(LockCall { ended_at_us: u64::MAX, ..call });
+        OpenCall(seen.lock_calls.len() - 1)
+    }
+
+    /// It was answered.
+    pub fn lock_ended(&self, call: OpenCall, now_us: u64, came: LockWhat) {
+        if let Some(call) = self.0.lock().lock_calls.get_mut(call.0) {
+            call.ended_at_us = now_us;
+            call.what = came;
+        }
+    }
+
     /// The bank acted on a request or refused it; `entry.seq` is set here.
     pub fn bank(&self, mut entry: BankEntry) {
         let mut seen = self.0.lock();
@@ -81,7 +100,10 @@ impl Witness {
     /// A line that the bank's disk has: told now, if it was never told of.
     pub fn bank_late(&self, entry: BankEntry) {
         let is_told = self.0.lock().bank.iter().any(|told| {
-            let is_first = !matches!(told.effect, BankEffect::Repeated | BankEffect::Probed);
+            let is_first = !matches!(
+                told.effect,
+                BankEffect::Repeated | BankEffect::Probed | BankEffect::TurnedAway
+            );
             is_first && (&told.key, &told.operation) == (&entry.key, &entry.operation)
         });
         if !is_told {
@@ -126,10 +148,18 @@ impl Witness {
         self.0.lock().shards.push(change);
     }
 
+    /// The store told of something that a power loss could still have taken.
+    pub fn at_risk(&self, what: String) {
+        self.0.lock().at_risk.push(what);
+    }
+
     /// Everything so far, which is then forgotten. Calls that were never answered end at `now_us`.
     pub fn take(&self, now_us: u64) -> Witnessed {
         let mut seen = std::mem::take(&mut *self.0.lock());
         for call in &mut seen.store_calls {
+            call.ended_at_us = call.ended_at_us.min(now_us);
+        }
+        for call in &mut seen.lock_calls {
             call.ended_at_us = call.ended_at_us.min(now_us);
         }
         seen

@@ -47,11 +47,13 @@ pub enum Strategy {
     BrownOut,
     /// The bank is gone, everybody orders meanwhile, and it comes back.
     ThunderingHerd,
+    /// Sagas that wait for the bank change their owner while the store refuses to be read.
+    TakeOverUnread,
 }
 
 impl Strategy {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Random,
         Self::IsolateOne,
         Self::Majority,
@@ -65,6 +67,7 @@ impl Strategy {
         Self::PowerCut,
         Self::BrownOut,
         Self::ThunderingHerd,
+        Self::TakeOverUnread,
     ];
 
     /// Its name, which is also the name of the scenario that has nothing else.
@@ -83,6 +86,7 @@ impl Strategy {
             Self::PowerCut => "power-cut",
             Self::BrownOut => "brown-out",
             Self::ThunderingHerd => "thundering-herd",
+            Self::TakeOverUnread => "take-over-unread",
         }
     }
 
@@ -102,6 +106,7 @@ impl Strategy {
             Self::PowerCut => power::power_cut(ground),
             Self::BrownOut => services::brown_out(ground),
             Self::ThunderingHerd => services::thundering_herd(ground),
+            Self::TakeOverUnread => services::take_over_unread(ground),
         }
     }
 }

@@ -63,6 +63,7 @@ fn of_kind(ground: &mut Ground, kind: FaultKind) -> Option<Fault> {
         FaultKind::StoreKillConnections => Fault::StoreKillConnections,
         FaultKind::StoreAmbiguousCommit => Fault::StoreAmbiguousCommit { percent },
         FaultKind::StoreSlow => Fault::StoreSlow { added_ms },
+        FaultKind::StoreRefuses => Fault::StoreRefuses { percent },
         FaultKind::StoreFailover => Fault::StoreFailover,
         FaultKind::LocksLost => Fault::LocksLost,
         FaultKind::LocksEvicted => Fault::LocksEvicted { percent },

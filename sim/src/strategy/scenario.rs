@@ -11,6 +11,7 @@ use crate::plan::{Knobs, Plan};
 use crate::seed::Seed;
 use crate::swarm;
 use crate::workload::{alphabet, rebuilds};
+use crate::{statement, trip};
 
 use super::Strategy;
 use super::ground::Ground;
@@ -77,11 +78,12 @@ impl Plan {
         let ground = ground(seed, scenario, &knobs);
         let mut operations = alphabet::operations(seed, CHAOS_MS, OPERATIONS, &ground.crowds);
         rebuilds::add(seed, CHAOS_MS, &mut operations);
+        statement::add(seed, CHAOS_MS, &mut operations);
         Self {
             seed,
             scenario: scenario.name().to_owned(),
             knobs,
-            sagas: Vec::new(),
+            sagas: trip::shape().into_iter().collect(),
             chaos_ms: CHAOS_MS,
             left_broken: left_broken(seed, scenario),
             episodes: ground.into_episodes(),
@@ -119,6 +121,11 @@ impl Knobs {
             breaker_open_ms: one_of(&[200, 500, 2_000]),
             lock_per_customer: one_of(&[0, 0, 1]) == 1,
             snapshot_events: usize::try_from(one_of(&[2, 512, 512])).unwrap_or(512),
+            retry_burst: small(one_of(&[5, 100])),
+            retries_per_s: small(one_of(&[3, 10])),
+            followers_page: usize::try_from(one_of(&[4, 2_000])).unwrap_or(2_000),
+            store_keeps: usize::try_from(one_of(&[8, 64, 4_096])).unwrap_or(4_096),
+            store_batch: usize::try_from(one_of(&[1, 8, 1_024])).unwrap_or(1_024),
         }
     }
 }

@@ -253,7 +253,7 @@ fn logged(entry: &LogEntry, appended: &BTreeMap<&str, (u64, Machine)>, whose: &W
 fn bank(entry: &BankEntry) -> Event {
     let kind = match entry.effect {
         BankEffect::Done => "bankDone",
-        BankEffect::Repeated | BankEffect::Probed => "bankSame",
+        BankEffect::Repeated | BankEffect::Probed | BankEffect::TurnedAway => "bankSame",
         BankEffect::Tombstone | BankEffect::Declined | BankEffect::Refused => "bankNo",
     };
     Event {

@@ -31,6 +31,7 @@ pub(super) fn lanes(fault: &Fault) -> Vec<Machine> {
         Fault::StoreKillConnections
         | Fault::StoreAmbiguousCommit { .. }
         | Fault::StoreSlow { .. }
+        | Fault::StoreRefuses { .. }
         | Fault::StoreFailover => vec![Machine::Store],
         Fault::LocksLost
         | Fault::LocksEvicted { .. }
@@ -72,6 +73,7 @@ pub(super) fn family(fault: &Fault) -> &'static str {
         Fault::StoreKillConnections
         | Fault::StoreAmbiguousCommit { .. }
         | Fault::StoreSlow { .. }
+        | Fault::StoreRefuses { .. }
         | Fault::StoreFailover
         | Fault::LocksLost
         | Fault::LocksEvicted { .. }
@@ -136,6 +138,7 @@ fn plain(fault: &Fault) -> String {
     }
     match fault {
         Fault::StoreAmbiguousCommit { percent }
+        | Fault::StoreRefuses { percent }
         | Fault::LocksEvicted { percent }
         | Fault::LocksLie { percent }
         | Fault::BusDuplicate { percent }

@@ -3,8 +3,10 @@
 use crate::machine::Machine;
 use crate::plan::{Expect, Operation, OrderShape, Planned};
 use crate::seed::{Random, Seed};
+use crate::shape::SagaShape;
 use crate::strategy::Crowd;
 use crate::swarm;
+use crate::trip;
 
 /// Customers of a run.
 pub const CUSTOMERS: u32 = 12;
@@ -12,8 +14,12 @@ pub const CUSTOMERS: u32 = 12;
 pub const HOT_PRODUCTS: u32 = 5;
 /// Lists that the clients keep at the store.
 pub const LISTS: u32 = 6;
+/// Locks that the clients work under.
+const LOCKS: u32 = 2;
 /// How soon after its order a cancel can come.
 const CHASE_MS: u64 = 12;
+/// How soon an operator can come: a saga that has to wait for something is still there then.
+const OPERATE_MS: u64 = 60;
 /// The token that stands for a payment outside, which a merchant confirms.
 pub const EXTERNAL: &str = "external";
 
@@ -54,10 +60,12 @@ enum Kind {
     AppendList,
     ReadList,
     ReadAll,
+    HoldLock,
+    Trip,
 }
 
 /// How often each is drawn when the seed has it on. What is never off is what everything else needs.
-const KINDS: [(Kind, u64, bool); 13] = [
+const KINDS: [(Kind, u64, bool); 15] = [
     (Kind::Place, 34, true),
     (Kind::Repeat, 6, false),
     (Kind::Cancel, 7, false),
@@ -66,11 +74,13 @@ const KINDS: [(Kind, u64, bool); 13] = [
     (Kind::ReadSaga, 5, false),
     (Kind::Trace, 3, false),
     (Kind::List, 4, false),
-    (Kind::Operate, 3, false),
+    (Kind::Operate, 5, false),
     (Kind::ReadStream, 3, false),
     (Kind::AppendList, 9, true),
     (Kind::ReadList, 6, true),
     (Kind::ReadAll, 1, false),
+    (Kind::HoldLock, 3, true),
+    (Kind::Trip, 5, true),
 ];
 
 /// The operations of a seed, by their time.
@@ -110,6 +120,8 @@ struct Drawing {
     tokens: Vec<(&'static str, u64)>,
     shapes: Vec<(OrderShape, u64)>,
     placed: Vec<Placed>,
+    trip: Option<SagaShape>,
+    trips: Vec<Placed>,
 }
 
 impl Drawing {
@@ -132,6 +144,8 @@ impl Drawing {
             tokens: TOKENS.map(token).to_vec(),
             shapes: SHAPES.map(shape).to_vec(),
             placed: Vec::new(),
+            trip: trip::shape(),
+            trips: Vec::new(),
         }
     }
 
@@ -146,10 +160,17 @@ impl Drawing {
             }
         }
         let operation = self.operation(kind, id, about.as_ref());
-        if let (Kind::Place, Operation::PlaceOrder { token, .. }) = (kind, &operation) {
-            let external = token == EXTERNAL;
-            let placed = Placed { id, at_ms, customer, external, operation: operation.clone() };
-            self.placed.push(placed);
+        if let Operation::StartSaga { .. } = &operation {
+            // Whoever starts these is one person.
+            customer = 0;
+        }
+        let external =
+            matches!(&operation, Operation::PlaceOrder { token, .. } if token == EXTERNAL);
+        let placed = Placed { id, at_ms, customer, external, operation: operation.clone() };
+        match (kind, &operation) {
+            (Kind::Place, Operation::PlaceOrder { .. }) => self.placed.push(placed),
+            (Kind::Trip, Operation::StartSaga { .. }) => self.trips.push(placed),
+            _ => {}
         }
         let to = if self.random.percent(70) {
             Machine::Balancer
@@ -159,26 +180,38 @@ impl Drawing {
         let impatient = self.random.percent(15);
         let gives_up_after_ms = impatient.then(|| self.random.heavy_tailed(400).max(20));
         let at_ms = match (kind, &about) {
-            (Kind::Cancel, Some(placed)) => self.chase(id, placed).unwrap_or(at_ms),
+            (Kind::Cancel, Some(placed)) => self.chase(id, placed, CHASE_MS).unwrap_or(at_ms),
+            (Kind::Operate, Some(placed)) => self.chase(id, placed, OPERATE_MS).unwrap_or(at_ms),
             _ => at_ms,
         };
         Planned { id, at_ms, customer, to, gives_up_after_ms, operation }
     }
 
-    /// Half of the cancels come as soon as there is something to cancel, while its money moves: an order
-    /// takes some milliseconds. Drawn apart, so that nothing else depends on it.
-    fn chase(&self, id: u32, placed: &Placed) -> Option<u64> {
+    /// Half of the cancels, and of what operators do, come as soon as there is something to cancel, while
+    /// its money moves: an order takes some milliseconds. Drawn apart, so that nothing else depends on it.
+    fn chase(&self, id: u32, placed: &Placed, within_ms: u64) -> Option<u64> {
         let mut random = self.seed.stream(&format!("plan/chase/{id}"));
-        random.percent(50).then(|| placed.at_ms + random.between(2, CHASE_MS))
+        random.percent(50).then(|| placed.at_ms + random.between(2, within_ms))
     }
 
     /// The order an operation is about: one of the last, so that it is still alive.
     fn about(&mut self, kind: Kind) -> Option<Placed> {
+        if matches!(kind, Kind::Operate | Kind::Repeat | Kind::ReadSaga) && self.random.percent(25)
+        {
+            let recent = self.trips.len().min(12);
+            return self.random.pick(&self.trips[self.trips.len() - recent..]).cloned();
+        }
         let recent = self.placed.len().min(12);
         let recent = &self.placed[self.placed.len() - recent..];
         let external: Vec<_> = recent.iter().filter(|placed| placed.external).cloned().collect();
         match kind {
-            Kind::Place | Kind::List | Kind::AppendList | Kind::ReadList | Kind::ReadAll => None,
+            Kind::Place
+            | Kind::List
+            | Kind::AppendList
+            | Kind::ReadList
+            | Kind::ReadAll
+            | Kind::HoldLock
+            | Kind::Trip => None,
             Kind::Confirm if !external.is_empty() => self.random.pick(&external).cloned(),
             Kind::Repeat
             | Kind::Cancel
@@ -219,6 +252,29 @@ impl Drawing {
                 let from_percent = u32::try_from(self.random.below(100)).unwrap_or(0);
                 Operation::ReadAll { from_percent }
             }
+            (Kind::HoldLock, _) => self.hold_lock(stream),
+            (Kind::Trip, _) => self.trip(id),
+        }
+    }
+
+    /// One of few locks; a third works longer than its lock lasts.
+    fn hold_lock(&mut self, stream: u32) -> Operation {
+        let ttl_ms = self.random.between(200, 3_000);
+        let is_late = self.random.percent(33);
+        let share = if is_late { self.random.between(100, 250) } else { self.random.below(80) };
+        let work_ms = ttl_ms * share / 100;
+        Operation::HoldLock {
+            lock: stream % LOCKS,
+            ttl_ms,
+            work_ms,
+            renews: self.random.percent(30),
+        }
+    }
+
+    fn trip(&mut self, id: u32) -> Operation {
+        match self.trip.clone() {
+            Some(shape) => trip::start(&shape, id, &mut self.random),
+            None => self.place(id),
         }
     }
 

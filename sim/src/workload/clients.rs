@@ -9,11 +9,13 @@ use tokio::sync::watch;
 use crate::evidence::{Answer, Call};
 use crate::machine::Machine;
 use crate::plan::{Operation, Plan, Planned};
-use crate::services::remote::RemoteEvents;
+use crate::services::SimBackend;
+use crate::services::remote::{RemoteEvents, RemoteLocks};
 use crate::world::World;
 
 use super::http::Http;
 use super::lists;
+use super::locks::{self, Hold};
 use super::patience::Patience;
 use super::people::People;
 use super::request::{self, Sent};
@@ -33,6 +35,7 @@ struct Inner {
     http: Http,
     people: People,
     store: RemoteEvents,
+    locks: RemoteLocks,
     calls: Mutex<Vec<Call>>,
     /// Ids of orders by the operation that placed them.
     placed: Mutex<BTreeMap<u32, String>>,
@@ -47,14 +50,15 @@ impl Clients {
         plan: Arc<Plan>,
         http: Http,
         people: People,
-        store: RemoteEvents,
+        ports: &SimBackend,
     ) -> Self {
         let inner = Inner {
             world: world.clone(),
             plan,
             http,
             people,
-            store,
+            store: ports.events.clone(),
+            locks: ports.locks.clone(),
             calls: Mutex::default(),
             placed: Mutex::default(),
             settled: watch::Sender::new(false),
@@ -144,6 +148,10 @@ impl Clients {
             Operation::ReadAll { from_percent } => {
                 lists::read_all(store, from_percent, patience).await;
             }
+            Operation::HoldLock { lock, ttl_ms, work_ms, renews } => {
+                let hold = Hold { lock, ttl_ms, work_ms, renews };
+                locks::hold(&self.0.locks, &self.0.world, planned, hold, patience).await;
+            }
             Operation::PlaceOrder { .. }
             | Operation::StartSaga { .. }
             | Operation::CancelOrder { .. }
@@ -153,6 +161,7 @@ impl Clients {
             | Operation::TraceOrder { .. }
             | Operation::ListOrders
             | Operation::Rebuild { .. }
+            | Operation::AskConsumer { .. }
             | Operation::Operate { .. } => {
                 if let Some(sent) = request::of(planned, seed, |order| self.id_of(order)) {
                     self.ask(planned, sent, patience).await;

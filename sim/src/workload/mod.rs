@@ -15,6 +15,8 @@ pub mod http;
 #[cfg(madsim)]
 mod lists;
 #[cfg(madsim)]
+mod locks;
+#[cfg(madsim)]
 mod patience;
 #[cfg(madsim)]
 pub mod people;

@@ -45,9 +45,10 @@ impl People {
         match &planned.operation {
             Operation::ConfirmOrder { .. } => &self.merchant,
             // Whoever starts sagas of any type is an operator.
-            Operation::Operate { .. } | Operation::StartSaga { .. } | Operation::Rebuild { .. } => {
-                &self.admin
-            }
+            Operation::Operate { .. }
+            | Operation::StartSaga { .. }
+            | Operation::Rebuild { .. }
+            | Operation::AskConsumer { .. } => &self.admin,
             Operation::PlaceOrder { .. }
             | Operation::CancelOrder { .. }
             | Operation::ReadOrder { .. }
@@ -57,7 +58,8 @@ impl People {
             | Operation::ReadStream { .. }
             | Operation::AppendList { .. }
             | Operation::ReadList { .. }
-            | Operation::ReadAll { .. } => {
+            | Operation::ReadAll { .. }
+            | Operation::HoldLock { .. } => {
                 let customer = usize::try_from(planned.customer).unwrap_or(usize::MAX);
                 self.customers.get(customer).map_or("", String::as_str)
             }

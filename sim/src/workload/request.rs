@@ -100,6 +100,12 @@ pub(super) fn of(
         Operation::ReadSaga { order } => get("/sagas", *order),
         Operation::TraceOrder { order } => get("/trace/order", *order),
         Operation::ListOrders => Some(Sent::get("/orders?limit=50".to_owned())),
+        // Sent once, as every verb of an operator.
+        Operation::AskConsumer { group, verb, key } => {
+            let body = json!({ "reason": "an operator of the simulation", "key": key });
+            let sent = Sent::post(format!("/consumers/{group}/{verb}"), body);
+            Some(Sent { repeatable: false, ..sent })
+        }
         Operation::Rebuild { view } => {
             Some(Sent::post(format!("/projections/{view}/rebuild"), json!({})))
         }
@@ -107,7 +113,8 @@ pub(super) fn of(
         Operation::ReadStream { .. }
         | Operation::AppendList { .. }
         | Operation::ReadList { .. }
-        | Operation::ReadAll { .. } => None,
+        | Operation::ReadAll { .. }
+        | Operation::HoldLock { .. } => None,
     }
 }
 

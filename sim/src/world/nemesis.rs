@@ -157,6 +157,7 @@ fn machines_of(fault: &Fault) -> Vec<Machine> {
         Fault::StoreKillConnections
         | Fault::StoreAmbiguousCommit { .. }
         | Fault::StoreSlow { .. }
+        | Fault::StoreRefuses { .. }
         | Fault::StoreFailover => vec![Machine::Store],
         Fault::LocksLost
         | Fault::LocksEvicted { .. }

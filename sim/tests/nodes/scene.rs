@@ -44,7 +44,7 @@ impl Scene {
     pub(crate) async fn set(seed: u64, machines: &[Machine]) -> Self {
         let world = World::new(Seed(seed), Bites::default());
         let witness = Witness::default();
-        boot_services(&world, &witness, &Participants::default());
+        boot_services(&world, &witness, knobs().log_settings(), &Participants::default());
         let nodes = boot_nodes(&world, &witness, &knobs(), machines);
         let scene = Self { world, witness, nodes };
         scene.look(&scene.client(), "/health/ready").await;
@@ -176,6 +176,11 @@ fn knobs() -> Knobs {
         breaker_open_ms: 500,
         lock_per_customer: false,
         snapshot_events: 512,
+        retry_burst: 100,
+        retries_per_s: 10,
+        followers_page: 2_000,
+        store_keeps: 4_096,
+        store_batch: 1_024,
     }
 }
 

@@ -10,6 +10,7 @@ use sagaline_sim::once;
 use sagaline_sim::seed::Seed;
 use sagaline_sim::services::{Participants, SimBackend, Witness, backend, boot_services};
 use sagaline_sim::world::World;
+use sagaline_storage::LogSettings;
 
 /// The seed of these tests.
 pub(crate) const SEED: u64 = 7;
@@ -35,7 +36,8 @@ impl Services {
             true => Err(("FULL".to_owned(), "no room is free".to_owned())),
             false => Ok(r#"{"room":7}"#.to_owned()),
         };
-        boot_services(&world, &witness, &Participants::default().with("hotel", hotel));
+        let log = LogSettings::default();
+        boot_services(&world, &witness, log, &Participants::default().with("hotel", hotel));
         let services = Self { world, witness };
         services.pass_ms(BOOT_MS).await;
         services

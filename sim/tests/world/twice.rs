@@ -52,6 +52,11 @@ fn plan(seed: Seed) -> Plan {
         breaker_open_ms: 1,
         lock_per_customer: false,
         snapshot_events: 512,
+        retry_burst: 100,
+        retries_per_s: 10,
+        followers_page: 2_000,
+        store_keeps: 4_096,
+        store_batch: 1_024,
     };
     Plan {
         seed,

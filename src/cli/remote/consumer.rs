@@ -146,7 +146,7 @@ async fn shown(remote: &Remote, parked: &Parked) -> Result<String, Failure> {
         parked: Vec<Value>,
         next_cursor: Option<String>,
     }
-    let (mut out, mut left, mut cursor) = (String::new(), parked.limit, None);
+    let (mut lines, mut left, mut cursor) = (Vec::new(), parked.limit, None);
     while left > 0 {
         let name = escaped(&parked.name);
         let mut path = format!("/consumers/{name}/parked?limit={}", PAGE.min(left));
@@ -157,18 +157,17 @@ async fn shown(remote: &Remote, parked: &Parked) -> Result<String, Failure> {
             serde_json::from_value(remote.get(&path).await??).map_err(not_understood)?;
         left = left.saturating_sub(page.parked.len());
         for letter in page.parked {
-            let line = match parked.json {
+            lines.push(match parked.json {
                 true => letter.to_string(),
                 false => line(&serde_json::from_value(letter).map_err(not_understood)?),
-            };
-            writeln!(out, "{line}").expect("writing to a String cannot fail");
+            });
         }
         cursor = page.next_cursor;
         if cursor.is_none() {
             break;
         }
     }
-    Ok(out)
+    Ok(lines.join("\n"))
 }
 
 fn line(letter: &Letter) -> String {

@@ -184,10 +184,10 @@ async fn ids(remote: &Remote, which: &Which) -> Result<Vec<Uuid>, Failure> {
 
 async fn page_through(remote: &Remote, which: &Which, limit: usize) -> Result<Vec<Value>, Failure> {
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Page {
         sagas: Vec<Value>,
-        #[serde(default)]
-        cursor: Option<String>,
+        next_cursor: Option<String>,
     }
     let mut all = Vec::new();
     let mut cursor: Option<String> = None;
@@ -203,7 +203,7 @@ async fn page_through(remote: &Remote, which: &Which, limit: usize) -> Result<Ve
             serde_json::from_value(remote.get(&path).await??).map_err(not_understood)?;
         let is_empty = page.sagas.is_empty();
         all.extend(page.sagas);
-        cursor = page.cursor;
+        cursor = page.next_cursor;
         if cursor.is_none() || is_empty {
             break;
         }

@@ -78,8 +78,14 @@ impl<B: Backend> Guarded<B> {
         let (barrier, target) = (stream::<Barrier>(&call.0)?, stream::<A>(id)?);
         for _ in 0..=self.aggregates.core.settings.conflict_retries {
             let record = stage::load::<Barrier>(streams, &barrier).await.map_err(unknown)?.state;
-            if let Some(first) = record.admit_action(epoch)? {
-                return again(first);
+            if let Some(known) = record.admit_action(epoch).transpose() {
+                let repeat = BarrierCommand::Repeat { epoch };
+                if epoch > record.epoch
+                    && !self.record(Stage::default(), &barrier, repeat, metadata).await?
+                {
+                    continue;
+                }
+                return again(known?);
             }
             let (staged, decided) =
                 Stage::default().execute::<A>(streams, &target, command.clone()).await;

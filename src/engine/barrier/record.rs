@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::canary::planted;
 use crate::domain::Aggregate;
 
 /// The first answer to an action.
@@ -47,6 +48,11 @@ pub enum BarrierCommand {
         /// The caller's epoch.
         epoch: u64,
     },
+    /// The action is asked for again, and what was recorded stands.
+    Repeat {
+        /// The caller's epoch.
+        epoch: u64,
+    },
 }
 
 /// What was recorded.
@@ -62,6 +68,11 @@ pub enum BarrierEvent {
     },
     /// The undo was done, or found nothing to do.
     ActionUndone {
+        /// The caller's epoch.
+        epoch: u64,
+    },
+    /// A newer owner of the saga repeated what was recorded: a former one is fenced from here on.
+    EpochRaised {
         /// The caller's epoch.
         epoch: u64,
     },
@@ -99,9 +110,15 @@ impl Barrier {
         Ok(!self.undone && matches!(self.answer, Some(Answer::Done { .. })))
     }
 
+    /// What a repetition leaves behind: nothing, unless it comes from a newer owner.
+    fn raised(&self, epoch: u64) -> Vec<BarrierEvent> {
+        let newer = epoch > self.epoch;
+        newer.then_some(BarrierEvent::EpochRaised { epoch }).into_iter().collect()
+    }
+
     fn fence(&self, presented: u64) -> Result<(), BarrierRefusal> {
         let current = self.epoch;
-        if presented < current {
+        if presented < current && !planted("barrier-without-fencing") {
             return Err(BarrierRefusal::OlderEpoch { presented, current });
         }
         Ok(())
@@ -117,13 +134,20 @@ impl Aggregate for Barrier {
     fn decide(&self, command: BarrierCommand) -> Result<Vec<BarrierEvent>, BarrierRefusal> {
         match command {
             BarrierCommand::Answer { epoch, answer } => Ok(match self.admit_action(epoch)? {
-                Some(_) => Vec::new(),
+                Some(_) => self.raised(epoch),
                 None => vec![BarrierEvent::ActionAnswered { epoch, answer }],
             }),
             BarrierCommand::Undo { epoch } => {
                 self.fence(epoch)?;
-                let new = !self.undone;
-                Ok(new.then_some(BarrierEvent::ActionUndone { epoch }).into_iter().collect())
+                if self.undone {
+                    return Ok(self.raised(epoch));
+                }
+                let forgets = self.answer.is_none() && planted("no-barrier-tombstone");
+                Ok((!forgets).then_some(BarrierEvent::ActionUndone { epoch }).into_iter().collect())
+            }
+            BarrierCommand::Repeat { epoch } => {
+                self.fence(epoch)?;
+                Ok(self.raised(epoch))
             }
         }
     }
@@ -138,6 +162,7 @@ impl Aggregate for Barrier {
                 self.epoch = *epoch;
                 self.undone = true;
             }
+            BarrierEvent::EpochRaised { epoch } => self.epoch = *epoch,
         }
     }
 }
@@ -184,6 +209,22 @@ mod tests {
     fn an_undo_is_done_once() {
         assert_eq!(after(&[done(1)]).admit_undo(1), Ok(true));
         assert_eq!(after(&[done(1), BarrierCommand::Undo { epoch: 1 }]).admit_undo(1), Ok(false));
+    }
+
+    #[test]
+    fn a_repetition_under_a_newer_epoch_fences_the_former_owner() {
+        let older = Err(BarrierRefusal::OlderEpoch { presented: 1, current: 2 });
+        let undo = |epoch| BarrierCommand::Undo { epoch };
+        let repeated = [
+            after(&[done(1), BarrierCommand::Repeat { epoch: 2 }]),
+            after(&[done(1), done(2)]),
+            after(&[done(1), undo(1), undo(2)]),
+        ];
+        for barrier in repeated {
+            assert_eq!(barrier.admit_undo(1), older);
+        }
+        let barrier = after(&[done(2)]);
+        assert_eq!(barrier.decide(BarrierCommand::Repeat { epoch: 2 }), Ok(Vec::new()));
     }
 
     #[test]

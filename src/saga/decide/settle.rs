@@ -5,7 +5,9 @@ use super::abort;
 use super::draft::Draft;
 use crate::canary::planted;
 use crate::saga::definition::{StepIndex, bit};
+use crate::saga::effect::Timer;
 use crate::saga::event::{AbortReason, SagaEvent};
+use crate::saga::resume;
 use crate::saga::state::{Phase, Progress, SagaState, StepState};
 
 pub(super) fn settle(draft: &mut Draft<'_>) {
@@ -23,16 +25,34 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
     }
 }
 
-/// A rejection aborts; an abort that was requested happens once the pivot is known not to stand.
+/// A rejection aborts; an abort that was requested happens once the pivot is known not to stand. Behind the
+/// saga's deadline nothing new begins, also when its timer has not been heard yet: a saga that was taken up
+/// again has its calls' answers before.
 fn settle_abort(draft: &mut Draft<'_>) {
     let state = draft.state();
     let requested = state.abort_requested.as_ref().filter(|_| match state.pivot_in_doubt() {
         Some(pivot) => state.is_revoked(pivot),
         None => true,
     });
-    if let Some(reason) = requested.cloned().or_else(|| rejection(state)) {
+    let reason = requested.cloned().or_else(|| rejection(state)).or_else(|| overdue(draft));
+    if let Some(reason) = reason {
         abort::record(draft, reason);
     }
+}
+
+fn overdue(draft: &Draft<'_>) -> Option<AbortReason> {
+    let owed = resume::owed_timer(draft.definition, draft.state(), Timer::SagaDeadline);
+    let is_over = owed.is_some_and(|due_at_us| due_at_us <= draft.now_us());
+    let begins = may_begin(draft.state()) && ready(draft) != 0;
+    (is_over && begins).then_some(AbortReason::Deadline { step: None })
+}
+
+/// The steps that can begin: everything before them is done.
+fn ready(draft: &Draft<'_>) -> u64 {
+    let done = set_of(draft.state(), |step| step.action.is_done());
+    let new = set_of(draft.state(), |step| step.action == Progress::NotStarted);
+    let waits = |step: &StepIndex| draft.definition.steps_before(*step) & !done != 0;
+    new & !places(new).filter(waits).fold(0, |set, step| set | bit(step.0 as usize))
 }
 
 fn rejection(state: &SagaState) -> Option<AbortReason> {
@@ -51,7 +71,6 @@ fn rejection(state: &SagaState) -> Option<AbortReason> {
 }
 
 fn go_forward(draft: &mut Draft<'_>) {
-    let done = set_of(draft.state(), |step| step.action.is_done());
     let open = set_of(draft.state(), |step| !step.action.is_done());
     let at_us = draft.now_us();
     if open == 0 {
@@ -62,11 +81,8 @@ fn go_forward(draft: &mut Draft<'_>) {
         return;
     }
     let epoch = draft.epoch();
-    let new = set_of(draft.state(), |step| step.action == Progress::NotStarted);
-    for step in places(new) {
-        if draft.definition.steps_before(step) & !done == 0 {
-            draft.record(SagaEvent::StepStarted { step, at_us, epoch });
-        }
+    for step in places(ready(draft)) {
+        draft.record(SagaEvent::StepStarted { step, at_us, epoch });
     }
 }
 

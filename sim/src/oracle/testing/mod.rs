@@ -69,6 +69,11 @@ impl History {
             breaker_open_ms: 500,
             lock_per_customer: false,
             snapshot_events: 512,
+            retry_burst: 100,
+            retries_per_s: 10,
+            followers_page: 2_000,
+            store_keeps: 4_096,
+            store_batch: 1_024,
         };
         let plan = Plan {
             seed: Seed(1),
@@ -91,6 +96,9 @@ impl History {
             remotes: Vec::new(),
             lives: Vec::new(),
             bus: Vec::new(),
+            lock_calls: Vec::new(),
+            at_risk: Vec::new(),
+            contradictions: Vec::new(),
             documents: Vec::new(),
             subscribers: Vec::new(),
             shards: Vec::new(),
@@ -150,7 +158,10 @@ impl History {
             match writes.iter_mut().find(|write| write.stream == stream) {
                 Some(write) => write.events.push(id),
                 None => {
-                    let expected = batch.expected.unwrap_or(Expected::Any);
+                    let before = self.versions[&stream] - 1;
+                    let of_list = stream.starts_with("list-");
+                    let usual = if of_list { Expected::Any } else { Expected::Exact(before) };
+                    let expected = batch.expected.unwrap_or(usual);
                     writes.push(Write { stream, expected, events: vec![id] });
                 }
             }
@@ -161,9 +172,11 @@ impl History {
         let position = self.evidence.log.len() as u64;
         let versions = writes.iter().map(|write| self.versions[&write.stream]).collect();
         let append_id = format!("append-{}", self.evidence.store_calls.len());
+        let of_saga = writes.iter().any(|write| write.stream.starts_with("saga-"));
+        let fence = batch.fence.or_else(|| of_saga.then_some((0, orders::EPOCH)));
         let what = StoreWhat::Append {
             append_id,
-            fence: batch.fence,
+            fence,
             writes,
             takes: batch.takes,
             releases: batch.releases,

@@ -13,7 +13,7 @@ use super::{Batch, History};
 /// What every order of these histories costs, in minor units.
 pub(in crate::oracle) const PRICE: u64 = 500;
 
-const EPOCH: u64 = 1;
+pub(super) const EPOCH: u64 = 1;
 
 /// A customer's id at the product.
 pub(in crate::oracle) fn user(customer: u32) -> String {

@@ -9,8 +9,6 @@
 
 use std::collections::BTreeMap;
 
-use sagaline_storage::canary::planted;
-
 use super::line::{Asked, Line, Operation, Reply};
 use crate::evidence::BankEffect;
 
@@ -170,7 +168,6 @@ impl Book {
         match line.operation {
             Operation::Authorize if took_effect => payment.stage = Stage::Held(line.amount_minor),
             Operation::Capture if took_effect => payment.stage = Stage::Moved(line.amount_minor),
-            Operation::Void if forgets(payment.stage) => {}
             Operation::Void if took_effect => payment.stage = Stage::LetGo,
             Operation::Refund if took_effect => payment.stage = Stage::GivenBack,
             Operation::Undo => {
@@ -186,11 +183,6 @@ impl Book {
         let (operation, order, reply) = (line.operation, line.order.clone(), line.reply.clone());
         self.answers.insert(line.key.clone(), Known { operation, order, reply });
     }
-}
-
-/// A participant that keeps no tombstone: an undo of what is not there leaves nothing behind.
-fn forgets(stage: Stage) -> bool {
-    stage == Stage::Nothing && planted("no-barrier-tombstone")
 }
 
 /// By what epochs are compared: the payment, or the one action of another participant.

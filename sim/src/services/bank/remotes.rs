@@ -1,7 +1,7 @@
 //! The remote services of a user's sagas: models by their host names, asked one request at a time. They
 //! share the bank's machine, its network and its faults; what one saga is to meet on purpose is done here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -47,6 +47,8 @@ struct Shared {
     fates: BTreeMap<String, Fate>,
     /// How often each step of each fated saga was asked to be done, and to be undone.
     tries: Mutex<BTreeMap<(String, String, bool), u32>>,
+    /// Sagas of which a call was held back on its way.
+    held_back: Mutex<BTreeSet<String>>,
 }
 
 impl fmt::Debug for Remotes {
@@ -61,7 +63,8 @@ impl Remotes {
         fates: BTreeMap<String, Fate>,
     ) -> Self {
         let models = models.into_iter().map(|(name, model)| (name, Mutex::new(model))).collect();
-        Self(Arc::new(Shared { models, fates, tries: Mutex::default() }))
+        let (tries, held_back) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { models, fates, tries, held_back }))
     }
 
     /// Their names.
@@ -72,6 +75,18 @@ impl Remotes {
     /// Whether one is called so.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.models.contains_key(name)
+    }
+
+    /// Whether this request is the one that its saga's fate holds back; true once.
+    pub(super) fn holds_back(&self, request: &Request) -> bool {
+        let saga = request.correlation.as_deref().unwrap_or_default();
+        let Some(twist) = self.0.fates.get(saga).and_then(|fate| fate.twist.as_ref()) else {
+            return false;
+        };
+        twist.how == How::DeliveredLate
+            && request.method != "GET"
+            && request.step() == Some((twist.step.as_str(), twist.undo))
+            && self.0.held_back.lock().insert(saga.to_owned())
     }
 
     /// Hands a request to its service; none: there is no such service, or who asked has died meanwhile.

@@ -24,6 +24,9 @@ use crate::world::{MachineClock, MachineEntropy, World};
 const SLOW: Duration = Duration::from_secs(2);
 /// How long a caller that gets no answer is kept waiting: longer than any caller waits.
 const NEVER: Duration = Duration::from_secs(120);
+/// When a call comes that is fated to be delivered late: behind its undo, and often from an owner that has
+/// lost its saga meanwhile.
+const LATE: Duration = Duration::from_secs(6);
 /// When a call that is fated to be delivered twice comes once more: behind most undos.
 const AGAIN: Duration = Duration::from_secs(3);
 /// The second of two deliveries comes at most this much later.
@@ -74,6 +77,7 @@ impl Teller {
     /// Takes one request to its end.
     pub(super) async fn take(&self, wanted: Wanted) -> Ended {
         if let Some(ended) = self.before().await {
+            self.turned_away(&wanted);
             return ended;
         }
         if let Some(ended) = self.delay(&wanted).await {
@@ -92,8 +96,14 @@ impl Teller {
             Wanted::Remote(_) => None,
         };
         match mishap {
-            Some(Mishap::Busy) => return Ended::Said(busy()),
-            Some(Mishap::Lost) => return self.silence().await,
+            Some(Mishap::Busy) => {
+                self.turned_away(&wanted);
+                return Ended::Said(busy());
+            }
+            Some(Mishap::Lost) => {
+                self.turned_away(&wanted);
+                return self.silence().await;
+            }
             Some(Mishap::Slow) => self.clock.sleep(SLOW).await,
             Some(Mishap::ReplyLost) | None => {}
         }
@@ -110,6 +120,13 @@ impl Teller {
             return Ended::Cut;
         }
         ended
+    }
+
+    /// Not looked at, but asked all the same: it counts among the caller's attempts.
+    fn turned_away(&self, wanted: &Wanted) {
+        if let Wanted::Desk(asked) = wanted {
+            self.witness.bank(asked.entry(self.world.now_us(), 0, BankEffect::TurnedAway));
+        }
     }
 
     /// What happens to a request before it is acted upon; some of them end here.
@@ -160,6 +177,12 @@ impl Teller {
 
     /// A request that comes so late that nobody waits for it any more is acted upon all the same.
     async fn delay(&self, wanted: &Wanted) -> Option<Ended> {
+        if let Wanted::Remote(visit) = wanted
+            && self.participants.remotes.holds_back(&visit.request)
+        {
+            self.deliver_later(wanted, LATE, None);
+            return Some(self.silence().await);
+        }
         let (percent, late_ms) = self.world.active(|fault| match fault {
             Fault::BankLateDelivery { percent, late_ms } => Some((*percent, *late_ms)),
             _ => None,
@@ -196,7 +219,7 @@ impl Teller {
         let acting = tokio::spawn(async move {
             let came = teller.act(&wanted).await?;
             match came.twist {
-                None => Some(came.reply),
+                None | Some(How::DeliveredLate) => Some(came.reply),
                 Some(How::RunTwice) => None,
                 Some(How::DeliveredTwice) => {
                     teller.deliver_later(&wanted, AGAIN, None);

@@ -34,7 +34,7 @@ pub fn backend(world: &World, witness: &Witness, machine: Machine, lease: Durati
         shared: true,
         events: RemoteEvents::new(world, witness, machine, store.clone()),
         views: RemoteViews::new(store),
-        locks: RemoteLocks::new(RpcClient::new(world, machine, Machine::Locks)),
+        locks: RemoteLocks::new(world, witness, RpcClient::new(world, machine, Machine::Locks)),
         bus: RemoteBus::new(world, machine, lease),
         clock: world.clock(machine),
         entropy: world.entropy(machine),

@@ -6,10 +6,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use sagaline_storage::views::{ViewBatch, ViewError, ViewStore};
 use sagaline_storage::{
-    AppendError, AppendId, AppendRequest, Clock, ErrorKind, EventStore, GlobalPosition, Shard,
-    StorageError,
+    AllQuery, AppendError, AppendId, AppendRequest, Clock, Direction, ErrorKind, EventStore,
+    GlobalPosition, RecordedEvent, Shard, StorageError, StreamId, StreamVersion,
 };
 
+use super::kept::Kept;
 use super::protocol::StoreRequest;
 use super::{StoreLog, StoreViews};
 use crate::fault::{CrashPoint, Fault, FaultKind};
@@ -31,6 +32,7 @@ pub(super) struct Answers {
     dice: Dice<MachineEntropy>,
     log: StoreLog,
     views: StoreViews,
+    kept: Kept,
     /// Appends that were made and whose answers were kept back.
     unanswered: Mutex<BTreeSet<AppendId>>,
 }
@@ -40,11 +42,11 @@ impl Answers {
         world: World,
         power: Power,
         dice: Dice<MachineEntropy>,
-        log: StoreLog,
-        views: StoreViews,
+        (log, views): (StoreLog, StoreViews),
+        kept: Kept,
     ) -> Self {
         let clock = world.clock(Machine::Store);
-        Self { world, power, clock, dice, log, views, unanswered: Mutex::default() }
+        Self { world, power, clock, dice, log, views, kept, unanswered: Mutex::default() }
     }
 
     async fn slow(&self) {
@@ -58,6 +60,24 @@ impl Answers {
         }
     }
 
+    /// What a request is told that is not looked at, when such an episode is on.
+    fn refuse(&self, request: &StoreRequest) -> Option<Answer> {
+        let refused = self.world.active(|fault| match fault {
+            Fault::StoreRefuses { percent } => Some(*percent),
+            _ => None,
+        });
+        if !self.dice.percent(refused) {
+            return None;
+        }
+        self.world.bites.bit(FaultKind::StoreRefuses);
+        let error = StorageError::unavailable("the store has no connection free");
+        Some(match request {
+            StoreRequest::Append(_) => Answer::of(&Err::<(), _>(AppendError::Unavailable(error))),
+            StoreRequest::Commit(_) => Answer::of(&Err::<(), _>(ViewError::Storage(error))),
+            _ => Answer::of(&Err::<(), _>(error)),
+        })
+    }
+
     async fn append(&self, request: AppendRequest) -> Answer {
         let id = request.append_id;
         if self.unanswered.lock().remove(&id) {
@@ -65,7 +85,8 @@ impl Answers {
         }
         let answer = self.log.append(request).await;
         match &answer {
-            Ok(_) => {
+            Ok(appended) => {
+                self.kept.told("an append", appended.position);
                 self.world.pass(Machine::Store, CrashPoint::AppendDurable).await;
                 if self.dice.percent(self.ambiguous()) {
                     self.unanswered.lock().insert(id);
@@ -119,7 +140,40 @@ impl Answers {
     async fn head_behind(&self, position: GlobalPosition) -> Answer {
         // Whether it came or the time passed is for the head to say.
         let _ = within(&self.clock, POLL, self.log.await_after(position)).await;
-        Answer::of(&self.log.head().await)
+        self.head().await
+    }
+
+    async fn head(&self) -> Answer {
+        let head = self.log.head().await;
+        if let Ok(head) = &head {
+            self.kept.told("a head", *head);
+        }
+        Answer::of(&head)
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        (from, direction): (StreamVersion, Direction),
+        limit: usize,
+    ) -> Answer {
+        let events = self.log.read_stream(stream, from, direction, limit).await;
+        self.read("a read of a stream", events.as_deref().unwrap_or_default());
+        Answer::of(&events)
+    }
+
+    async fn read_all(&self, query: AllQuery) -> Answer {
+        let page = self.log.read_all(query).await;
+        if let Ok(page) = &page {
+            self.read("a read of the log", &page.events);
+        }
+        Answer::of(&page)
+    }
+
+    fn read(&self, what: &str, events: &[RecordedEvent]) {
+        if let Some(last) = events.iter().map(|event| event.position).max() {
+            self.kept.told(what, last);
+        }
     }
 }
 
@@ -128,15 +182,18 @@ impl Service for Answers {
 
     async fn answer(&self, request: StoreRequest, _: Caller) -> Answer {
         self.slow().await;
+        if let Some(refused) = self.refuse(&request) {
+            return refused;
+        }
         let (log, views) = (&self.log, &self.views);
         match request {
             StoreRequest::Append(request) => self.append(request).await,
             StoreRequest::RaiseEpochs(shards) => self.raise(&shards).await,
             StoreRequest::ReadStream { stream, from, direction, limit } => {
-                Answer::of(&log.read_stream(&stream, from, direction, limit).await)
+                self.read_stream(&stream, (from, direction), limit).await
             }
-            StoreRequest::ReadAll(query) => Answer::of(&log.read_all(query).await),
-            StoreRequest::Head => Answer::of(&log.head().await),
+            StoreRequest::ReadAll(query) => self.read_all(query).await,
+            StoreRequest::Head => self.head().await,
             StoreRequest::AwaitAfter(position) => self.head_behind(position).await,
             StoreRequest::ClaimHolder(claim) => Answer::of(&log.claim_holder(&claim).await),
             StoreRequest::Claims { kind, after, limit } => {

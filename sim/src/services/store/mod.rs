@@ -5,6 +5,7 @@
 //! When its disk fails under a write it stops, as the log demands, and is started again.
 
 mod answers;
+mod kept;
 pub(crate) mod protocol;
 
 use std::sync::Arc;
@@ -15,10 +16,12 @@ use sagaline_storage::{Clock, Log, LogSettings, StorageError, ViewSettings, View
 use super::dice::Dice;
 use super::power::Power;
 use super::rpc::{self, Connections};
+use super::witness::Witness;
 use crate::fault::{Fault, FaultKind};
 use crate::machine::Machine;
 use crate::world::{FaultyDisk, MachineClock, MachineEntropy, World};
 use answers::Answers;
+use kept::Kept;
 
 /// The log as the store machine has it.
 pub(crate) type StoreLog = Log<FaultyDisk, MachineClock>;
@@ -29,15 +32,17 @@ pub(crate) type StoreViews = Views<FaultyDisk>;
 const OPEN_PAUSE: Duration = Duration::from_millis(200);
 
 /// Switches the store on. It comes back by itself when it has stopped itself.
-pub(super) fn switch_on(world: &World, power: &Power) {
-    let power = power.clone();
-    world.machine(Machine::Store, move |world| Box::pin(run(world, power.clone())));
+pub(super) fn switch_on(world: &World, witness: &Witness, power: &Power, log: LogSettings) {
+    let (witness, power) = (witness.clone(), power.clone());
+    world.machine(Machine::Store, move |world| {
+        Box::pin(run(world, witness.clone(), power.clone(), log))
+    });
 }
 
-async fn run(world: World, power: Power) {
+async fn run(world: World, witness: Witness, power: Power, settings: LogSettings) {
     let (clock, entropy) = (world.clock(Machine::Store), world.entropy(Machine::Store));
     let (log, views) = loop {
-        match open(&world, &entropy).await {
+        match open(&world, &entropy, settings).await {
             Ok(opened) => break opened,
             Err(_) => clock.sleep(OPEN_PAUSE).await,
         }
@@ -46,7 +51,8 @@ async fn run(world: World, power: Power) {
     let listener = listener.expect("nothing else listens on this machine");
     let connections = Connections::default();
     tokio::spawn(cut_when_told(world.clone(), connections.clone()));
-    let answers = Arc::new(Answers::new(world, power, Dice(entropy), log, views));
+    let looked_at = Kept::new(&world, witness);
+    let answers = Arc::new(Answers::new(world, power, Dice(entropy), (log, views), looked_at));
     rpc::serve(listener, answers, connections).await;
 }
 
@@ -54,9 +60,10 @@ async fn run(world: World, power: Power) {
 pub(crate) async fn open(
     world: &World,
     entropy: &MachineEntropy,
+    settings: LogSettings,
 ) -> Result<(StoreLog, StoreViews), StorageError> {
     let (disk, clock) = (world.disk(Machine::Store), world.clock(Machine::Store));
-    let log = Log::open(disk.clone(), clock, entropy, LogSettings::default()).await?;
+    let log = Log::open(disk.clone(), clock, entropy, settings).await?;
     Ok((log, Views::new(disk, ViewSettings::default())))
 }
 

@@ -176,6 +176,18 @@ impl Image {
         lost
     }
 
+    /// The key of the last record of the log that no power loss can take any more.
+    pub(super) fn last_record_kept(&self) -> Option<Bytes> {
+        // Records come in the order of their keys: what was not synced is all behind the first of it.
+        let mut at_risk = self.log_unsynced.applied.iter().flatten();
+        match at_risk.find(|(space, ..)| *space == Space::Events) {
+            Some((_, first, _)) => {
+                self.events.range::<Bytes, _>(..first).next_back().map(|(key, _)| key.clone())
+            }
+            None => self.events.keys().next_back().cloned(),
+        }
+    }
+
     /// The key of some record of the log. None: there is no record.
     pub(super) fn any_record(&self, random: &mut Random) -> Option<Bytes> {
         self.events.keys().nth(below(random, self.events.len())).cloned()

@@ -93,6 +93,12 @@ impl FaultyDisk {
         self.disk.state.lock().image.unsynced_batches()
     }
 
+    /// The key of the log's last record that no power loss can take any more; none: there is no such record.
+    /// An error: the process of this handle has ended.
+    pub fn last_record_kept(&self) -> Result<Option<Bytes>, StorageError> {
+        self.alive(|state| state.image.last_record_kept())
+    }
+
     /// The image, while this handle's process lives.
     fn alive<T>(&self, with: impl FnOnce(&mut State) -> T) -> Result<T, StorageError> {
         let mut state = self.disk.state.lock();

@@ -102,6 +102,17 @@ fn the_sagas_deadline_aborts_before_the_pivot_only() {
 }
 
 #[test]
+fn behind_the_deadline_an_answer_begins_nothing_though_the_timer_was_not_heard_yet() {
+    let definition = list();
+    let late = saga(&definition).at(DEADLINE).when(succeeded(A, 1, &0));
+    let aborted =
+        late.then_events(&["StepSucceeded", "SagaAborted", "CompensationStarted"]).go_on();
+    assert_eq!(aborted.state().aborted, Some(AbortReason::Deadline { step: None }));
+    let in_time = saga(&definition).at(DEADLINE - 1).when(succeeded(A, 1, &0));
+    in_time.then_events(&["StepSucceeded", "StepStarted"]);
+}
+
+#[test]
 fn a_steps_deadline_before_the_pivot_aborts() {
     let mut steps = list().steps().to_vec();
     steps[1].policy.deadline_ms = Some(5);
