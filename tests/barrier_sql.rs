@@ -6,7 +6,6 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 use sagaline::domain::Aggregate;
 use sagaline::engine::barrier::protocol::{ANSWER, ENTER, FORGET, TABLE, UNDO};
@@ -38,7 +37,6 @@ impl Server {
         let mut server = Self { folder, process };
         while !server.is_up() {
             assert!(server.process.try_wait().unwrap().is_none(), "the server has ended");
-            std::thread::sleep(Duration::from_millis(20));
         }
         server
     }

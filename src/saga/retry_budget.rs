@@ -4,8 +4,6 @@
 //! back come up a ramp, each answer letting more of them go. Pure; time is monotonic microseconds and comes
 //! as an argument. (That answers pay back is gRPC's retry throttling, gRFC A6.)
 
-use crate::canary::planted;
-
 use super::breaker::Admit;
 
 const WHOLE: u64 = 1_000_000;
@@ -56,9 +54,6 @@ impl RetryBudget {
     /// Whether a retry may leave now. `Go` spends one.
     pub fn admit(&mut self, now_us: u64) -> Admit {
         self.fill(now_us);
-        if planted("retry-without-budget") {
-            return Admit::Go;
-        }
         if let Some(left) = self.saved.checked_sub(WHOLE) {
             self.saved = left;
             return Admit::Go;

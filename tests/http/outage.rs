@@ -102,7 +102,7 @@ async fn in_status(app: &TestApp, status: &str) -> u64 {
 
 async fn all_in_status(app: &TestApp, status: &str, count: usize) {
     while in_status(app, status).await < count as u64 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::task::yield_now().await;
     }
 }
 

@@ -239,12 +239,6 @@ const CANARIES: &[Canary] = &[
         &["saga-life", "money", "effects"],
         BROWN_OUT,
     ),
-    canary(
-        "retry-without-budget",
-        "Calls are repeated however many were repeated before.",
-        &["retries"],
-        BROWN_OUT,
-    ),
     canary("attempts-not-bounded", "A step is tried for ever.", &["retries"], BROWN_OUT),
     canary(
         "retry-without-backoff",

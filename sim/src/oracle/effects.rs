@@ -52,7 +52,7 @@ struct Action {
     undone: u32,
     /// It was undone, or never may be done.
     is_over: bool,
-    /// The newest epoch under which something was written down about it.
+    /// The newest epoch under which it was done, undone, or asked for again.
     epoch: u64,
 }
 
@@ -72,13 +72,17 @@ impl<'a> Ledger<'a> {
     /// Services that keep a barrier let no former owner of a saga through: those of the simulation's own trips
     /// do; what a user's services keep is theirs to say.
     fn fence(&mut self, call: &'a RemoteCall) {
-        let (key, writes) = match &call.effect {
-            Some(Effect::Done { key } | Effect::Declined { key }) => (key, true),
-            Some(Effect::Undone { of } | Effect::Tombstone { of }) => (of, true),
-            Some(Effect::Repeated { key }) => (key, false),
-            Some(Effect::Refused { .. } | Effect::Probed { .. } | Effect::Wrong { .. }) | None => {
-                return;
-            }
+        let key = match &call.effect {
+            Some(Effect::Done { key } | Effect::Repeated { key }) => key,
+            Some(Effect::Undone { of } | Effect::Tombstone { of }) => of,
+            // A no that is a saga's lot is said in front of the barrier.
+            Some(
+                Effect::Declined { .. }
+                | Effect::Refused { .. }
+                | Effect::Probed { .. }
+                | Effect::Wrong { .. },
+            )
+            | None => return,
         };
         let Some((key, epoch)) = Key::parse(key).zip(call.epoch) else { return };
         let saga = self.case.sagas.get(key.saga);
@@ -87,9 +91,7 @@ impl<'a> Ledger<'a> {
         }
         let newest = self.actions.get(&(key.saga, key.step)).map_or(0, |action| action.epoch);
         self.check(epoch >= newest, "a former owner of a saga was let through", call);
-        if writes {
-            self.actions.entry((key.saga, key.step)).or_default().epoch = newest.max(epoch);
-        }
+        self.actions.entry((key.saga, key.step)).or_default().epoch = newest.max(epoch);
     }
 
     fn take(&mut self, call: &'a RemoteCall) {

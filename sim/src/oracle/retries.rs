@@ -288,12 +288,12 @@ mod tests {
     use crate::fault::Episode;
     use crate::oracle::testing::{History, caught, clean};
 
-    fn repeated(times: u64) -> History {
+    fn repeated(times: u64, effect: BankEffect) -> History {
         let mut history = History::good();
         let order = history.orders[0].clone();
         let key = format!("{order}/capture_payment/action");
         for _ in 0..times {
-            history.bank(&order, "capture", &key, 500, BankEffect::Repeated);
+            history.bank(&order, "capture", &key, 500, effect);
         }
         history
     }
@@ -305,8 +305,9 @@ mod tests {
 
     #[test]
     fn a_call_that_nobody_announced_is_caught() {
-        caught(&Retries, &repeated(1), "more calls than attempts were announced");
-        let mut history = repeated(1);
+        let once = || repeated(1, BankEffect::Repeated);
+        caught(&Retries, &once(), "more calls than attempts were announced");
+        let mut history = once();
         let fault = Fault::BankDuplicate { percent: 50 };
         history.evidence.plan.episodes.push(Episode { id: 1, at_ms: 0, for_ms: 9, fault });
         clean(&Retries, &history);
@@ -314,9 +315,18 @@ mod tests {
 
     #[test]
     fn a_retry_without_a_budget_is_caught() {
-        let history = repeated(200);
+        let history = repeated(200, BankEffect::TurnedAway);
         caught(&Retries, &history, "more repetitions than the retry budget gives");
         caught(&Retries, &history, "a storm of repetitions");
+    }
+
+    #[test]
+    fn a_ramp_of_answered_retries_is_no_storm() {
+        let mut finding = Finding::default();
+        let history = repeated(200, BankEffect::Repeated);
+        let calls: Vec<_> = history.evidence.bank.iter().collect();
+        examine_budget(&Case::new(&history.evidence), calls[0].by, &calls, &mut finding);
+        assert_eq!(finding.violations, []);
     }
 
     #[test]

@@ -32,7 +32,16 @@ impl Guarded {
     fn act(&mut self, key: String, epoch: u64) -> Reply {
         let (value, number) = ((self.answers)(self.bookings + 1), self.bookings + 1);
         let Some(record) = self.record(&key) else { return no_key(&key) };
-        match record.admit_action(epoch) {
+        let known = record.admit_action(epoch).and_then(|known| {
+            // A newer owner that repeats is remembered too.
+            let repeats = if known.is_some() {
+                keep(record, BarrierCommand::Repeat { epoch })
+            } else {
+                Ok(())
+            };
+            repeats.map(|()| known)
+        });
+        match known {
             Err(refusal) => refused(&refusal, key),
             Ok(Some(Answer::Done { value })) => Reply::ok(value).having(Effect::Repeated { key }),
             Ok(Some(Answer::Rejected { reason })) => {
@@ -135,8 +144,9 @@ mod tests {
     #[test]
     fn it_acts_once_undoes_once_and_refuses_what_comes_behind() {
         let mut service = Guarded::new(|number| json!(number));
-        assert!(matches!(ask(&mut service, "/book", 2), Some(Effect::Done { .. })));
+        assert!(matches!(ask(&mut service, "/book", 1), Some(Effect::Done { .. })));
         assert!(matches!(ask(&mut service, "/book", 2), Some(Effect::Repeated { .. })));
+        assert!(matches!(ask(&mut service, "/book", 1), Some(Effect::Refused { .. })));
         assert!(matches!(ask(&mut service, "/cancel", 1), Some(Effect::Refused { .. })));
         assert!(matches!(ask(&mut service, "/cancel", 2), Some(Effect::Undone { .. })));
         assert!(matches!(ask(&mut service, "/cancel", 2), Some(Effect::Repeated { .. })));

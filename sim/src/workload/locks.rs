@@ -34,9 +34,9 @@ pub(super) async fn hold(
     let ttl = Duration::from_millis(hold.ttl_ms);
     let lease = loop {
         let asking = locks.acquire(&resource, &holder, ttl);
-        match patience.wait(ANSWER_US, asking).await {
-            Some(Ok(Some(lease))) => break lease,
-            Some(Ok(None) | Err(_)) | None => {}
+        // Otherwise somebody else holds it, or the service cannot say, or says nothing in time.
+        if let Some(Ok(Some(lease))) = patience.wait(ANSWER_US, asking).await {
+            break lease;
         }
         if !patience.pause(0).await {
             return;

@@ -258,7 +258,8 @@ fn a_bank_in_trouble_says_so_or_nothing() {
         let down = services.begin(Fault::BankDown);
         assert_eq!(caller.ask(AUTHORIZE).await, None);
         services.world.end(&down);
-        assert_eq!(caller.effects(), []);
+        let turned_away = ("authorize".to_owned(), BankEffect::TurnedAway, 0);
+        assert_eq!(caller.effects(), vec![turned_away; 3]);
         let slow = services.begin(Fault::BankSlow { added_ms: 500 });
         let before_us = services.world.now_us();
         caller.says(AUTHORIZE, 200, "").await;
