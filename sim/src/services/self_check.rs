@@ -1,7 +1,7 @@
 //! The store at rest against itself: its own verification, and everything that can be asked of it by an index
-//! against the log from its first event to its last. Used for the state at the end of a run.
+//! against the log from its first event to its last, by turns forward and backward. Used for the state at the end of a run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sagaline_storage::{
     AllQuery, CorrelationId, Direction, EventStore, EventType, Filter, GlobalPosition,
@@ -23,8 +23,9 @@ pub(super) async fn contradictions(
     let damage = verified.damage.iter().map(|it| format!("at {}: {}", it.position, it.what));
     let mut found: Vec<String> = damage.collect();
     streams(log, entries, &mut found).await?;
-    for filter in filters(entries)? {
-        filtered(log, entries, filter, &mut found).await?;
+    let directions = [Direction::Forward, Direction::Backward].into_iter().cycle();
+    for ((filter, positions), direction) in filters(entries)?.into_iter().zip(directions) {
+        found.extend(filtered(log, filter, &positions, direction).await?);
     }
     Ok(found)
 }
@@ -63,62 +64,58 @@ async fn streams(
     Ok(())
 }
 
-/// Every correlation id, category and type there is.
-fn filters(entries: &[LogEntry]) -> Result<Vec<Filter>, StorageError> {
-    let of = |name: fn(&LogEntry) -> &str| -> BTreeSet<&str> { entries.iter().map(name).collect() };
+/// Every correlation id and type there is, and one category, each with the positions of its events. A category
+/// has no index, every read of it goes through the whole log: which one it is differs from run to run.
+fn filters(entries: &[LogEntry]) -> Result<Vec<(Filter, Vec<u64>)>, StorageError> {
+    let of = |name: fn(&LogEntry) -> &str| {
+        let mut by_name: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for entry in entries {
+            by_name.entry(name(entry)).or_default().push(entry.position);
+        }
+        by_name
+    };
     let mut filters = Vec::new();
-    for id in of(|entry| &entry.correlation_id) {
+    for (id, positions) in of(|entry| &entry.correlation_id) {
         let correlation_id = Some(CorrelationId::new(id)?);
-        filters.push(Filter { correlation_id, ..Filter::ALL });
+        filters.push((Filter { correlation_id, ..Filter::ALL }, positions));
     }
-    for category in of(|entry| entry.stream.split('-').next().unwrap_or_default()) {
-        filters.push(Filter { categories: vec![category.into()], ..Filter::ALL });
+    for (name, positions) in of(|entry| &entry.event_type) {
+        let event_types = vec![EventType::new(name)?];
+        filters.push((Filter { event_types, ..Filter::ALL }, positions));
     }
-    for event_type in of(|entry| &entry.event_type) {
-        filters.push(Filter { event_types: vec![EventType::new(event_type)?], ..Filter::ALL });
+    let categories = of(|entry| entry.stream.split('-').next().unwrap_or_default());
+    let drawn = entries.len().checked_rem(categories.len()).unwrap_or(0);
+    if let Some((name, positions)) = categories.into_iter().nth(drawn) {
+        filters.push((Filter { categories: vec![name.into()], ..Filter::ALL }, positions));
     }
     Ok(filters)
 }
 
-/// One filter, to the end and back.
+/// One filter, from one end to the other.
 async fn filtered(
     log: &StoreLog,
-    entries: &[LogEntry],
     filter: Filter,
-    found: &mut Vec<String>,
-) -> Result<(), StorageError> {
-    let category = |entry: &LogEntry| entry.stream.split('-').next().unwrap_or("").to_owned();
-    let wanted = |entry: &&LogEntry| {
-        let of_type = |it: &EventType| it.as_str() == entry.event_type;
-        let of_category = |it: &std::sync::Arc<str>| **it == *category(entry);
-        let correlated = |it: &CorrelationId| it.as_str() == entry.correlation_id;
-        (filter.event_types.is_empty() || filter.event_types.iter().any(of_type))
-            && (filter.categories.is_empty() || filter.categories.iter().any(of_category))
-            && filter.correlation_id.as_ref().is_none_or(correlated)
+    positions: &[u64],
+    direction: Direction,
+) -> Result<Option<String>, StorageError> {
+    let limit = positions.len() / 3 + PAGE;
+    let mut read = Vec::new();
+    let mut from = match direction {
+        Direction::Forward => GlobalPosition::START,
+        Direction::Backward => GlobalPosition(u64::MAX),
     };
-    let positions: Vec<u64> = entries.iter().filter(wanted).map(|entry| entry.position).collect();
-    for direction in [Direction::Forward, Direction::Backward] {
-        let limit = positions.len() / 3 + PAGE;
-        let mut read = Vec::new();
-        let mut from = match direction {
-            Direction::Forward => GlobalPosition::START,
-            Direction::Backward => GlobalPosition(u64::MAX),
-        };
-        loop {
-            let query = AllQuery { from, direction, filter: filter.clone(), limit };
-            let page = log.read_all(query).await?;
-            read.extend(page.events.iter().map(|event| event.position.0));
-            from = page.next;
-            if page.end {
-                break;
-            }
-        }
-        if direction == Direction::Backward {
-            read.reverse();
-        }
-        if read != positions {
-            found.push(format!("{direction:?} {filter:?}: {read:?}, the log has {positions:?}"));
+    loop {
+        let query = AllQuery { from, direction, filter: filter.clone(), limit };
+        let page = log.read_all(query).await?;
+        read.extend(page.events.iter().map(|event| event.position.0));
+        from = page.next;
+        if page.end {
+            break;
         }
     }
-    Ok(())
+    if direction == Direction::Backward {
+        read.reverse();
+    }
+    let wrong = || format!("{direction:?} {filter:?}: {read:?}, the log has {positions:?}");
+    Ok((read != positions).then(wrong))
 }

@@ -117,9 +117,9 @@ impl Pipe {
 
     /// When the oldest piece that is held up was sent.
     pub(super) fn held_since(&self) -> Option<u64> {
-        // Nothing is overtaken, so what is held up stands at the end: mostly nothing is.
-        self.segments.back().filter(|last| last.arrives_us.is_none())?;
-        self.segments.iter().find(|segment| segment.arrives_us.is_none()).map(|s| s.sent_us)
+        // Nothing is overtaken, so what is held up stands at the end.
+        let first = self.segments.partition_point(|segment| segment.arrives_us.is_some());
+        self.segments.get(first).map(|segment| segment.sent_us)
     }
 
     /// Holds up what has not got past the sender's side. Returns whether anything newly is.
