@@ -159,9 +159,16 @@ impl Connection {
         let end = &self.ends[side];
         let Some(reader) = &end.reader else { return };
         let failure_us = end.failure.map(|(at, _)| at);
-        let due = [inbound.next_arrival(), failure_us, gives_up_us].into_iter().flatten().min();
+        let due = earlier(inbound.next_arrival(), earlier(failure_us, gives_up_us));
         if let Some(due) = due.filter(|due| inbound.arm(*due, reader)) {
             timeline.wake_at(due, reader);
         }
+    }
+}
+
+fn earlier(one: Option<u64>, another: Option<u64>) -> Option<u64> {
+    match (one, another) {
+        (Some(one), Some(another)) => Some(one.min(another)),
+        (one, another) => one.or(another),
     }
 }
