@@ -92,25 +92,30 @@ impl<B: Backend> Actor<B> {
             if self.is_over() && self.core.directory.leave(self.run.id, &self.mailbox) {
                 return;
             }
-            let flow = match self.hear().await {
-                Heard::Mail(Message::Wait { reply }) => {
-                    self.waiting.push(reply);
-                    Flow::GoOn
-                }
-                Heard::Mail(Message::Request { stimulus, reply }) => {
-                    self.request(stimulus, reply).await
-                }
-                Heard::Mail(Message::Overtaken { version }) => match version > self.run.version {
-                    true => self.reload().await,
-                    false => Flow::GoOn,
-                },
-                Heard::Call(returned) => self.returned(returned).await,
-                Heard::Due(timer, due_at_us) => self.due(timer, due_at_us).await,
-                Heard::Closed => Flow::Stop,
-            };
+            let (heard, calls) = (self.hear().await, self.calls.clone());
+            let flow = calls.beside(self.heed(heard)).await;
             if flow == Flow::Stop {
                 return refuse_all(&self.core, self.run.id, self.mailbox, &stopped());
             }
+        }
+    }
+
+    async fn heed(&mut self, heard: Heard) -> Flow {
+        match heard {
+            Heard::Mail(Message::Wait { reply }) => {
+                self.waiting.push(reply);
+                Flow::GoOn
+            }
+            Heard::Mail(Message::Request { stimulus, reply }) => {
+                self.request(stimulus, reply).await
+            }
+            Heard::Mail(Message::Overtaken { version }) => match version > self.run.version {
+                true => self.reload().await,
+                false => Flow::GoOn,
+            },
+            Heard::Call(returned) => self.returned(returned).await,
+            Heard::Due(timer, due_at_us) => self.due(timer, due_at_us).await,
+            Heard::Closed => Flow::Stop,
         }
     }
 

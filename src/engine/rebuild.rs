@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::FusedFuture;
+use futures_util::future::{self, FusedFuture};
 use sagaline_storage::views::ViewStore;
 use sagaline_storage::{Backend, Clock, EventStore, Filter, GlobalPosition, StorageError};
 use tokio::sync::watch;
@@ -122,12 +122,18 @@ impl<B: Backend> Keeping<B> {
             }
         };
         end_next.send_replace(true);
-        if !following.is_terminated() {
-            following.await;
-        }
-        if !next.is_terminated() {
-            next.await;
-        }
+        // Both go on until the last has ended: one that nobody looks at may hold what the other waits for.
+        let following = async {
+            if !following.is_terminated() {
+                following.await
+            }
+        };
+        let next = async {
+            if !next.is_terminated() {
+                next.await
+            }
+        };
+        future::join(following, next).await;
         done
     }
 

@@ -14,6 +14,7 @@
 //! Architecture invariant: [`group`] and [`lane`] decide and are pure; [`runner`] decides nothing.
 
 mod ack;
+mod deliveries;
 mod delivery;
 mod group;
 mod inbox;

@@ -5,7 +5,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{FutureExt, future};
 use sagaline_storage::views::{ViewError, ViewStore};
 use sagaline_storage::{
@@ -16,11 +15,11 @@ use tokio::sync::watch;
 
 use crate::engine::core::Core;
 use crate::engine::keys;
-use crate::engine::outcome::{Failure, Outcome};
+use crate::engine::outcome::Failure;
 use crate::engine::step::BoxFuture;
 use crate::engine::subscription::Progress;
 
-use super::ack::Ack;
+use super::deliveries::{Deliveries, Ended};
 use super::delivery::Delivery;
 use super::group::{Attempt, Bounds, Group, Settled};
 use super::inbox::Inbox;
@@ -66,7 +65,6 @@ struct Work {
     inbox: Inbox,
     turn: Option<GlobalPosition>,
     heard: StreamVersion,
-    running: FuturesUnordered<BoxFuture<'static, Ended>>,
     /// Deliveries that have ended since the last commit, and whether one was parked.
     settled: usize,
     parked: bool,
@@ -78,12 +76,6 @@ struct Work {
     more: bool,
     /// Somebody waits for the place.
     awaited: bool,
-}
-
-/// A delivery that has ended.
-struct Ended {
-    position: u64,
-    outcome: Outcome<Ack>,
 }
 
 /// What ended a wait.
@@ -109,16 +101,17 @@ impl<B: Backend> Runner<B> {
     async fn follow(&mut self) -> Result<(), ViewError> {
         let Some(mut work) = self.load().await? else { return Ok(()) };
         self.hear(&mut work).await?;
+        let mut deliveries = Deliveries::default();
         while !*self.stop.borrow() {
-            self.take_in(&mut work).await?;
-            self.begin(&mut work).await?;
-            if self.commit_is_due(&work) {
-                self.commit(&mut work).await?;
+            deliveries.beside(self.take_in(&mut work)).await?;
+            self.begin(&mut work, &mut deliveries).await?;
+            if self.commit_is_due(&work, &deliveries) {
+                deliveries.beside(self.commit(&mut work)).await?;
             } else {
-                self.wait(&mut work).await?;
+                self.wait(&mut work, &mut deliveries).await?;
             }
         }
-        self.end(work).await
+        self.end(work, deliveries).await
     }
 
     /// The group as it is stored; a new one is stored before anything is delivered, so that it begins at one
@@ -152,7 +145,6 @@ impl<B: Backend> Runner<B> {
             inbox: Inbox::default(),
             turn: loaded.turn,
             heard: StreamVersion(loaded.heard),
-            running: FuturesUnordered::new(),
             settled: 0,
             parked: false,
             committed_at: Duration::ZERO,
@@ -231,14 +223,18 @@ impl<B: Backend> Runner<B> {
     }
 
     /// Begins every delivery that may be made now.
-    async fn begin(&self, work: &mut Work) -> Result<(), StorageError> {
+    async fn begin(
+        &self,
+        work: &mut Work,
+        deliveries: &mut Deliveries,
+    ) -> Result<(), StorageError> {
         while let Some(attempt) = work.group.next(self.core.backend.clock().now().0) {
             let event = match work.events.get(&attempt.position) {
                 Some(event) => event.clone(),
-                None => self.event(attempt.position).await?,
+                None => deliveries.beside(self.event(attempt.position)).await?,
             };
             self.core.metrics.consumer_deliveries.add(1);
-            work.running.push(self.deliver(event, &attempt));
+            deliveries.begin(self.deliver(event, &attempt));
         }
         Ok(())
     }
@@ -307,14 +303,14 @@ impl<B: Backend> Runner<B> {
         Ok(())
     }
 
-    fn commit_is_due(&self, work: &Work) -> bool {
+    fn commit_is_due(&self, work: &Work, deliveries: &Deliveries) -> bool {
         work.group.has_changed()
-            && (work.settled >= COMMIT_SETTLED || self.now() >= self.commit_at(work))
+            && (work.settled >= COMMIT_SETTLED || self.now() >= self.commit_at(work, deliveries))
     }
 
     /// When what has changed is stored.
-    fn commit_at(&self, work: &Work) -> Duration {
-        let at_rest = work.running.is_empty() || work.awaited;
+    fn commit_at(&self, work: &Work, deliveries: &Deliveries) -> Duration {
+        let at_rest = deliveries.is_empty() || work.awaited;
         work.committed_at + if at_rest { COMMIT_PACE_MIN } else { COMMIT_PACE_MAX }
     }
 
@@ -339,9 +335,13 @@ impl<B: Backend> Runner<B> {
     }
 
     /// Waits for whatever comes first.
-    async fn wait(&mut self, work: &mut Work) -> Result<(), StorageError> {
+    async fn wait(
+        &mut self,
+        work: &mut Work,
+        deliveries: &mut Deliveries,
+    ) -> Result<(), StorageError> {
         let core = self.core.clone();
-        let until = self.next_look(work);
+        let until = self.next_look(work, deliveries);
         let read = GlobalPosition(work.group.read());
         let listens = work.group.has_room() && !work.more;
         let more = async {
@@ -359,13 +359,13 @@ impl<B: Backend> Runner<B> {
         let woken = tokio::select! {
             biased;
             _ = self.stop.changed() => Woken::Look,
-            Some(ended) = work.running.next() => Woken::Ended(ended),
+            Some(ended) = deliveries.next() => Woken::Ended(ended),
             () = more => Woken::More,
             () = self.progress.awaited(), if !work.awaited => Woken::Awaited,
             () = pause => Woken::Look,
         };
         match woken {
-            Woken::Ended(ended) => return self.settle(work, ended).await,
+            Woken::Ended(ended) => return deliveries.beside(self.settle(work, ended)).await,
             Woken::More => work.more = true,
             Woken::Awaited => work.awaited = true,
             Woken::Look => {}
@@ -374,13 +374,13 @@ impl<B: Backend> Runner<B> {
     }
 
     /// How long until something is due by the clock.
-    fn next_look(&self, work: &Work) -> Option<Duration> {
+    fn next_look(&self, work: &Work, deliveries: &Deliveries) -> Option<Duration> {
         let (now, now_us) = (self.now(), self.core.backend.clock().now().0);
         let at = |at: Duration| at.saturating_sub(now);
         let has_room = work.group.has_room();
         let free = work.group.in_flight() < self.terms.concurrency;
         let looks = [
-            work.group.has_changed().then(|| at(self.commit_at(work))),
+            work.group.has_changed().then(|| at(self.commit_at(work, deliveries))),
             (has_room && work.more).then(|| at(work.read_again_at)),
             (!has_room).then(|| at(work.heard_at + HEAR_PACE)),
             work.group
@@ -392,20 +392,22 @@ impl<B: Backend> Runner<B> {
     }
 
     /// Lets what is under way end, within bounds, and stores what came of it.
-    async fn end(&self, mut work: Work) -> Result<(), ViewError> {
+    async fn end(&self, mut work: Work, mut deliveries: Deliveries) -> Result<(), ViewError> {
         let until = self.now() + GRACE;
-        while !work.running.is_empty() {
+        while !deliveries.is_empty() {
             let left = until.saturating_sub(self.now());
             let ended = tokio::select! {
                 biased;
-                ended = work.running.next() => ended,
+                ended = deliveries.next() => ended,
                 () = self.core.backend.clock().sleep(left) => None,
             };
             match ended {
-                Some(ended) => self.settle(&mut work, ended).await?,
+                Some(ended) => deliveries.beside(self.settle(&mut work, ended)).await?,
                 None => break,
             }
         }
+        // What is still under way is given up, and nothing may be held while the rest is stored.
+        drop(deliveries);
         if work.group.has_changed() {
             self.commit(&mut work).await?;
         }
