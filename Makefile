@@ -31,7 +31,7 @@ fuzz: tools ## Any bytes to every decoder: FUZZ_SECONDS a target, FUZZ_TARGETS t
 	cp Cargo.lock fuzz/Cargo.lock
 	. scripts/env && cd fuzz && for target in $(FUZZ_TARGETS); do \
 		mkdir -p "corpus/$$target"; \
-		cargo +nightly fuzz run --fuzz-dir . "$$target" "corpus/$$target" "seeds/$$target" -- \
+		cargo +nightly fuzz run --fuzz-dir . --sanitizer none "$$target" "corpus/$$target" "seeds/$$target" -- \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1; \
 	done
 
