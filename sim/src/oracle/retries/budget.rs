@@ -222,26 +222,8 @@ fn follow(
     (from_us, until_us): (u64, u64),
     finding: &mut Finding,
 ) {
-    let mut moments: Vec<(u64, u8, usize)> = Vec::new();
-    for (number, (at_us, what)) in heard.iter().enumerate() {
-        match what {
-            Heard::Earns { from_us: begins_us, .. } => {
-                let begins_us = from_us.max(*begins_us);
-                if *at_us >= begins_us && begins_us < until_us {
-                    moments.push((begins_us, 0, number));
-                }
-            }
-            Heard::Leaves { from_us: begins_us } => {
-                if (from_us..until_us).contains(at_us) {
-                    moments.push((from_us.max(*begins_us), 1, number));
-                    moments.push((*at_us, 2, number));
-                }
-            }
-        }
-    }
-    moments.sort_unstable();
     let mut bucket = Bucket::new(terms(case, node), from_us);
-    for (now_us, order, number) in moments {
+    for (now_us, order, number) in moments(heard, (from_us, until_us)) {
         let (at_us, what) = heard[number];
         let exceeded = match (order, what) {
             (2, _) => bucket.leave((at_us, number)),
@@ -260,6 +242,30 @@ fn follow(
             return;
         }
     }
+}
+
+/// When what begins, and what leaves, in the order of time: 0 something is paid in, 1 a repetition may be let go,
+/// 2 it leaves; and the place of what is heard.
+fn moments(heard: &[(u64, Heard)], (from_us, until_us): (u64, u64)) -> Vec<(u64, u8, usize)> {
+    let mut moments: Vec<(u64, u8, usize)> = Vec::new();
+    for (number, (at_us, what)) in heard.iter().enumerate() {
+        match what {
+            Heard::Earns { from_us: begins_us, .. } => {
+                let begins_us = from_us.max(*begins_us);
+                if *at_us >= begins_us && begins_us < until_us {
+                    moments.push((begins_us, 0, number));
+                }
+            }
+            Heard::Leaves { from_us: begins_us } => {
+                if (from_us..until_us).contains(at_us) {
+                    moments.push((from_us.max(*begins_us), 1, number));
+                    moments.push((*at_us, 2, number));
+                }
+            }
+        }
+    }
+    moments.sort_unstable();
+    moments
 }
 
 fn terms(case: &Case<'_>, node: Machine) -> Terms {
