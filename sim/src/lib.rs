@@ -22,6 +22,7 @@ pub mod bites;
 pub mod plan;
 pub mod statement;
 pub mod trip;
+pub mod visit;
 
 pub mod strategy;
 pub mod swarm;

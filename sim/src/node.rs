@@ -25,6 +25,7 @@ use crate::machine::Machine;
 use crate::plan::Knobs;
 use crate::services::{SimBackend, Witness, backend};
 use crate::tap::TappedConnect;
+use crate::visit::desk::{Desk, Lots};
 use crate::world::World;
 
 /// The account of the operator, on every node.
@@ -39,7 +40,11 @@ const START_PAUSE: Duration = Duration::from_millis(500);
 
 /// What a user's application puts into each node.
 #[derive(Clone)]
-pub struct Additions(Arc<App>);
+pub struct Additions {
+    app: Arc<App>,
+    /// What the visits are to meet, whose participant lives in the nodes.
+    visits: Option<Lots>,
+}
 
 type App = dyn Fn(NodeBuilder<SimBackend>) -> Result<NodeBuilder<SimBackend>, DefinitionError>
     + Send
@@ -53,7 +58,13 @@ impl Additions {
         + Sync
         + 'static,
     ) -> Self {
-        Self(Arc::new(app))
+        Self { app: Arc::new(app), visits: None }
+    }
+
+    /// The same, and the participant of visits in each node.
+    #[must_use]
+    pub fn with_visits(self, lots: Lots) -> Self {
+        Self { visits: Some(lots), ..self }
     }
 
     /// With everything added.
@@ -61,7 +72,7 @@ impl Additions {
         &self,
         node: NodeBuilder<SimBackend>,
     ) -> Result<NodeBuilder<SimBackend>, DefinitionError> {
-        self.0(node)
+        (self.app)(node)
     }
 }
 
@@ -157,7 +168,7 @@ fn settings(machine: Machine, knobs: &Knobs) -> Settings {
 
 async fn run(world: World, witness: Witness, machine: Machine, knobs: Knobs, nodes: Nodes) {
     let settings = settings(machine, &knobs);
-    let app = started(&world, &witness, machine, &knobs, &nodes.additions).await;
+    let (app, desk) = started(&world, &witness, machine, &knobs, &nodes.additions).await;
     let losses = losses(world.clone(), witness, machine, app.node().shards());
     tokio::spawn(losses);
     ensure_accounts(&app).await;
@@ -175,6 +186,9 @@ async fn run(world: World, witness: Witness, machine: Machine, knobs: Knobs, nod
     let served =
         serve(listener, nodes.routes.of(app.clone()), clock, &settings.http, drain, stopping).await;
     let drained = app.node().drain().await;
+    if let Some(desk) = desk {
+        desk.close();
+    }
     let stopped = match (served, drained) {
         (Drained::Clean, Ok(())) => Stopped::Clean,
         (Drained::Cut { connections }, Ok(())) => Stopped::Not(format!("{connections} cut")),
@@ -207,10 +221,10 @@ async fn started(
     machine: Machine,
     knobs: &Knobs,
     additions: &Additions,
-) -> http::app::App<SimBackend> {
+) -> (http::app::App<SimBackend>, Option<Desk>) {
     loop {
         match start(world, witness, machine, knobs, additions).await {
-            Ok(app) => return app,
+            Ok(started) => return started,
             Err(_) => world.clock(machine).sleep(START_PAUSE).await,
         }
     }
@@ -222,9 +236,11 @@ async fn start(
     machine: Machine,
     knobs: &Knobs,
     additions: &Additions,
-) -> Result<http::app::App<SimBackend>, ReadyError> {
+) -> Result<(http::app::App<SimBackend>, Option<Desk>), ReadyError> {
     let settings = settings(machine, knobs);
-    let connect = Arc::new(TappedConnect::new(world, machine));
+    let desk = additions.visits.as_ref().map(|lots| Desk::new(world, machine, lots));
+    let own = desk.as_ref().map(Desk::services).unwrap_or_default();
+    let connect = Arc::new(TappedConnect::new(world, witness, machine, own));
     let bank = format!("http://{}", Machine::Bank.address());
     let gateway = HttpGateway::new(HttpClient::new(connect.clone()), &bank);
     let ready = Ready {
@@ -244,7 +260,11 @@ async fn start(
         engine.subscription_batch = knobs.followers_page;
         engine.tail_events = knobs.followers_page as u64 * 4;
     };
-    ready.start_with(|node| additions.to(node.connect(connect).tuned(tune))).await
+    let app = ready.start_with(|node| additions.to(node.connect(connect).tuned(tune))).await?;
+    if let Some(desk) = &desk {
+        desk.open(app.node().aggregates());
+    }
+    Ok((app, desk))
 }
 
 /// The accounts of the operator and the merchant; another node may have made them.

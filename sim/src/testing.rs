@@ -25,6 +25,7 @@ pub(crate) fn evidence() -> Evidence {
         claims: vec![("saga-live".to_owned(), "00001/x".to_owned(), format!("saga-{ORDER}"))],
         bank: vec![captured()],
         remotes: Vec::new(),
+        sent: Vec::new(),
         lives: Vec::new(),
         bus: vec![BusEntry {
             at_us: 1_700_000,

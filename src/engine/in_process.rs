@@ -24,6 +24,9 @@ const PIPE_BYTES: usize = 64 * 1024;
 ///     .service("hotels", Router::new().route("/book", post(async || "\"room 4\"")));
 /// // NodeBuilder::connect(Arc::new(services))
 /// ```
+///
+/// A router that keeps what is the node's own, its aggregates for one, is kept by the node's client and keeps the
+/// node: when the node has drained, the router has to let go of it.
 #[derive(Debug, Clone, Default)]
 pub struct InProcess {
     services: BTreeMap<String, Router>,

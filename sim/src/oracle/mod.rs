@@ -21,7 +21,7 @@
 //! | [`timers`] | nothing before it is due (I7) | stale timer accepted |
 //! | [`idempotency`] | one key, one saga, one answer (I10) | dedupe record after commit; retry of a request taken as new |
 //! | [`one_live_order`] | one live order for a product (I12) | claim released at once; lock released without token, where the claim is left out |
-//! | [`retries`] | calls within policy and budget (I9) | attempts not bounded; retry without backoff; key per attempt |
+//! | [`retries`] | calls within policy and budget (I9) | retry without budget; attempts not bounded; retry without backoff; key per attempt |
 //! | [`outbox`] | published once at least, in order, only what is committed (I11) | publish before commit; offset committed before the handler |
 //! | [`consumers`] | a group acts on each event once and in order, and loses none (I11) | a later event passes one that is parked |
 //! | [`projections`] | a view is the fold of the log | snapshot off by one; poison event skipped |

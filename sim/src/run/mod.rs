@@ -32,8 +32,16 @@ impl Guest {
             return Self::default();
         }
         let participants = crate::services::Participants::default();
+        let mut additions = crate::node::Additions::new(crate::trip::app);
+        if plan.sagas.iter().any(|saga| saga.name == crate::visit::VISIT) {
+            let lots = crate::visit::desk::Lots::of(plan);
+            additions = crate::node::Additions::new(|node| {
+                Ok(crate::trip::app(node)?.saga(&crate::visit::visit()?))
+            });
+            additions = additions.with_visits(lots);
+        }
         Self {
-            additions: crate::node::Additions::new(crate::trip::app),
+            additions,
             participants: participants.remotes(crate::trip::services(), plan.fates()),
         }
     }

@@ -202,6 +202,7 @@ impl Run {
             claims,
             bank: seen.bank,
             remotes: seen.remotes,
+            sent: seen.sent,
             lives: self.world.lives(),
             bus: seen.bus,
             at_risk: seen.at_risk,

@@ -23,7 +23,7 @@ pub(crate) mod witnessed;
 pub use bank::{Participants, Verdict};
 pub use final_state::{FinalState, final_state, read_models};
 pub use remote::{SimBackend, backend};
-pub use witness::{Witness, Witnessed};
+pub use witness::{OpenCall, Witness, Witnessed};
 
 use sagaline_storage::LogSettings;
 

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::evidence::{
     AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, LockCall, LockWhat, RemoteCall,
-    ShardChange, StoreCall, StoreWhat,
+    SentCall, ShardChange, StoreCall, StoreWhat,
 };
 use crate::machine::Machine;
 
@@ -29,13 +29,15 @@ pub struct Witnessed {
     pub bank: Vec<BankEntry>,
     /// What came to remote services, in order.
     pub remotes: Vec<RemoteCall>,
+    /// Calls that left nodes for participants, in order.
+    pub sent: Vec<SentCall>,
     /// Shards that nodes took and left.
     pub shards: Vec<ShardChange>,
     /// What the store told of that a power loss could still have taken.
     pub at_risk: Vec<String>,
 }
 
-/// A request to the store that is on its way.
+/// A request that is on its way.
 #[derive(Debug)]
 #[must_use = "a call that is never answered stays open to the end of the run"]
 pub struct OpenCall(usize);
@@ -114,6 +116,20 @@ impl Witness {
     /// A remote service was asked and has answered.
     pub fn remote(&self, call: RemoteCall) {
         self.0.lock().remotes.push(call);
+    }
+
+    /// A call leaves a node for a participant.
+    pub fn call_sent(&self, call: SentCall) -> OpenCall {
+        let mut seen = self.0.lock();
+        seen.sent.push(call);
+        OpenCall(seen.sent.len() - 1)
+    }
+
+    /// Its answer comes.
+    pub fn call_answered(&self, call: OpenCall, now_us: u64, status: u16) {
+        if let Some(call) = self.0.lock().sent.get_mut(call.0) {
+            call.answer = Some((now_us, status));
+        }
     }
 
     /// How many lines the bank's ledger has.

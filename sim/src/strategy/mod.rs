@@ -47,13 +47,15 @@ pub enum Strategy {
     BrownOut,
     /// The bank is gone, everybody orders meanwhile, and it comes back.
     ThunderingHerd,
+    /// The bank turns away a large part of what it is asked for a long time, and not enough for a breaker.
+    Overload,
     /// Sagas that wait for the bank change their owner while the store refuses to be read.
     TakeOverUnread,
 }
 
 impl Strategy {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Random,
         Self::IsolateOne,
         Self::Majority,
@@ -67,6 +69,7 @@ impl Strategy {
         Self::PowerCut,
         Self::BrownOut,
         Self::ThunderingHerd,
+        Self::Overload,
         Self::TakeOverUnread,
     ];
 
@@ -86,6 +89,7 @@ impl Strategy {
             Self::PowerCut => "power-cut",
             Self::BrownOut => "brown-out",
             Self::ThunderingHerd => "thundering-herd",
+            Self::Overload => "overload",
             Self::TakeOverUnread => "take-over-unread",
         }
     }
@@ -106,6 +110,7 @@ impl Strategy {
             Self::PowerCut => power::power_cut(ground),
             Self::BrownOut => services::brown_out(ground),
             Self::ThunderingHerd => services::thundering_herd(ground),
+            Self::Overload => services::overload(ground),
             Self::TakeOverUnread => services::take_over_unread(ground),
         }
     }

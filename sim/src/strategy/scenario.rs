@@ -11,7 +11,7 @@ use crate::plan::{Knobs, Plan};
 use crate::seed::Seed;
 use crate::swarm;
 use crate::workload::{alphabet, rebuilds};
-use crate::{statement, trip};
+use crate::{statement, trip, visit};
 
 use super::Strategy;
 use super::ground::Ground;
@@ -79,11 +79,12 @@ impl Plan {
         let mut operations = alphabet::operations(seed, CHAOS_MS, OPERATIONS, &ground.crowds);
         rebuilds::add(seed, CHAOS_MS, &mut operations);
         statement::add(seed, CHAOS_MS, &mut operations);
+        visit::add(seed, CHAOS_MS, &mut operations);
         Self {
             seed,
             scenario: scenario.name().to_owned(),
             knobs,
-            sagas: trip::shape().into_iter().collect(),
+            sagas: trip::shape().into_iter().chain(visit::shape()).collect(),
             chaos_ms: CHAOS_MS,
             left_broken: left_broken(seed, scenario),
             episodes: ground.into_episodes(),

@@ -29,6 +29,16 @@ pub(super) fn brown_out(ground: &mut Ground) {
     }
 }
 
+/// Most calls fail, and not so many that a breaker opens at once: what keeps the nodes from calling ever more
+/// is their retry budget. Everybody orders meanwhile.
+pub(super) fn overload(ground: &mut Ground) {
+    let at_ms = ground.random.between(0, ground.chaos_ms / 3);
+    let for_ms = ground.random.between(ground.chaos_ms / 4, ground.chaos_ms / 2);
+    let percent = ground.random.between(60, 75);
+    ground.add(at_ms, for_ms, Fault::BankErrors { percent });
+    ground.crowds.push(Crowd { at_ms, for_ms: for_ms / 2 });
+}
+
 /// Sagas gather that the bank keeps waiting; then their owner dies, and whoever takes them up reads from a
 /// store that refuses some of its questions. The last time is the chaos's end: nothing comes behind it that
 /// would make good what was missed.

@@ -155,6 +155,7 @@ impl Shop {
             claims,
             bank: bank(&self.ledger),
             remotes: Vec::new(),
+            sent: Vec::new(),
             lives: Vec::new(),
             bus: seen.bus,
             at_risk: Vec::new(),

@@ -6,6 +6,7 @@ use sagaline_storage::{AppendError, Backend, StreamId, StreamVersion};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::canary::planted;
 use crate::domain::Aggregate;
 
 use super::super::aggregates::{Aggregates, CommandMetadata};
@@ -158,7 +159,9 @@ impl<B: Backend> Guarded<B> {
         let streams = &*self.aggregates.core.streams;
         let (staged, recorded) = staged.execute::<Barrier>(streams, barrier, command).await;
         match recorded {
-            Ok(loaded) if loaded.version != seen => return Ok(false),
+            Ok(loaded) if loaded.version != seen && !planted("twin-behind-the-barrier") => {
+                return Ok(false);
+            }
             Ok(_) => {}
             Err(StageError::Refused(refusal)) => return Err(refusal.into()),
             Err(error) => return Err(unknown(error)),

@@ -94,6 +94,7 @@ impl History {
             claims: Vec::new(),
             bank: Vec::new(),
             remotes: Vec::new(),
+            sent: Vec::new(),
             lives: Vec::new(),
             bus: Vec::new(),
             lock_calls: Vec::new(),

@@ -1,26 +1,23 @@
-//! Calls to the bank stay within policy and budget (I9): each attempt was announced in the log and allowed
-//! by the policy, a node's repetitions stay within what its budget can ever have given it, and epochs that
-//! the bank saw as old have no effect.
+//! Calls stay within policy and budget (I9): each attempt was announced in the log and allowed by the policy,
+//! a node's repetitions are followed one by one against its budget ([`budget`]), and epochs that the bank saw
+//! as old have no effect.
 //!
-//! The bank sees what arrives, and faults of the network and the bank make one call arrive twice or much
-//! later. So a bound on calls is doubled when the plan can double them, and the budget is held against the
-//! whole run and, where nothing can hold messages back, against each second.
+//! The bank sees what arrives, and faults of the network and the bank make one call arrive twice. So a bound
+//! on what arrives is doubled when the plan can double it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod bucket;
+mod budget;
 
-use crate::evidence::{BankEffect, BankEntry, Power};
+use std::collections::BTreeMap;
+
+use crate::evidence::{BankEffect, BankEntry};
 use crate::fault::Fault;
-use crate::machine::Machine;
 
 use super::case::Case;
 use super::naive::json::number;
 use super::naive::saga::Saga;
 use super::naive::steps::{self, ATTEMPTS, Key};
 use super::{Finding, Oracle};
-
-/// What calls that are answered add to the repetitions that a node may make: first ones, and repetitions, which
-/// have what they took again besides.
-const PERCENT_OF_ANSWERED: u64 = 20;
 
 /// So many pauses, drawn evenly, are on average half as long as they can be; that they come below this share
 /// of it happens in one of ten million runs.
@@ -44,18 +41,14 @@ impl Oracle for Retries {
         let mut finding = Finding::default();
         let calls = case.evidence.bank.iter().filter(|entry| entry.effect != BankEffect::Probed);
         let mut by_key: BTreeMap<&str, Vec<&BankEntry>> = BTreeMap::new();
-        let mut by_node: BTreeMap<Machine, Vec<&BankEntry>> = BTreeMap::new();
         for call in calls {
             finding.look();
             by_key.entry(&call.key).or_default().push(call);
-            by_node.entry(call.by).or_default().push(call);
         }
         for (key, calls) in &by_key {
             examine_key(case, key, calls, &mut finding);
         }
-        for (node, calls) in &by_node {
-            examine_budget(case, *node, calls, &mut finding);
-        }
+        budget::examine(case, &mut finding);
         examine_attempts(case, &mut finding);
         examine_pauses(case, &mut finding);
         examine_epochs(case, &mut finding);
@@ -172,99 +165,6 @@ fn examine_pauses(case: &Case<'_>, finding: &mut Finding) {
     });
 }
 
-/// Calls of a node.
-#[derive(Debug, Clone, Copy, Default)]
-struct Calls {
-    firsts: u64,
-    repetitions: u64,
-    /// Repetitions that the bank did not turn away.
-    answered: u64,
-}
-
-impl Calls {
-    fn count(&mut self, call: &BankEntry, is_first: bool) {
-        self.firsts += u64::from(is_first);
-        self.repetitions += u64::from(!is_first);
-        self.answered += u64::from(!is_first && call.effect != BankEffect::TurnedAway);
-    }
-
-    /// What its answers can have added to the budget.
-    fn earned(self) -> u64 {
-        self.answered + (self.firsts + self.answered) * PERCENT_OF_ANSWERED / 100
-    }
-}
-
-/// The repetitions of a node against what its budget can have given it.
-fn examine_budget(case: &Case<'_>, node: Machine, calls: &[&BankEntry], finding: &mut Finding) {
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
-    let mut by_second: BTreeMap<u64, Calls> = BTreeMap::new();
-    let mut all = Calls::default();
-    for call in calls {
-        let is_first = seen.insert(&call.key);
-        all.count(call, is_first);
-        by_second.entry(call.at_us / 1_000_000).or_default().count(call, is_first);
-    }
-    let Calls { firsts, repetitions, .. } = all;
-    let knobs = &case.evidence.plan.knobs;
-    let (burst, per_second) = (u64::from(knobs.retry_burst), u64::from(knobs.retries_per_s));
-    let boots = boots(case, node);
-    let factor = arrivals(case);
-    // What a network doubled counts as a repetition and was none.
-    let doubled = if factor > 1 { firsts } else { 0 };
-    let from_us = calls.first().map_or(0, |call| call.at_us);
-    let seconds = calls.last().map_or(0, |call| call.at_us - from_us) / 1_000_000 + 1;
-    // A clock may run ahead of the world's, and the budget with it.
-    let grown = per_second * (seconds + case.clock_skew_us() / 1_000_000) * 11 / 10;
-    let bound = factor * (burst * boots + grown + all.earned()) + doubled;
-    finding.expect(repetitions <= bound, "more repetitions than the retry budget gives", || {
-        format!("{node}: {repetitions} repetitions, {firsts} first calls, at most {bound}")
-    });
-    if holds_messages_back(case) {
-        return;
-    }
-    for (second, then) in by_second {
-        // What came back in this second can be spent in it; of what came before, the burst is kept.
-        let bound = factor * (burst + 2 * per_second + firsts * PERCENT_OF_ANSWERED / 100)
-            + factor * then.earned()
-            + then.firsts * (factor - 1);
-        finding.expect(then.repetitions <= bound, "a storm of repetitions", || {
-            format!("{node}: {} repetitions in second {second}, at most {bound}", then.repetitions)
-        });
-    }
-}
-
-/// How often a node was switched on, each time with a full budget.
-fn boots(case: &Case<'_>, node: Machine) -> u64 {
-    let power = case.evidence.power.iter();
-    let counted =
-        power.filter(|change| change.machine == node && change.what == Power::Booted).count();
-    let crashes = |fault: &Fault| match fault {
-        Fault::Crash { machine, .. } | Fault::CrashAt { machine, .. } => *machine == node,
-        _ => false,
-    };
-    let planned = case.evidence.plan.episodes.iter().filter(|it| crashes(&it.fault)).count();
-    counted.max(1 + planned) as u64
-}
-
-/// Whether a fault of the plan lets many messages arrive in one moment that were sent in many.
-fn holds_messages_back(case: &Case<'_>) -> bool {
-    let holds = |fault: &Fault| {
-        matches!(
-            fault,
-            Fault::Partition { .. }
-                | Fault::SlowLink { .. }
-                | Fault::Loss { .. }
-                | Fault::Reorder { .. }
-                | Fault::HalfOpen { .. }
-                | Fault::ConnectHang { .. }
-                | Fault::BankLateDelivery { .. }
-                | Fault::Crash { .. }
-                | Fault::Pause { .. }
-        )
-    };
-    case.evidence.plan.episodes.iter().any(|episode| holds(&episode.fault))
-}
-
 /// Nothing takes effect under an epoch that the bank had seen surpassed for the order.
 fn examine_epochs(case: &Case<'_>, finding: &mut Finding) {
     let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
@@ -285,7 +185,9 @@ fn examine_epochs(case: &Case<'_>, finding: &mut Finding) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::{Power, PowerChange, SentCall};
     use crate::fault::Episode;
+    use crate::machine::Machine;
     use crate::oracle::testing::{History, caught, clean};
 
     fn repeated(times: u64, effect: BankEffect) -> History {
@@ -313,20 +215,51 @@ mod tests {
         clean(&Retries, &history);
     }
 
+    /// So many sagas whose second attempts all leave at once, so long after they were announced.
+    fn herd(sagas: u32, waited_us: u64, answer: Option<u16>) -> History {
+        let mut history = History::good();
+        let mut keys = Vec::new();
+        for customer in 1..=sagas {
+            let name = format!("{customer}-9");
+            let order = history.start_order(customer, &name, &name);
+            let retry = serde_json::json!({"step": 1, "direction": "action", "attempt": 2,
+                "dueAtUs": 50_005, "cause": "lost", "atUs": 5});
+            history.say(&format!("saga-{order}"), "RetryScheduled", retry);
+            keys.push(format!("{order}/authorize_payment/action"));
+        }
+        history.now_us += waited_us;
+        for key in keys {
+            let sent_at_us = history.sent_now();
+            let answer = answer.map(|status| (sent_at_us + 500, status));
+            let (by, to) = (Machine::Node1, "bank".to_owned());
+            history.evidence.sent.push(SentCall { by, to, key, epoch: 1, sent_at_us, answer });
+        }
+        history
+    }
+
     #[test]
     fn a_retry_without_a_budget_is_caught() {
-        let history = repeated(200, BankEffect::TurnedAway);
-        caught(&Retries, &history, "more repetitions than the retry budget gives");
-        caught(&Retries, &history, "a storm of repetitions");
+        const WHAT: &str = "more repetitions than the retry budget gives";
+        // A hundred are saved up, and ten a second come meanwhile.
+        clean(&Retries, &herd(90, 0, Some(503)));
+        caught(&Retries, &herd(200, 0, Some(503)), WHAT);
+        caught(&Retries, &herd(200, 0, None), WHAT);
+        // Who waits behind an open breaker has been let go by the budget before.
+        clean(&Retries, &herd(200, 12_000_000, Some(503)));
     }
 
     #[test]
     fn a_ramp_of_answered_retries_is_no_storm() {
-        let mut finding = Finding::default();
-        let history = repeated(200, BankEffect::Repeated);
-        let calls: Vec<_> = history.evidence.bank.iter().collect();
-        examine_budget(&Case::new(&history.evidence), calls[0].by, &calls, &mut finding);
-        assert_eq!(finding.violations, []);
+        clean(&Retries, &herd(200, 0, Some(200)));
+    }
+
+    #[test]
+    fn who_was_switched_on_has_a_full_budget() {
+        let mut history = herd(200, 0, Some(503));
+        let middle = history.evidence.sent[100].sent_at_us;
+        let (machine, what) = (Machine::Node1, Power::Booted);
+        history.evidence.power.push(PowerChange { at_us: middle, machine, what });
+        clean(&Retries, &history);
     }
 
     #[test]

@@ -1,14 +1,18 @@
-//! The ledgers of the services that a user's sagas call, against the sagas: an action takes effect once and
+//! The ledgers of the services that a user's sagas call, and what participants within the nodes wrote to the
+//! log, against the sagas: an action takes effect once and
 //! under its call's key; nothing takes effect behind its undo; undos come in reverse; and at the end every
 //! step of a completed saga has its effect and nothing is left of a saga that was undone.
 //!
 //! A step that never took effect for any saga is taken for one that calls nobody, and is not looked at.
+
+mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::{Effect, RemoteCall};
 use crate::plan::Operation;
 use crate::shape::SagaShape;
+use crate::{trip, visit};
 
 use super::case::Case;
 use super::naive::saga::{End, Saga};
@@ -29,8 +33,11 @@ impl Oracle for Effects {
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {
+        let within = within::told(case);
+        let mut calls: Vec<_> = case.evidence.remotes.iter().chain(&within).collect();
+        calls.sort_by_key(|call| call.at_us);
         let mut ledger = Ledger { case, actions: BTreeMap::new(), finding: Finding::default() };
-        for call in &case.evidence.remotes {
+        for call in calls {
             ledger.finding.look();
             ledger.fence(call);
             ledger.take(call);
@@ -69,7 +76,7 @@ struct Ledger<'a> {
 }
 
 impl<'a> Ledger<'a> {
-    /// Services that keep a barrier let no former owner of a saga through: those of the simulation's own trips
+    /// Services that keep a barrier let no former owner of a saga through: those of the simulation's own sagas
     /// do; what a user's services keep is theirs to say.
     fn fence(&mut self, call: &'a RemoteCall) {
         let key = match &call.effect {
@@ -87,7 +94,8 @@ impl<'a> Ledger<'a> {
         let Some((key, epoch)) = Key::parse(key).zip(call.epoch) else { return };
         let saga = self.case.sagas.get(key.saga);
         let is_users = !self.case.places_orders();
-        if is_users || saga.is_none_or(|saga| saga.saga_type != crate::trip::TRIP) {
+        let is_own = |saga: &Saga<'_>| [trip::TRIP, visit::VISIT].contains(&saga.saga_type);
+        if is_users || !saga.is_some_and(is_own) {
             return;
         }
         let newest = self.actions.get(&(key.saga, key.step)).map_or(0, |action| action.epoch);
@@ -233,176 +241,4 @@ fn shown(call: &RemoteCall) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::machine::Machine;
-    use crate::oracle::testing::{History, caught, clean};
-    use crate::shape::tests::trip;
-
-    /// A trip by hand, with what its services did.
-    struct Trip(History);
-
-    impl Trip {
-        /// Everything booked and charged.
-        fn completed() -> Self {
-            let mut trip = Self::begun();
-            for (index, step) in ["hotel", "flight", "charge", "mail"].into_iter().enumerate() {
-                trip.does(index, step);
-            }
-            trip.say("SagaCompleted", json!({ "atUs": 9 }));
-            trip
-        }
-
-        /// Hotel and flight booked; the card said no; both undone.
-        fn compensated() -> Self {
-            let mut trip = Self::begun();
-            trip.does(0, "hotel");
-            trip.does(1, "flight");
-            trip.say("StepStarted", json!({ "step": 2, "atUs": 5, "epoch": 1 }));
-            let no = json!({ "step": 2, "code": "C", "reason": "r", "atUs": 6 });
-            trip.say("StepRejected", no);
-            trip.say("SagaAborted", json!({ "reason": { "rejected": {} }, "atUs": 6 }));
-            for (index, step) in [(1, "flight"), (0, "hotel")] {
-                trip.say("CompensationStarted", json!({ "step": index, "atUs": 7, "epoch": 1 }));
-                trip.effect(step, Effect::Undone { of: key(step) });
-                trip.say("CompensationSucceeded", json!({ "step": index, "atUs": 8 }));
-            }
-            trip.say("SagaCompensated", json!({ "atUs": 9 }));
-            trip
-        }
-
-        fn begun() -> Self {
-            let mut history = History::empty();
-            history.evidence.plan.sagas.push(trip());
-            history.evidence.phases.quiet_at_us = Some(u64::MAX);
-            let mut trip = Self(history);
-            trip.say(
-                "SagaStarted",
-                json!({ "sagaType": "trip", "definition": "d", "steps": 4, "pivot": 2, "input": {},
-                    "startedAtUs": 1, "deadlineAtUs": null, "epoch": 1 }),
-            );
-            trip
-        }
-
-        fn does(&mut self, index: usize, step: &str) {
-            self.say("StepStarted", json!({ "step": index, "atUs": 3, "epoch": 1 }));
-            self.effect(step, Effect::Done { key: key(step) });
-            self.say("StepSucceeded", json!({ "step": index, "result": null, "atUs": 4 }));
-        }
-
-        fn say(&mut self, event_type: &'static str, payload: Value) {
-            self.0.say("saga-s", event_type, payload);
-        }
-
-        fn effect(&mut self, step: &str, effect: Effect) {
-            let at_us = self.0.sent_now();
-            let first = self.0.evidence.log.first().expect("it has begun");
-            let call = RemoteCall {
-                at_us,
-                by: Machine::Node1,
-                remote: step.to_owned(),
-                request: "POST /".to_owned(),
-                key: Some(key(step)),
-                epoch: Some(1),
-                correlation: Some(first.correlation_id.clone()),
-                status: 200,
-                effect: Some(effect),
-            };
-            self.0.evidence.remotes.push(call);
-        }
-
-        fn forget(&mut self, step: &str, of: impl Fn(&Effect) -> bool) {
-            self.0
-                .evidence
-                .remotes
-                .retain(|call| call.remote != step || !call.effect.as_ref().is_some_and(&of));
-        }
-
-        fn caught(&self, what: &str) {
-            caught(&Effects, &self.0, what);
-        }
-    }
-
-    fn key(step: &str) -> String {
-        format!("s/{step}/action")
-    }
-
-    fn is_undone(effect: &Effect) -> bool {
-        matches!(effect, Effect::Undone { .. })
-    }
-
-    fn is_done(effect: &Effect) -> bool {
-        matches!(effect, Effect::Done { .. })
-    }
-
-    #[test]
-    fn sagas_with_their_effects_are_right() {
-        assert!(clean(&Effects, &Trip::completed().0).examined >= 8);
-        assert!(clean(&Effects, &Trip::compensated().0).examined >= 8);
-    }
-
-    #[test]
-    fn an_undo_that_was_forgotten_is_caught() {
-        let mut trip = Trip::compensated();
-        trip.forget("hotel", is_undone);
-        trip.caught("an effect is left of a saga that was undone");
-    }
-
-    #[test]
-    fn an_effect_that_came_late_is_caught() {
-        let mut trip = Trip::compensated();
-        trip.effect("hotel", Effect::Done { key: key("hotel") });
-        trip.caught("an action took effect behind its undo");
-        trip.caught("an action took effect twice");
-    }
-
-    #[test]
-    fn a_key_of_ones_own_is_caught() {
-        let mut trip = Trip::completed();
-        trip.effect("hotel", Effect::Done { key: "s/hotel/action/2".to_owned() });
-        trip.caught("an effect under a key that is not its call's");
-    }
-
-    #[test]
-    fn unknown_taken_as_success_is_caught() {
-        let mut trip = Trip::completed();
-        trip.forget("mail", is_done);
-        clean(&Effects, &trip.0);
-        // Another saga shows that the step calls somebody.
-        let mail = trip.0.evidence.remotes[0].clone();
-        let other = RemoteCall { effect: Some(Effect::Done { key: key("mail") }), ..mail };
-        trip.0.evidence.remotes.push(other);
-        clean(&Effects, &trip.0);
-        let mut entries = trip.0.evidence.log.clone();
-        for entry in &mut entries {
-            entry.stream = "saga-t".to_owned();
-            entry.id = format!("{}-t", entry.id);
-        }
-        trip.0.evidence.log.extend(entries);
-        trip.caught("a step of a completed saga has no effect");
-    }
-
-    #[test]
-    fn compensation_in_forward_order_is_caught() {
-        let mut trip = Trip::completed();
-        trip.effect("hotel", Effect::Undone { of: key("hotel") });
-        trip.caught("an undo before that of a step behind it");
-        trip.caught("a step of a completed saga has no effect");
-    }
-
-    #[test]
-    fn what_is_asked_wrongly_and_what_waits_for_nothing_is_caught() {
-        let mut trip = Trip::begun();
-        trip.effect("hotel", Effect::Undone { of: key("hotel") });
-        trip.caught("what never happened was taken back");
-        trip.effect("hotel", Effect::Wrong { what: "no such address".into(), detail: "x".into() });
-        trip.caught("no such address");
-        trip.say(
-            "SagaParked",
-            json!({ "step": 0, "direction": "action", "reason": {}, "atUs": 1 }),
-        );
-        trip.caught("a saga waits for a person in a world in which every service answers");
-    }
-}
+mod tests;

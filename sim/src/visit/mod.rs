@@ -1,0 +1,190 @@
+//! A user's saga whose participant lives in the nodes themselves: it keeps the product's barrier together with
+//! an aggregate of the node's own store, as a service does that has not moved out yet ([`desk`]). Two steps are
+//! done side by side, many visits write to one museum, and calls have twins. Beside the orders in every drawn
+//! plan; what came of it stands in the log.
+
+#[cfg(madsim)]
+pub mod desk;
+#[cfg(madsim)]
+mod museum;
+
+use sagaline::prelude::*;
+
+use crate::fate::{Fate, How, Twist};
+use crate::machine::Machine;
+use crate::plan::{Operation, Planned};
+use crate::seed::{Random, Seed};
+use crate::shape::SagaShape;
+
+/// The saga's name.
+pub const VISIT: &str = "visit";
+/// The host name of its participant, in each node.
+pub const HOST: &str = "museum";
+
+/// Visits of a run.
+const VISITS: u32 = 60;
+/// So few that many visits write to one.
+const MUSEUMS: u64 = 3;
+
+/// What is wanted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Visit {
+    /// Which museum.
+    pub museum: u64,
+}
+
+async fn enter(call: &Call<Visit>) -> Outcome<u64> {
+    call.http().post(&format!("http://{HOST}/enter"), call.input()).await
+}
+
+async fn leave(call: &Call<Visit>) -> Outcome<()> {
+    call.http().post::<()>(&format!("http://{HOST}/leave"), call.input()).await
+}
+
+struct Guide;
+
+impl Step for Guide {
+    const NAME: &'static str = "guide";
+    const PARTICIPANT: &'static str = HOST;
+    type Saga = Visit;
+    type Output = u64;
+
+    async fn action(&self, call: &Call<Visit>) -> Outcome<u64> {
+        enter(call).await
+    }
+}
+
+impl Compensable for Guide {
+    async fn compensate(&self, call: &Call<Visit>, _: Option<&u64>) -> Outcome<()> {
+        leave(call).await
+    }
+}
+
+struct Locker;
+
+impl Step for Locker {
+    const NAME: &'static str = "locker";
+    const PARTICIPANT: &'static str = HOST;
+    type Saga = Visit;
+    type Output = u64;
+
+    async fn action(&self, call: &Call<Visit>) -> Outcome<u64> {
+        enter(call).await
+    }
+}
+
+impl Compensable for Locker {
+    async fn compensate(&self, call: &Call<Visit>, _: Option<&u64>) -> Outcome<()> {
+        leave(call).await
+    }
+}
+
+struct Entry;
+
+impl Step for Entry {
+    const NAME: &'static str = "entry";
+    const PARTICIPANT: &'static str = HOST;
+    type Saga = Visit;
+    type Output = u64;
+
+    async fn action(&self, call: &Call<Visit>) -> Outcome<u64> {
+        enter(call).await
+    }
+}
+
+/// The saga.
+pub fn visit() -> Result<Definition<Visit>, DefinitionError> {
+    let policy = Policy {
+        attempts: 12,
+        compensation_attempts: 16,
+        backoff_max_ms: 4_000,
+        attempt_timeout_ms: 2_500,
+        ..Policy::default()
+    };
+    Definition::new(VISIT)
+        .compensable(Guide)
+        .compensable(Locker)
+        .pivot(Entry)
+        .after(Guide)
+        .after(Locker)
+        .retry(policy)
+        .build()
+}
+
+/// Its shape; none: it cannot be built, which its own test would say.
+pub fn shape() -> Option<SagaShape> {
+    visit().ok().map(|visit| SagaShape::of(visit.as_value()))
+}
+
+/// Puts visits among the operations of a seed. Drawn apart, so that these are the same with them and without.
+pub fn add(seed: Seed, chaos_ms: u64, operations: &mut Vec<Planned>) {
+    let mut random = seed.stream("plan/visits");
+    let first = operations.iter().map(|planned| planned.id).max().unwrap_or(0) + 1;
+    for id in first..first + VISITS {
+        let input = serde_json::json!({ "museum": random.below(MUSEUMS) });
+        let (saga_type, fate) = (VISIT.to_owned(), fate(&mut random));
+        let operation = Operation::StartSaga { saga_type, key: id, input, fate };
+        let to = *random.pick(&Machine::NODES).unwrap_or(&Machine::Node1);
+        let to = if random.percent(70) { Machine::Balancer } else { to };
+        let (at_ms, customer, gives_up_after_ms) = (random.below(chaos_ms), 0, None);
+        operations.push(Planned { id, at_ms, customer, to, gives_up_after_ms, operation });
+    }
+    operations.sort_by_key(|planned| planned.at_ms);
+}
+
+fn fate(random: &mut Random) -> Fate {
+    let twist = |step: &str, undo, how| Some(Twist { step: step.to_owned(), undo, how });
+    if random.percent(12) {
+        // One of two steps side by side is refused while the call of the other stays on its way: its undo
+        // comes first.
+        let no = Some(Guide::NAME.to_owned());
+        return Fate {
+            no,
+            twist: twist(Locker::NAME, false, How::DeliveredLate),
+            ..Fate::default()
+        };
+    }
+    let steps = [Guide::NAME, Locker::NAME, Entry::NAME];
+    let no = random.percent(35).then(|| random.pick(&steps).map(|step| (*step).to_owned()));
+    let step = random.pick(&steps).copied().unwrap_or(Guide::NAME);
+    let undo = step != Entry::NAME && random.percent(30);
+    let how = match random.below(10) {
+        0..=6 => How::DeliveredTwice,
+        7 => How::RunTwice,
+        _ => How::DeliveredLate,
+    };
+    Fate { no: no.flatten(), twist: twist(step, undo, how), ..Fate::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_visit_can_be_built_and_its_steps_are_side_by_side() {
+        let shape = shape().expect("a sound definition");
+        assert!(!shape.comes_after("guide", "locker") && !shape.comes_after("locker", "guide"));
+        assert!(shape.comes_after("entry", "guide") && shape.comes_after("entry", "locker"));
+    }
+
+    #[test]
+    fn most_visits_have_twins_and_some_are_undone_before_they_are_done() {
+        let mut operations = Vec::new();
+        add(Seed(1), 40_000, &mut operations);
+        let fates = operations.iter().filter_map(|planned| match &planned.operation {
+            Operation::StartSaga { fate, .. } => Some(fate),
+            _ => None,
+        });
+        let fates: Vec<_> = fates.collect();
+        let how = |how: How| {
+            let is = |twist: &Twist| twist.how == how;
+            fates.iter().filter(|fate| fate.twist.as_ref().is_some_and(is)).count()
+        };
+        assert!(how(How::DeliveredTwice) > 20 && how(How::DeliveredLate) > 4);
+        let undone = |fate: &&&Fate| {
+            fate.no.as_deref() == Some("guide")
+                && fate.twist.as_ref().is_some_and(|twist| twist.how == How::DeliveredLate)
+        };
+        assert!(fates.iter().filter(undone).count() > 1);
+    }
+}
