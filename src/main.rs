@@ -27,10 +27,10 @@ use sagaline_storage::embedded::Embedded;
 use sagaline_storage::memory::ManualClock;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Sagas are many small pieces of memory made on one thread and given back on another, which this
-/// allocator is made for.
+/// Sagas are many small pieces of memory made on one thread and given back on another. This allocator hands
+/// out next what was given back last, while it is still in the processor's cache.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match run(Arguments::parse()) {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::Error as _;
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -32,10 +33,11 @@ struct Text([u8; 27]);
 
 impl Text {
     fn of(time: WallTime) -> Option<Self> {
-        let nanos = i128::from(time.0.min(WallTime::LAST_US)) * 1_000;
-        let instant = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
+        let us = time.0.min(WallTime::LAST_US);
+        let (seconds, micros) = (i64::try_from(us / 1_000_000).ok()?, (us % 1_000_000) as u32);
+        let instant = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
         let (year, month, day) = instant.to_calendar_date();
-        let (hour, minute, second, micros) = instant.to_hms_micro();
+        let (hour, minute, second) = instant.to_hms();
         let mut text = *b"0000-00-00T00:00:00.000000Z";
         digits(&mut text[0..4], year.unsigned_abs());
         digits(&mut text[5..7], u8::from(month).into());
@@ -80,7 +82,10 @@ impl utoipa::ToSchema for WallTime {}
 
 impl Serialize for WallTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match Text::of(*self).as_ref().and_then(Text::as_str) {
+            Some(text) => serializer.serialize_str(text),
+            None => Err(S::Error::custom("no time that RFC 3339 can write")),
+        }
     }
 }
 

@@ -10,9 +10,13 @@ use sagaline_storage::{
 };
 use tokio::sync::Mutex;
 
-/// Pages kept: the followers are not further apart than the slowest takes for one. A page has a
-/// thousand events, whose payloads the log keeps in memory anyhow.
+/// Pages kept: the followers are not further apart than the slowest takes for one. Near the head their
+/// payloads are those that the log keeps in memory anyhow.
 const KEPT_MAX: usize = 4;
+
+/// A page that is put together from several parts ends with the one in which it comes to this many bytes of
+/// payloads.
+const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// Pages that were read lately.
 pub(crate) struct Pages {
@@ -67,8 +71,7 @@ impl Pages {
         if let Some(page) = kept.iter().rev().find(|page| page.holds_behind(from)) {
             return Ok(page.clone());
         }
-        let read = log.read_all(AllQuery::after(from, limit)).await?;
-        let page = Page::of(from, read);
+        let page = Page::of(from, gather(log, from, limit).await?);
         if page.next > from {
             if kept.len() == KEPT_MAX {
                 kept.pop_front();
@@ -77,6 +80,28 @@ impl Pages {
         }
         Ok(page)
     }
+}
+
+/// The events behind `from`, up to `limit`. At its tail the log gives a part of them at a time, so as not to
+/// be held for long; who follows it takes them together, and writes once what changes in several parts.
+async fn gather<E: EventStore>(
+    log: &E,
+    from: GlobalPosition,
+    limit: usize,
+) -> Result<AllPage, StorageError> {
+    let mut page = log.read_all(AllQuery::after(from, limit)).await?;
+    let bytes = |events: &[RecordedEvent]| -> usize {
+        events.iter().map(|event| event.payload.len()).sum()
+    };
+    let mut gathered = bytes(&page.events);
+    while !page.end && page.events.len() < limit && gathered < PAGE_BYTES_MAX {
+        let left = limit - page.events.len();
+        let more = log.read_all(AllQuery::after(page.next, left)).await?;
+        gathered += bytes(&more.events);
+        page.events.extend(more.events);
+        (page.next, page.end) = (more.next, more.end);
+    }
+    Ok(page)
 }
 
 impl Page {
@@ -151,8 +176,12 @@ mod tests {
     }
 
     async fn append(log: &Memory, stream: &str, id: u128) {
-        let event = NewEvent {
-            id: EventId(Uuid::from_u128(id)),
+        append_many(log, stream, id, 1).await;
+    }
+
+    async fn append_many(log: &Memory, stream: &str, id: u128, count: u128) {
+        let event = |number| NewEvent {
+            id: EventId(Uuid::from_u128(id + number)),
             event_type: EventType::new("Happened").unwrap(),
             schema_version: 1,
             correlation_id: CorrelationId::new("c").unwrap(),
@@ -162,7 +191,7 @@ mod tests {
         let write = StreamWrite {
             stream: StreamId::new(stream).unwrap(),
             expected: ExpectedVersion::Any,
-            events: vec![event],
+            events: (0..count).map(event).collect(),
         };
         let request = AppendRequest {
             append_id: AppendId(Uuid::from_u128(1_000 + id)),
@@ -195,6 +224,24 @@ mod tests {
         assert_eq!(positions(&pages, &log, 3, "even").await, (vec![4, 6], 6));
         assert_eq!(positions(&pages, &log, 6, "even").await, (vec![7], 7));
         assert_eq!(positions(&pages, &log, 7, "even").await, (vec![], 7));
+    }
+
+    #[tokio::test]
+    async fn a_page_is_as_long_as_was_asked_for_though_the_log_gives_a_part_at_a_time() {
+        let (pages, log) = (Pages::new(100), log().await);
+        for first in [1, 901, 1_801] {
+            append_many(&log, "odd-1", first, 900).await;
+        }
+        let page = pages.behind(&log, GlobalPosition::START, 2_500).await.unwrap();
+        assert_eq!(
+            (page.events.len(), page.next(), page.is_end()),
+            (2_500, GlobalPosition(2_500), false)
+        );
+        let rest = pages.behind(&log, page.next(), 2_500).await.unwrap();
+        assert_eq!(
+            (rest.events.len(), rest.next(), rest.is_end()),
+            (200, GlobalPosition(2_700), true)
+        );
     }
 
     #[tokio::test]

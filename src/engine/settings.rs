@@ -54,7 +54,7 @@ impl Default for EngineSettings {
             retry_burst: 100,
             conflict_retries: 8,
             snapshot_events: 512,
-            subscription_batch: 2_000,
+            subscription_batch: 4_096,
             tail_events: 8_192,
             retired_view_ms: 10_000,
             lease_ms: 10_000,

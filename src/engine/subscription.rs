@@ -19,7 +19,7 @@ use super::pages::{Page, Pages, Wanted};
 /// written once. A quiet log is followed within [`PACE_MIN`]; a log that grows by more than a thousand
 /// events a second, every [`PACE_MAX`]. Whoever waits for a follower ends its pause.
 const PACE_MIN: Duration = Duration::from_millis(2);
-const PACE_MAX: Duration = Duration::from_millis(100);
+const PACE_MAX: Duration = Duration::from_millis(200);
 const PACE_PER_EVENT: Duration = Duration::from_millis(1);
 const RETRY: Duration = Duration::from_millis(500);
 

@@ -58,7 +58,8 @@ pub fn user_of(input: &Json) -> Option<String> {
 
 impl Projection for Sagas {
     const NAME: &'static str = "sagas";
-    const VERSION: u32 = 1;
+    /// 2: a document says of a step only what it has come to.
+    const VERSION: u32 = 2;
     const CATEGORIES: &'static [&'static str] = &[SAGA_CATEGORY];
 
     type Document = SagaDocument;

@@ -82,28 +82,43 @@ impl Progress {
     }
 }
 
-/// A step of one saga.
+/// A step of one saga. What it has not come to yet is not written: most steps of most sagas have hardly
+/// anything to tell.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct StepState {
     /// The doing.
+    #[serde(skip_serializing_if = "is_default")]
     pub action: Progress,
     /// The undoing; of the pivot its revocation.
+    #[serde(skip_serializing_if = "is_default")]
     pub compensation: Progress,
     /// The attempts of the action before an operator's last retry: the policy does not count them.
+    #[serde(skip_serializing_if = "is_default")]
     pub action_forgiven: u32,
     /// The same of the compensation.
+    #[serde(skip_serializing_if = "is_default")]
     pub compensation_forgiven: u32,
     /// What the action returned.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<Json>,
     /// When the action was first announced, in microseconds of wall time.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at_us: Option<u64>,
     /// From when the step's deadline counts: from then, or from an operator's last retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_from_us: Option<u64>,
     /// When it had its outcome.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at_us: Option<u64>,
     /// The last failure or rejection, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+}
+
+/// Whether a field says no more than its absence.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl StepState {
@@ -169,6 +184,7 @@ pub struct SagaState {
     /// The definition's hash, hexadecimal.
     pub definition: Arc<str>,
     /// The step that decides, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pivot: Option<StepIndex>,
     /// The input.
     pub input: Json,
@@ -177,20 +193,26 @@ pub struct SagaState {
     /// The steps, as in the definition.
     pub steps: Vec<StepState>,
     /// The abort that waits for the pivot to be settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abort_requested: Option<AbortReason>,
     /// Why it went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aborted: Option<AbortReason>,
     /// It waits for an operator: what the verbs act on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
     /// Steps that stopped while it was parked already; the first of them is next in `parked`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_parked: Vec<Parked>,
     /// It starts nothing new.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub paused: bool,
     /// When it started.
     pub started_at_us: u64,
     /// When its last event happened.
     pub updated_at_us: u64,
     /// When it aborts unless the pivot has succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_at_us: Option<u64>,
     /// The newest epoch in its events.
     pub epoch: u64,

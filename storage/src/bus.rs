@@ -1,10 +1,13 @@
 //! The message bus: at least once, in order per key, to groups of consumers.
 
-use std::borrow::Cow;
+mod headers;
+
 use std::future::Future;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+pub use headers::Headers;
 
 use crate::error::StorageError;
 
@@ -16,7 +19,7 @@ pub struct Message {
     /// Messages of one key are delivered in the order in which they were published.
     pub key: String,
     /// Names and values beside the payload (CloudEvents attributes).
-    pub headers: Vec<(Cow<'static, str>, Bytes)>,
+    pub headers: Headers,
     /// The body.
     pub payload: Bytes,
 }

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use sagaline_storage::ErrorKind;
-use sagaline_storage::bus::{Consumer, ConsumerEvent, Delivery, Message, MessageBus};
+use sagaline_storage::bus::{Consumer, ConsumerEvent, Delivery, Headers, Message, MessageBus};
 use sagaline_storage::conformance::bus::{self, BusFactory};
 use sagaline_storage::memory::{BusSettings, LocalBus, LocalConsumer};
 
@@ -33,7 +33,7 @@ fn small() -> LocalBus {
 
 fn message(number: usize, bytes: usize) -> Message {
     let payload = Bytes::from(vec![0; bytes]);
-    Message { id: number.to_string(), key: "k".to_owned(), headers: Vec::new(), payload }
+    Message { id: number.to_string(), key: "k".to_owned(), headers: Headers::default(), payload }
 }
 
 async fn next(consumer: &mut LocalConsumer) -> Delivery {

@@ -113,8 +113,8 @@ async fn consume(bus: &LocalBus, topic: &str, count: usize) -> BTreeMap<String, 
     let mut by_key = BTreeMap::<String, Vec<u64>>::new();
     while seen.len() < count {
         let ConsumerEvent::Delivered(delivery) = consumer.next().await.unwrap() else { continue };
-        let header = delivery.message.headers.iter().find(|(name, _)| name == "ce_sequence");
-        let position = std::str::from_utf8(&header.unwrap().1).unwrap().parse().unwrap();
+        let header = delivery.message.headers.get("ce_sequence");
+        let position = std::str::from_utf8(header.unwrap()).unwrap().parse().unwrap();
         if seen.insert(delivery.message.id.clone()) {
             by_key.entry(delivery.message.key.clone()).or_default().push(position);
         }

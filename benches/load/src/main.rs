@@ -84,7 +84,7 @@ enum Part {
 
 /// The product's allocator, for every part alike.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match measure(Arguments::parse().part) {

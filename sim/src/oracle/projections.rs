@@ -155,7 +155,7 @@ fn saga_problems(saga: &Saga<'_>, shown: &Value) -> Vec<&'static str> {
         (text(state, "phase") == Some(phase), "phase"),
         (number(state, "events") == Some(saga.entries.len() as u64), "events"),
         (number(state, "epoch") == epochs.max(), "epoch"),
-        (state.get("paused") == Some(&Value::Bool(saga.is_paused)), "paused"),
+        (state.get("paused").is_some_and(|paused| *paused == true) == saga.is_paused, "paused"),
         (parked != saga.parked.is_empty(), "parked"),
         (state.get("input") == Some(saga.input), "input"),
         (text(shown, "userId") == text(saga.input, "userId"), "userId"),
@@ -163,7 +163,8 @@ fn saga_problems(saga: &Saga<'_>, shown: &Value) -> Vec<&'static str> {
     ])
 }
 
-/// A state without fields is its name; one with fields is an object with its name.
+/// A state without fields is its name; one with fields is an object with its name. Of what has not begun
+/// nothing is said.
 fn progress_is(shown: Option<&Value>, progress: Progress) -> bool {
     let name = shown.and_then(|shown| match shown {
         Value::String(name) => Some(name.as_str()),
@@ -171,7 +172,7 @@ fn progress_is(shown: Option<&Value>, progress: Progress) -> bool {
         _ => None,
     });
     match progress {
-        Progress::New => name == Some("notStarted"),
+        Progress::New => shown.is_none() || name == Some("notStarted"),
         Progress::Open => matches!(name, Some("started" | "waiting")),
         Progress::Done => name == Some("succeeded"),
         Progress::Rejected => name == Some("rejected"),

@@ -311,7 +311,7 @@ async fn claims(backend: &Backend) -> Vec<(String, String, String)> {
 
 async fn documents(backend: &Backend) -> Vec<(String, String, Value)> {
     let mut documents = Vec::new();
-    for view in ["orders.v1", "payments.v1", "sagas.v1"] {
+    for view in ["orders.v1", "payments.v1", "sagas.v2"] {
         let page = backend.views.scan(view, None, 1_000).await.unwrap();
         documents.extend(page.documents.into_iter().map(|(key, document)| {
             let key = String::from_utf8(key.to_vec()).unwrap();

@@ -1,12 +1,11 @@
 //! `GET /kafka-test`: a message of the node's own to its message bus and back.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
-use sagaline_storage::bus::{Consumer, ConsumerEvent, Delivery, Message, MessageBus};
+use sagaline_storage::bus::{Consumer, ConsumerEvent, Delivery, Headers, Message, MessageBus};
 use sagaline_storage::{Backend, Clock, Entropy};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -69,9 +68,10 @@ async fn round_trip<B: Backend>(app: &App<B>) -> Result<RoundTrip, Error> {
     let mut consumer = bus.subscribe(TOPIC, &group).await.map_err(failure::storage)?;
     let joined_us = now_us();
     let id = app.entropy().uuid_v7(app.clock().now()).to_string();
-    let header = (Cow::Borrowed("ce_type"), Bytes::from_static(b"Probe"));
+    let mut headers = Headers::default();
+    headers.push("ce_type", &[b"Probe"]);
     let (key, payload) = (id.clone(), Bytes::from_static(b"{}"));
-    let message = Message { id: id.clone(), key, headers: vec![header], payload };
+    let message = Message { id: id.clone(), key, headers, payload };
     bus.publish(TOPIC, vec![message]).await.map_err(failure::storage)?;
     let published_us = now_us();
     let delivery = delivered(&mut consumer, &id).await?;

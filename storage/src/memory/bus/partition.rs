@@ -11,7 +11,14 @@ use super::BusSettings;
 pub(super) struct Partition {
     oldest: u64,
     bytes: usize,
-    kept: VecDeque<Message>,
+    kept: VecDeque<Kept>,
+}
+
+/// A message, and what it takes.
+#[derive(Debug)]
+struct Kept {
+    message: Message,
+    bytes: usize,
 }
 
 impl Partition {
@@ -22,7 +29,8 @@ impl Partition {
 
     /// The message at `offset`, if it has come and is still kept.
     pub(super) fn get(&self, offset: u64) -> Option<&Message> {
-        self.kept.get(usize::try_from(offset.checked_sub(self.oldest)?).ok()?)
+        let kept = self.kept.get(usize::try_from(offset.checked_sub(self.oldest)?).ok()?);
+        kept.map(|kept| &kept.message)
     }
 
     /// How many of the oldest messages must go so that `part` has room; none: some of them are still
@@ -44,7 +52,7 @@ impl Partition {
                 return None;
             }
             messages -= 1;
-            bytes -= size(&self.kept[evicted]);
+            bytes -= self.kept[evicted].bytes;
             evicted += 1;
         }
         Some(evicted)
@@ -52,23 +60,25 @@ impl Partition {
 
     /// The oldest `count` messages are gone.
     pub(super) fn evict(&mut self, count: usize) {
-        self.bytes -= self.kept.drain(..count).map(|message| size(&message)).sum::<usize>();
+        self.bytes -= self.kept.drain(..count).map(|kept| kept.bytes).sum::<usize>();
         self.oldest += count as u64;
     }
 
     /// Adds messages at the end.
     pub(super) fn push(&mut self, part: Vec<Message>) {
-        self.bytes += part.iter().map(size).sum::<usize>();
-        self.kept.extend(part);
+        for message in part {
+            let bytes = size(&message);
+            self.bytes += bytes;
+            self.kept.push_back(Kept { message, bytes });
+        }
     }
 }
 
 /// What a message takes, near enough to bound memory.
 fn size(message: &Message) -> usize {
-    let headers = message.headers.iter().map(|(name, value)| name.len() + value.len());
-    size_of::<Message>()
+    size_of::<Kept>()
         + message.id.len()
         + message.key.len()
-        + headers.sum::<usize>()
+        + message.headers.size()
         + message.payload.len()
 }

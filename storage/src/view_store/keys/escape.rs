@@ -9,11 +9,12 @@ const END: u8 = 1;
 
 /// Adds `part` and its end to `key`.
 pub(in crate::view_store) fn push(key: &mut Vec<u8>, part: &[u8]) {
-    for &byte in part {
-        key.push(byte);
-        if byte == ESCAPED {
-            key.push(ZERO);
-        }
+    // Few parts have a zero, and a piece without one is copied at once.
+    let mut pieces = part.split(|byte| *byte == ESCAPED);
+    key.extend_from_slice(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        key.extend_from_slice(&[ESCAPED, ZERO]);
+        key.extend_from_slice(piece);
     }
     key.extend_from_slice(&[ESCAPED, END]);
 }
