@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-/// A run makes two million small pieces of memory a second of its life: with the allocator of the C library
-/// they are a fifth of what it costs.
+/// A run makes some two million small pieces of memory: with the allocator of the C library they are a fifth
+/// of what it costs.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     sagaline_sim::cli::main()
