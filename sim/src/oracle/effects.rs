@@ -86,7 +86,8 @@ impl<'a> Ledger<'a> {
         };
         let Some((key, epoch)) = Key::parse(key).zip(call.epoch) else { return };
         let saga = self.case.sagas.get(key.saga);
-        if saga.is_none_or(|saga| saga.saga_type != crate::trip::TRIP) {
+        let is_users = !self.case.places_orders();
+        if is_users || saga.is_none_or(|saga| saga.saga_type != crate::trip::TRIP) {
             return;
         }
         let newest = self.actions.get(&(key.saga, key.step)).map_or(0, |action| action.epoch);
