@@ -108,6 +108,67 @@ async fn a_former_owner_cannot_undo_what_the_new_one_was_told() {
     assert_eq!(node.aggregates().load::<Booking>("b").await.unwrap().version.0, 1);
 }
 
+/// Counts what is done to it, and refuses nothing: all that keeps it from counting twice is the barrier.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Counter(u64);
+
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+enum Counted {
+    Once {},
+}
+
+/// Has somebody else make the same call when it is copied: after the barrier was asked, before the counter is.
+struct Count(std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Clone for Count {
+    fn clone(&self) -> Self {
+        let meanwhile = self.0.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
+        Self(std::sync::Mutex::new(None))
+    }
+}
+
+#[derive(Debug, PartialEq, thiserror::Error)]
+enum Never {}
+
+impl sagaline::domain::Aggregate for Counter {
+    const CATEGORY: &'static str = "counter";
+    type Command = Count;
+    type Event = Counted;
+    type Refusal = Never;
+
+    fn decide(&self, _: Count) -> Result<Vec<Counted>, Never> {
+        Ok(vec![Counted::Once {}])
+    }
+
+    fn evolve(&mut self, _: &Counted) {
+        self.0 += 1;
+    }
+}
+
+async fn count(guarded: &Guarded<Memory>, meanwhile: Option<Box<dyn FnOnce() + Send>>) {
+    let command = Count(std::sync::Mutex::new(meanwhile));
+    let key = key();
+    let (answer, metadata) = (|counter: &Counter| counter.0, metadata());
+    let counted = guarded.act::<Counter, _>(&key, 3, "c", command, answer, &metadata).await;
+    assert_eq!(counted, Ok(Answered::Done(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_twin_that_comes_between_the_barrier_and_the_business_is_seen() {
+    let (node, guarded) = guarded().await;
+    let guarded = std::sync::Arc::new(guarded);
+    let (twin, runtime) = (guarded.clone(), tokio::runtime::Handle::current());
+    let meanwhile = move || {
+        tokio::task::block_in_place(|| runtime.block_on(count(&twin, None)));
+    };
+    let own = tokio::spawn(async move { count(&guarded, Some(Box::new(meanwhile))).await });
+    own.await.unwrap();
+    assert_eq!(node.aggregates().load::<Counter>("c").await.unwrap().state, Counter(1));
+}
+
 #[test]
 fn a_call_key_is_a_saga_and_a_step() {
     let same = "00000000-0000-0000-0000-000000000007/hotel/compensation";

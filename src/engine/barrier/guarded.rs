@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sagaline_storage::{AppendError, Backend, StreamId};
+use sagaline_storage::{AppendError, Backend, StreamId, StreamVersion};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,7 +11,7 @@ use crate::domain::Aggregate;
 use super::super::aggregates::{Aggregates, CommandMetadata};
 use super::super::append::Refused;
 use super::super::keys;
-use super::super::stage::{self, Stage, StageError};
+use super::super::stage::{self, Loaded, Stage, StageError};
 use super::record::{Answer, Barrier, BarrierCommand, BarrierRefusal};
 
 /// Which step of which saga is calling: what stands before the direction in its idempotency key.
@@ -77,11 +77,13 @@ impl<B: Backend> Guarded<B> {
         let streams = &*self.aggregates.core.streams;
         let (barrier, target) = (stream::<Barrier>(&call.0)?, stream::<A>(id)?);
         for _ in 0..=self.aggregates.core.settings.conflict_retries {
-            let record = stage::load::<Barrier>(streams, &barrier).await.map_err(unknown)?.state;
+            let Loaded { state: record, version } =
+                stage::load::<Barrier>(streams, &barrier).await.map_err(unknown)?;
+            let seen = (&barrier, version);
             if let Some(known) = record.admit_action(epoch).transpose() {
                 let repeat = BarrierCommand::Repeat { epoch };
                 if epoch > record.epoch
-                    && !self.record(Stage::default(), &barrier, repeat, metadata).await?
+                    && !self.record(Stage::default(), seen, repeat, metadata).await?
                 {
                     continue;
                 }
@@ -103,7 +105,7 @@ impl<B: Backend> Guarded<B> {
                 Err(error) => return Err(unknown(error)),
             };
             let record = BarrierCommand::Answer { epoch, answer: first };
-            if self.record(staged, &barrier, record, metadata).await? {
+            if self.record(staged, seen, record, metadata).await? {
                 return Ok(answered);
             }
         }
@@ -126,7 +128,9 @@ impl<B: Backend> Guarded<B> {
         let streams = &*self.aggregates.core.streams;
         let (barrier, target) = (stream::<Barrier>(&call.0)?, stream::<A>(id)?);
         for _ in 0..=self.aggregates.core.settings.conflict_retries {
-            let record = stage::load::<Barrier>(streams, &barrier).await.map_err(unknown)?.state;
+            let Loaded { state: record, version } =
+                stage::load::<Barrier>(streams, &barrier).await.map_err(unknown)?;
+            let seen = (&barrier, version);
             let happened = record.admit_undo(epoch)?;
             let mut staged = Stage::default();
             if happened {
@@ -135,24 +139,26 @@ impl<B: Backend> Guarded<B> {
                 staged = stage;
             }
             let record = BarrierCommand::Undo { epoch };
-            if self.record(staged, &barrier, record, metadata).await? {
+            if self.record(staged, seen, record, metadata).await? {
                 return Ok(happened);
             }
         }
         Err(BarrierError::Unknown("other writers were first too often".to_owned()))
     }
 
-    /// Appends effect and record together. False: somebody else was first.
+    /// Appends effect and record together. False: somebody else was first, also when that was after the
+    /// barrier was asked and before the effect was decided on.
     async fn record(
         &self,
         staged: Stage,
-        barrier: &StreamId,
+        (barrier, seen): (&StreamId, StreamVersion),
         command: BarrierCommand,
         metadata: &CommandMetadata,
     ) -> Result<bool, BarrierError> {
         let streams = &*self.aggregates.core.streams;
         let (staged, recorded) = staged.execute::<Barrier>(streams, barrier, command).await;
         match recorded {
+            Ok(loaded) if loaded.version != seen => return Ok(false),
             Ok(_) => {}
             Err(StageError::Refused(refusal)) => return Err(refusal.into()),
             Err(error) => return Err(unknown(error)),
