@@ -206,6 +206,35 @@ fn what_was_answered_survives_a_power_loss() {
 }
 
 #[test]
+fn a_bank_whose_disk_fails_forgets_nothing_that_it_has_told_of() {
+    const KEYS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    with(|services| async move {
+        let caller = Caller::of(&services);
+        let hotel = |key| Call { path: "hotel", key, ..AUTHORIZE };
+        let machine = Machine::Bank;
+        let failing = services.begin(Fault::DiskError { machine, percent: 50 });
+        for key in KEYS {
+            // Most find the bank failing, or on its way back.
+            let all = KEYS.map(|other| caller.post(hotel(other), json!({})));
+            futures_util::future::join_all(all).await;
+            while caller.post(hotel(key), json!({})).await.is_none() {}
+        }
+        services.world.end(&failing);
+        for key in KEYS {
+            while caller.post(hotel(key), json!({})).await.is_none() {}
+        }
+        services.witness.look(|seen| {
+            let done = |key: &str| {
+                let effects = seen.bank.iter().filter(|entry| entry.effect == BankEffect::Done);
+                effects.filter(|entry| entry.key == key).count()
+            };
+            assert_eq!(KEYS.map(done), [1; 8]);
+        });
+        assert!(caller.bites(FaultKind::DiskError) > 0);
+    });
+}
+
+#[test]
 fn a_lost_reply_is_of_something_done() {
     with(|services| async move {
         let caller = Caller::of(&services);

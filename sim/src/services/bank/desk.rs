@@ -20,7 +20,11 @@ pub(super) struct Desk {
     witness: Witness,
     disk: FaultyDisk,
     book: Book,
-    lines: u64,
+    /// The number of the next line.
+    next: u64,
+    /// The disk failed, and whether it has the line is not known: nothing is said any more until the ledger
+    /// is read anew.
+    is_lost: bool,
 }
 
 impl Desk {
@@ -33,17 +37,18 @@ impl Desk {
     ) -> Result<Self, StorageError> {
         // Nothing is told of that the next power loss could still take.
         disk.flush(Space::Events).await?;
-        let mut desk = Self { world, witness, disk, book: Book::default(), lines: 0 };
+        let book = Book::default();
+        let mut desk = Self { world, witness, disk, book, next: 0, is_lost: false };
         loop {
-            let from = desk.lines.to_be_bytes().to_vec().into();
+            let from = desk.next.to_be_bytes().to_vec().into();
             let range = Range { from, to: Bytes::new(), backward: false, limit: PAGE };
             let page = desk.disk.scan(Space::Events, range).await?;
-            for (_, value) in &page {
+            for (key, value) in &page {
                 let line: Line = decode(value)?;
+                desk.next = number(key)? + 1;
                 desk.book.apply(&line);
                 desk.witness.bank_late(line.entry());
             }
-            desk.lines += page.len() as u64;
             if page.len() < PAGE {
                 return Ok(desk);
             }
@@ -56,6 +61,7 @@ impl Desk {
         asked: &Asked,
         verdict: Result<String, (String, String)>,
     ) -> Result<(BankEffect, Reply), StorageError> {
+        self.check_known()?;
         let tell = |effect| {
             self.witness.bank(asked.entry(self.world.now_us(), asked.amount_minor, effect));
         };
@@ -97,18 +103,35 @@ impl Desk {
         let value = bincode::serde::encode_to_vec(line, bincode::config::standard());
         let value = value.map_err(|error| StorageError::invalid(error.to_string()))?;
         let mut batch = WriteBatch::default();
-        batch.put(Space::Events, self.lines.to_be_bytes().to_vec(), value);
-        self.lines += 1;
-        self.disk.write(batch, Durability::Synced).await
+        batch.put(Space::Events, self.next.to_be_bytes().to_vec(), value);
+        self.is_lost = true;
+        self.disk.write(batch, Durability::Synced).await?;
+        self.is_lost = false;
+        self.next += 1;
+        Ok(())
+    }
+
+    fn check_known(&self) -> Result<(), StorageError> {
+        match self.is_lost {
+            true => Err(StorageError::unavailable("the ledger has to be read anew")),
+            false => Ok(()),
+        }
     }
 
     /// Whether what was asked under `key` happened. It changes nothing.
-    pub(super) fn probe(&self, asked: &Asked) -> Option<Reply> {
+    pub(super) fn probe(&self, asked: &Asked) -> Result<Option<Reply>, StorageError> {
+        self.check_known()?;
         let mut entry = asked.entry(self.world.now_us(), 0, BankEffect::Probed);
         entry.order = self.book.order_of(&asked.key).unwrap_or_default().to_owned();
         self.witness.bank(entry);
-        self.book.happened(&asked.key).cloned()
+        Ok(self.book.happened(&asked.key).cloned())
     }
+}
+
+/// The number of a line, from its key.
+fn number(key: &[u8]) -> Result<u64, StorageError> {
+    let bytes = key.try_into().map_err(|_| StorageError::corrupt("the key of a line"))?;
+    Ok(u64::from_be_bytes(bytes))
 }
 
 fn decode(value: &[u8]) -> Result<Line, StorageError> {

@@ -274,7 +274,7 @@ impl Teller {
         if let Some(ended) = self.before().await {
             return ended;
         }
-        let found = self.desk.lock().await.probe(asked);
+        let Ok(found) = self.desk.lock().await.probe(asked) else { return Ended::Cut };
         let none = || Reply::no(404, "NOT_FOUND", "nothing happened under this key");
         Ended::Said(found.unwrap_or_else(none))
     }
