@@ -7,7 +7,7 @@ use sagaline_sim::evidence::{AppendResult, StoreWhat};
 use sagaline_sim::fault::{CrashPoint, Fault, FaultKind};
 use sagaline_sim::machine::Machine;
 use sagaline_sim::services::SimBackend;
-use sagaline_storage::bus::{Consumer, ConsumerEvent, Delivery, Message, MessageBus};
+use sagaline_storage::bus::{Consumer, ConsumerEvent, Delivery, Headers, Message, MessageBus};
 use sagaline_storage::lock::LockService;
 use sagaline_storage::{
     AllQuery, AppendError, AppendId, AppendRequest, Appended, CorrelationId, EventId, EventStore,
@@ -197,7 +197,7 @@ fn slow_locks_are_slow() {
 
 fn message(number: usize) -> Message {
     let (id, payload) = (number.to_string(), Bytes::from_static(b"{}"));
-    Message { id, key: "k".to_owned(), headers: Vec::new(), payload }
+    Message { id, key: "k".to_owned(), headers: Headers::default(), payload }
 }
 
 async fn publish(ports: &SimBackend, numbers: std::ops::Range<usize>) {
