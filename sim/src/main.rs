@@ -5,7 +5,7 @@ use std::process::ExitCode;
 /// A run makes some two million small pieces of memory: with the allocator of the C library they are a fifth
 /// of what it costs.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     sagaline_sim::cli::main()
