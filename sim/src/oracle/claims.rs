@@ -66,23 +66,28 @@ fn examine_changes(case: &Case<'_>, finding: &mut Finding) {
     }
 }
 
-/// A stream gives up what it took, once, also what it gives up to a later time. `own`: what streams have
-/// taken and not given up.
+/// A stream gives up what it took, once, also what it gives up to a later time, or takes in the same append:
+/// an order whose deadline has passed when it is placed is cancelled at once. `own`: what streams have taken
+/// and not given up.
 fn examine_given_up<'a>(
     append: &Append<'a>,
     position: u64,
     own: &mut BTreeSet<&'a Claim>,
     finding: &mut Finding,
 ) {
+    let passing = |own: &BTreeSet<&Claim>, claim: &Claim| {
+        append.takes.contains(claim) && append.releases.contains(claim) && !own.contains(claim)
+    };
+    let taken: Vec<_> = append.takes.iter().filter(|claim| !passing(own, claim)).collect();
     for claim in append.releases {
         finding.look();
-        if !own.remove(claim) {
+        if !passing(own, claim) && !own.remove(claim) {
             let (kind, key, owner) = claim;
             let detail = format!("{kind} {key} by {owner} at {position}");
             finding.break_promise("a claim was given up that was not taken", detail);
         }
     }
-    own.extend(append.takes);
+    own.extend(taken);
 }
 
 /// A product is given up to a later time, which the append does not say: who has it when is
@@ -197,6 +202,17 @@ mod tests {
         history.append_claiming("list-2", vec![claim("list-2")], vec![]);
         clean(&Claims, &history);
         history.append_claiming("list-1", vec![], vec![claim("list-1")]);
+        caught(&Claims, &history, "a claim was given up that was not taken");
+    }
+
+    #[test]
+    fn a_product_that_is_taken_and_given_up_at_once_is_no_longer_held() {
+        let mut history = History::empty();
+        let claim = || vec![("product".to_owned(), "12".to_owned(), "order-1".to_owned())];
+        history.append_claiming("order-1", claim(), claim());
+        history.evidence.claims.clear();
+        clean(&Claims, &history);
+        history.append_claiming("order-1", vec![], claim());
         caught(&Claims, &history, "a claim was given up that was not taken");
     }
 

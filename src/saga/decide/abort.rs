@@ -13,8 +13,10 @@
 use super::draft::Draft;
 use crate::canary::planted;
 use crate::saga::definition::{Definition, StepIndex};
+use crate::saga::effect::Timer;
 use crate::saga::event::{AbortReason, SagaEvent};
 use crate::saga::input::Refusal;
+use crate::saga::resume;
 use crate::saga::state::{Phase, SagaState};
 
 /// A person's wish to go back.
@@ -40,6 +42,19 @@ pub(super) fn record(draft: &mut Draft<'_>, reason: AbortReason) {
         true => SagaEvent::AbortRequested { reason, at_us },
         false => SagaEvent::SagaAborted { reason, at_us },
     });
+}
+
+/// The deadline of the saga, or of this step, that has passed though nobody has heard its timer yet: whoever
+/// was away hears the answers of its calls at the same time.
+pub(super) fn passed_deadline(draft: &Draft<'_>, step: Option<StepIndex>) -> Option<AbortReason> {
+    let timers = [(Timer::SagaDeadline, None)].into_iter();
+    let mut timers = timers.chain(step.map(|of| (Timer::StepDeadline { step: of }, step)));
+    let passed = |timer: &Timer| {
+        let owed = resume::owed_timer(draft.definition, draft.state(), *timer);
+        owed.is_some_and(|due_at_us| due_at_us <= draft.now_us())
+    };
+    let (_, step) = timers.find(|(timer, _)| passed(timer))?;
+    Some(AbortReason::Deadline { step })
 }
 
 /// Makes sure that a pivot in doubt never happens. Paused, it is asked about again on resuming.

@@ -1,5 +1,6 @@
 //! An attempt without a usable answer: the next one, counted before it begins, or an operator.
 
+use super::abort;
 use super::draft::Draft;
 use crate::canary::planted;
 use crate::saga::definition::{StepIndex, StepSpec};
@@ -25,6 +26,13 @@ pub(super) fn failed(
     let Some(attempt) = state.progress(direction).attempt() else {
         return;
     };
+    // Before the pivot a deadline aborts, and what it has passed is not tried again.
+    if direction == StepDirection::Action
+        && let Some(reason) = abort::passed_deadline(draft, Some(step))
+    {
+        abort::record(draft, reason);
+        return;
+    }
     let made = attempt.saturating_sub(state.forgiven(direction));
     let unbounded = planted("attempts-not-bounded");
     let next =
@@ -57,8 +65,7 @@ fn park(draft: &mut Draft<'_>, step: StepIndex, direction: StepDirection, reason
     draft.record(SagaEvent::SagaParked { step: Some(step), direction, reason, at_us });
 }
 
-/// Whether a step that can only go forward may make no further attempt. Before the pivot the deadline
-/// has a timer of its own, which aborts.
+/// Whether a step that can only go forward may make no further attempt.
 fn is_past_deadline(draft: &Draft<'_>, step: StepIndex, direction: StepDirection) -> bool {
     direction == StepDirection::Action
         && draft.state().phase == Phase::Committing

@@ -5,9 +5,7 @@ use super::abort;
 use super::draft::Draft;
 use crate::canary::planted;
 use crate::saga::definition::{StepIndex, bit};
-use crate::saga::effect::Timer;
 use crate::saga::event::{AbortReason, SagaEvent};
-use crate::saga::resume;
 use crate::saga::state::{Phase, Progress, SagaState, StepState};
 
 pub(super) fn settle(draft: &mut Draft<'_>) {
@@ -41,10 +39,8 @@ fn settle_abort(draft: &mut Draft<'_>) {
 }
 
 fn overdue(draft: &Draft<'_>) -> Option<AbortReason> {
-    let owed = resume::owed_timer(draft.definition, draft.state(), Timer::SagaDeadline);
-    let is_over = owed.is_some_and(|due_at_us| due_at_us <= draft.now_us());
     let begins = may_begin(draft.state()) && ready(draft) != 0;
-    (is_over && begins).then_some(AbortReason::Deadline { step: None })
+    abort::passed_deadline(draft, None).filter(|_| begins)
 }
 
 /// The steps that can begin: everything before them is done.

@@ -113,6 +113,19 @@ fn behind_the_deadline_an_answer_begins_nothing_though_the_timer_was_not_heard_y
 }
 
 #[test]
+fn behind_the_deadline_a_failed_attempt_is_not_made_again_though_the_timer_was_not_heard_yet() {
+    let definition = list();
+    let late = saga(&definition).at(DEADLINE).when(unknown(A, Action, 1));
+    let aborted = late.then_events(&["SagaAborted", "CompensationStarted"]).go_on();
+    assert_eq!(aborted.state().aborted, Some(AbortReason::Deadline { step: None }));
+    let in_time = saga(&definition).at(DEADLINE - 1).when(unknown(A, Action, 1));
+    in_time.then_events(&["RetryScheduled"]);
+    // A pivot that may have happened is asked about first.
+    let at_pivot = saga(&definition).after(succeeded(A, 1, &0)).after(succeeded(B, 1, &0));
+    at_pivot.at(DEADLINE).when(unknown(C, Action, 1)).then_events(&["AbortRequested"]);
+}
+
+#[test]
 fn a_steps_deadline_before_the_pivot_aborts() {
     let mut steps = list().steps().to_vec();
     steps[1].policy.deadline_ms = Some(5);

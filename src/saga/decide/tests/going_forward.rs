@@ -155,11 +155,12 @@ fn a_timer_that_comes_too_early_is_set_again() {
 
 #[test]
 fn a_pause_that_a_clock_ahead_of_this_one_began_does_not_become_longer() {
-    const HOUR_US: u64 = 3_600_000_000;
+    /// The saga's deadline lies behind it.
+    const AHEAD_US: u64 = 50_000_000;
     let (definition, timer) = (list(), retry(A, Action, 2));
     let outcome = Outcome::Unknown { cause: "503".to_owned(), retry_after_ms: Some(2_000) };
     let asked_to_wait = Stimulus::Returned { step: A, direction: Action, attempt: 1, outcome };
-    let (from_us, due_at_us) = (NOW + HOUR_US, NOW + HOUR_US + 2_000_000);
+    let (from_us, due_at_us) = (NOW + AHEAD_US, NOW + AHEAD_US + 2_000_000);
     let saga = saga(&definition).at(from_us).after(asked_to_wait);
     assert_eq!(longest_wait_us(&saga.state(), timer), Some(2_000_000));
     // A clock that stands within the pause still tells what is left of it.
