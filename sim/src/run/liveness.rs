@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use sagaline::engine::live_generation;
 use sagaline_storage::views::ViewStore;
-use sagaline_storage::{AllQuery, Backend, EventStore, Filter, GlobalPosition, StorageError};
+use sagaline_storage::{
+    AllQuery, Backend, Direction, EventStore, Filter, GlobalPosition, StorageError, StreamId,
+    StreamVersion,
+};
 use serde_json::Value;
 
 use crate::evidence::{Power, PowerChange, ShardChange};
@@ -76,11 +79,12 @@ impl<'a> Liveness<'a> {
 
     async fn look(&self) -> Result<Vec<String>, StorageError> {
         let (events, views) = (self.ports.events(), self.ports.views());
-        let live = events.claims(LIVE_SAGAS, None, NAMED_MAX).await?;
-        let mut undone: Vec<_> = live
-            .iter()
-            .map(|claim| format!("{} is neither at its end nor parked", claim.owner))
-            .collect();
+        let mut undone = Vec::new();
+        for claim in events.claims(LIVE_SAGAS, None, NAMED_MAX).await? {
+            if !self.is_parked(&claim.owner).await? {
+                undone.push(format!("{} is neither at its end nor parked", claim.owner));
+            }
+        }
         let head = events.head().await?;
         let mut followers = vec![OUTBOX.into()];
         for (name, version) in read_models().iter().chain(self.read_models) {
@@ -105,6 +109,14 @@ impl<'a> Liveness<'a> {
         }
         undone.extend(self.disowned());
         Ok(undone)
+    }
+
+    /// Whether the last that is known of a saga is that it waits for a person. Before the pivot it also waits
+    /// for its deadline then, which a clock that was ahead may have set to a time long after the run.
+    async fn is_parked(&self, saga: &StreamId) -> Result<bool, StorageError> {
+        let (last, direction) = (StreamVersion(u64::MAX), Direction::Backward);
+        let read = self.ports.events().read_stream(saga, last, direction, 1).await?;
+        Ok(read.last().is_some_and(|event| event.event_type.as_str() == "SagaParked"))
     }
 
     /// An event that the consumer group has not taken in, if the plan has one.
