@@ -188,7 +188,16 @@ const CANARIES: &[Canary] = &[
     canary(
         "snapshot-off-by-one",
         "A snapshot says that it holds one event more than it does.",
-        &["aggregates", "linear", "list-append", "saga-life", "saga-ends", "liveness", "answers", "projections"],
+        &[
+            "aggregates",
+            "linear",
+            "list-append",
+            "saga-life",
+            "saga-ends",
+            "liveness",
+            "answers",
+            "projections",
+        ],
         STANDARD,
     ),
     canary(
