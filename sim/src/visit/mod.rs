@@ -1,5 +1,5 @@
 //! A user's saga whose participant lives in the nodes themselves: it keeps the product's barrier together with
-//! an aggregate of the node's own store, as a service does that has not moved out yet ([`desk`]). Two steps are
+//! an aggregate of the node's own store, as a service does that has not moved out yet (`desk`). Two steps are
 //! done side by side, many visits write to one museum, and calls have twins. Beside the orders in every drawn
 //! plan; what came of it stands in the log.
 
