@@ -14,7 +14,7 @@ use super::draft::Draft;
 use crate::canary::planted;
 use crate::saga::definition::{Definition, StepIndex};
 use crate::saga::effect::Timer;
-use crate::saga::event::{AbortReason, SagaEvent};
+use crate::saga::event::{AbortReason, SagaEvent, StepDirection};
 use crate::saga::input::Refusal;
 use crate::saga::resume;
 use crate::saga::state::{Phase, SagaState};
@@ -44,17 +44,24 @@ pub(super) fn record(draft: &mut Draft<'_>, reason: AbortReason) {
     });
 }
 
+/// The abort that takes the place of one more attempt, when a deadline of the step or of its saga has passed.
+pub(super) fn instead_of_trying(
+    draft: &Draft<'_>,
+    step: StepIndex,
+    direction: StepDirection,
+) -> Option<AbortReason> {
+    passed_deadline(draft, Some(step)).filter(|_| direction == StepDirection::Action)
+}
+
 /// The deadline of the saga, or of this step, that has passed though nobody has heard its timer yet: whoever
-/// was away hears the answers of its calls at the same time.
+/// was away hears answers and timers at the same time. Whatever would begin or try something asks for it.
 pub(super) fn passed_deadline(draft: &Draft<'_>, step: Option<StepIndex>) -> Option<AbortReason> {
-    let timers = [(Timer::SagaDeadline, None)].into_iter();
-    let mut timers = timers.chain(step.map(|of| (Timer::StepDeadline { step: of }, step)));
-    let passed = |timer: &Timer| {
-        let owed = resume::owed_timer(draft.definition, draft.state(), *timer);
-        owed.is_some_and(|due_at_us| due_at_us <= draft.now_us())
+    let of_step = step.map(|step| (Timer::StepDeadline { step }, Some(step)));
+    let passed = |(timer, step): (Timer, Option<StepIndex>)| {
+        let due_at_us = resume::owed_timer(draft.definition, draft.state(), timer)?;
+        (due_at_us <= draft.now_us()).then_some(AbortReason::Deadline { step })
     };
-    let (_, step) = timers.find(|(timer, _)| passed(timer))?;
-    Some(AbortReason::Deadline { step })
+    passed((Timer::SagaDeadline, None)).or_else(|| of_step.and_then(passed))
 }
 
 /// Makes sure that a pivot in doubt never happens. Paused, it is asked about again on resuming.

@@ -27,9 +27,7 @@ pub(super) fn failed(
         return;
     };
     // Before the pivot a deadline aborts, and what it has passed is not tried again.
-    if direction == StepDirection::Action
-        && let Some(reason) = abort::passed_deadline(draft, Some(step))
-    {
+    if let Some(reason) = abort::instead_of_trying(draft, step, direction) {
         abort::record(draft, reason);
         return;
     }

@@ -24,8 +24,12 @@ pub(super) fn fired(draft: &mut Draft<'_>, timer: Timer) {
     }
     match timer {
         Timer::Retry { step, direction, attempt } => {
-            let effect = resume::carry_out(draft.state(), step, direction, attempt);
-            draft.again(effect);
+            match abort::instead_of_trying(draft, step, direction) {
+                Some(reason) => abort::record(draft, reason),
+                None => {
+                    draft.again(resume::carry_out(draft.state(), step, direction, attempt));
+                }
+            }
         }
         Timer::StepDeadline { step } => {
             abort::record(draft, AbortReason::Deadline { step: Some(step) });

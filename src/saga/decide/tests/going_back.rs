@@ -120,6 +120,10 @@ fn behind_the_deadline_a_failed_attempt_is_not_made_again_though_the_timer_was_n
     assert_eq!(aborted.state().aborted, Some(AbortReason::Deadline { step: None }));
     let in_time = saga(&definition).at(DEADLINE - 1).when(unknown(A, Action, 1));
     in_time.then_events(&["RetryScheduled"]);
+    // Nor is the pause before it waited for, when the timers of both are heard in the other order.
+    let paused = saga(&definition).after(unknown(A, Action, 1)).at(DEADLINE);
+    let paused = paused.when(Stimulus::TimerFired(retry(A, Action, 2)));
+    paused.then_events(&["SagaAborted", "CompensationStarted"]);
     // A pivot that may have happened is asked about first.
     let at_pivot = saga(&definition).after(succeeded(A, 1, &0)).after(succeeded(B, 1, &0));
     at_pivot.at(DEADLINE).when(unknown(C, Action, 1)).then_events(&["AbortRequested"]);
