@@ -2,7 +2,17 @@
 //! its steps, a call of it is made or delivered twice, its node dies at one place of its life. Planned with
 //! the saga's start; the services and the nodes know it by the correlation id that all its calls carry.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+/// When a call that is to be delivered twice comes once more: behind most undos.
+pub const AGAIN: Duration = Duration::from_secs(3);
+/// When a call that is to be delivered late comes: behind its undo, and often from an owner that has lost its
+/// saga meanwhile.
+pub const LATE: Duration = Duration::from_secs(6);
+/// How long a caller that gets no answer is kept waiting: longer than any caller waits.
+pub const NEVER: Duration = Duration::from_secs(120);
 
 /// One saga's lot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,14 +32,13 @@ impl Guest {
             return Self::default();
         }
         let participants = crate::services::Participants::default();
-        let mut additions = crate::node::Additions::new(crate::trip::app);
-        if plan.sagas.iter().any(|saga| saga.name == crate::visit::VISIT) {
-            let lots = crate::visit::desk::Lots::of(plan);
-            additions = crate::node::Additions::new(|node| {
+        let additions = match plan.sagas.iter().any(|saga| saga.name == crate::visit::VISIT) {
+            true => crate::node::Additions::new(|node| {
                 Ok(crate::trip::app(node)?.saga(&crate::visit::visit()?))
-            });
-            additions = additions.with_visits(lots);
-        }
+            })
+            .with_visits(crate::visit::desk::Lots::of(plan)),
+            false => crate::node::Additions::new(crate::trip::app),
+        };
         Self {
             additions,
             participants: participants.remotes(crate::trip::services(), plan.fates()),

@@ -21,7 +21,7 @@ use sagaline_storage::Clock;
 
 use super::museum::{Ask, Museum};
 use super::{HOST, Visit};
-use crate::fate::{Fate, How};
+use crate::fate::{AGAIN, Fate, How, LATE, NEVER};
 use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::remotes::step_of;
@@ -31,13 +31,6 @@ use crate::world::World;
 
 /// A twin comes so much later at the most: while the call asks the store, decides, and appends.
 const TWIN_US: u64 = 3_000;
-/// When a call that is fated to be delivered twice comes once more: behind most undos.
-const AGAIN: Duration = Duration::from_secs(3);
-/// When a call comes that is fated to be delivered late: behind its undo, and often from a former owner.
-const LATE: Duration = Duration::from_secs(6);
-/// Longer than any caller waits.
-const NEVER: Duration = Duration::from_secs(120);
-
 /// What single visits are to meet, by their correlation ids. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct Lots {

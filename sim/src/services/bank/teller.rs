@@ -12,7 +12,7 @@ use super::line::{Asked, Operation, Reply};
 use super::remotes::{Heard, Visit};
 use super::token::{self, Mishap, Tries};
 use crate::evidence::BankEffect;
-use crate::fate::How;
+use crate::fate::{AGAIN, How, LATE, NEVER};
 use crate::fault::{Fault, FaultKind};
 use crate::machine::Machine;
 use crate::services::dice::Dice;
@@ -22,13 +22,6 @@ use crate::world::{MachineClock, MachineEntropy, World};
 
 /// What `tok_slow` takes.
 const SLOW: Duration = Duration::from_secs(2);
-/// How long a caller that gets no answer is kept waiting: longer than any caller waits.
-const NEVER: Duration = Duration::from_secs(120);
-/// When a call comes that is fated to be delivered late: behind its undo, and often from an owner that has
-/// lost its saga meanwhile.
-const LATE: Duration = Duration::from_secs(6);
-/// When a call that is fated to be delivered twice comes once more: behind most undos.
-const AGAIN: Duration = Duration::from_secs(3);
 /// The second of two deliveries comes at most this much later.
 const DUPLICATE_WITHIN_MS: u64 = 400;
 
