@@ -7,7 +7,7 @@ use sagaline::engine::live_generation;
 use sagaline_storage::views::ViewStore;
 use sagaline_storage::{
     AllQuery, Backend, Direction, EventStore, Filter, GlobalPosition, StorageError, StreamId,
-    StreamVersion,
+    StreamVersion, Timestamp,
 };
 use serde_json::Value;
 
@@ -80,11 +80,7 @@ impl<'a> Liveness<'a> {
     async fn look(&self) -> Result<Vec<String>, StorageError> {
         let (events, views) = (self.ports.events(), self.ports.views());
         let mut undone = Vec::new();
-        for claim in events.claims(LIVE_SAGAS, None, NAMED_MAX).await? {
-            if !self.is_parked(&claim.owner).await? {
-                undone.push(format!("{} is neither at its end nor parked", claim.owner));
-            }
-        }
+        undone.extend(self.unended().await?);
         let head = events.head().await?;
         let mut followers = vec![OUTBOX.into()];
         for (name, version) in read_models().iter().chain(self.read_models) {
@@ -111,12 +107,34 @@ impl<'a> Liveness<'a> {
         Ok(undone)
     }
 
-    /// Whether the last that is known of a saga is that it waits for a person. Before the pivot it also waits
-    /// for its deadline then, which a clock that was ahead may have set to a time long after the run.
-    async fn is_parked(&self, saga: &StreamId) -> Result<bool, StorageError> {
-        let (last, direction) = (StreamVersion(u64::MAX), Direction::Backward);
-        let read = self.ports.events().read_stream(saga, last, direction, 1).await?;
-        Ok(read.last().is_some_and(|event| event.event_type.as_str() == "SagaParked"))
+    /// Sagas that somebody must be working on, and who have not come to rest for all that.
+    async fn unended(&self) -> Result<Vec<String>, StorageError> {
+        let (mut unended, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = self.ports.events().claims(LIVE_SAGAS, after.as_deref(), NAMED_MAX).await?;
+            for claim in &page {
+                if !self.waits_for_a_person(&claim.owner).await? {
+                    unended.push(format!("{} is neither at its end nor parked", claim.owner));
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() == NAMED_MAX && unended.len() < NAMED_MAX => {
+                    after = Some(last.claim.key.to_string());
+                }
+                Some(_) | None => return Ok(unended),
+            }
+        }
+    }
+
+    async fn waits_for_a_person(&self, saga: &StreamId) -> Result<bool, StorageError> {
+        let end = |from, direction| self.ports.events().read_stream(saga, from, direction, 1);
+        let first = end(StreamVersion(1), Direction::Forward).await?;
+        let last = end(StreamVersion(u64::MAX), Direction::Backward).await?;
+        let now = self.world.clock(Machine::Store).true_now();
+        Ok(first
+            .iter()
+            .zip(&last)
+            .any(|(first, last)| is_parked(&first.payload, last.event_type.as_str(), now)))
     }
 
     /// An event that the consumer group has not taken in, if the plan has one.
@@ -172,5 +190,28 @@ impl<'a> Liveness<'a> {
             }
         }
         owners
+    }
+}
+
+/// Whether the last that is known of a saga is that it waits for a person. Before the pivot it also waits for
+/// its deadline then, which a clock that was ahead may have set to a time long after the run.
+fn is_parked(started: &[u8], last: &str, now: Timestamp) -> bool {
+    let Ok(started) = serde_json::from_slice::<Value>(started) else { return false };
+    let deadline = started["deadlineAtUs"].as_u64();
+    last == "SagaParked" && deadline.is_none_or(|at| now.0 < at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parked_saga_is_at_rest_until_its_deadline() {
+        let now = Timestamp(100);
+        assert!(is_parked(br#"{"deadlineAtUs": null}"#, "SagaParked", now));
+        assert!(is_parked(br#"{"deadlineAtUs": 101}"#, "SagaParked", now));
+        assert!(!is_parked(br#"{"deadlineAtUs": 100}"#, "SagaParked", now), "who heard it?");
+        assert!(!is_parked(br#"{"deadlineAtUs": 101}"#, "StepFailed", now));
+        assert!(!is_parked(b"damaged", "SagaParked", now));
     }
 }
