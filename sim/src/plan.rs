@@ -30,7 +30,8 @@ pub struct Plan {
     /// How long the chaos lasts, in simulated milliseconds. Then the world heals.
     pub chaos_ms: u64,
     /// Machines that stay out when the rest heals, cut off from everybody or without power: the rest has to
-    /// finish without them. (A node that is half broken may rightly keep its shards and get nowhere.)
+    /// finish without them. (A node that is half broken may rightly keep its shards and get nowhere.) Then they
+    /// come back too.
     pub left_broken: Vec<Machine>,
     /// What goes wrong, by its beginning.
     pub episodes: Vec<Episode>,

@@ -108,9 +108,7 @@ fn has_forgotten(case: &Case<'_>, change: &ShardChange, quiet_at_us: u64) -> boo
     });
     let stands =
         since.iter().rev().find(|power| matches!(power.what, Power::Paused | Power::Resumed));
-    ended
-        || stands.is_some_and(|power| power.what == Power::Paused)
-        || case.is_left_broken(change.node)
+    ended || stands.is_some_and(|power| power.what == Power::Paused)
 }
 
 /// In a healed world a shard whose owner is gone has a new one soon. An owner that was asked to give a

@@ -35,27 +35,18 @@ const LIVE_SAGAS: &str = "saga-live";
 
 /// Looks until it is at rest.
 pub(super) struct Liveness<'a> {
-    world: &'a World,
-    witness: &'a Witness,
-    plan: &'a Plan,
-    ports: &'a SimBackend,
-    subscribers: &'a Subscribers,
+    pub(super) world: &'a World,
+    pub(super) witness: &'a Witness,
+    pub(super) plan: &'a Plan,
+    pub(super) ports: &'a SimBackend,
+    pub(super) subscribers: &'a Subscribers,
     /// Read models beside the reference application's own, by name and version.
-    read_models: &'a [(&'static str, u32)],
+    pub(super) read_models: &'a [(&'static str, u32)],
+    /// Machines that are not back yet: they own nothing, whatever they believe.
+    pub(super) away: &'a [Machine],
 }
 
-impl<'a> Liveness<'a> {
-    pub(super) fn new(
-        world: &'a World,
-        witness: &'a Witness,
-        plan: &'a Plan,
-        ports: &'a SimBackend,
-        subscribers: &'a Subscribers,
-        read_models: &'a [(&'static str, u32)],
-    ) -> Self {
-        Self { world, witness, plan, ports, subscribers, read_models }
-    }
-
+impl Liveness<'_> {
     /// Waits until nothing is left to do, or the bound has passed; then it says what.
     pub(super) async fn wait(&self) -> Vec<String> {
         let until_us = self.world.now_us() + BOUND_US;
@@ -182,7 +173,7 @@ impl<'a> Liveness<'a> {
             let of_owner = |it: &&PowerChange| it.machine == owner.node && it.at_us >= owner.at_us;
             power.iter().filter(of_owner).any(|it| it.what == Power::Crashed)
         };
-        let is_there = |node: &Machine| !self.plan.left_broken.contains(node);
+        let is_there = |node: &Machine| !self.away.contains(node);
         let mut owners: BTreeMap<u32, Vec<Machine>> = BTreeMap::new();
         for ((shard, node), change) in newest {
             if change.taken && is_there(&node) && !failed(&change) {

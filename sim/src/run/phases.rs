@@ -28,6 +28,9 @@ const READY_US: u64 = 60_000_000;
 const LOOK_US: u64 = 50_000;
 /// Between the nodes' first answer and the chaos, so that ownership has settled.
 const SETTLE_US: u64 = 1_000_000;
+/// What a machine that was away has begun goes on within this time of its return: no attempt to reach
+/// others comes later.
+const RETURN_US: u64 = 3_000_000;
 /// How long nodes may take to stop in good order.
 const STOP: Duration = Duration::from_secs(60);
 /// Until the last connections of what has stopped are closed on both sides: a long wait for the log's head
@@ -143,19 +146,43 @@ impl Run {
     async fn come_to_rest(&self, clients: &Clients, phases: &mut Phases) -> Vec<String> {
         clients.settled().await;
         clients.resume_what_was_paused().await;
-        let liveness = Liveness::new(
-            &self.world,
-            &self.witness,
-            &self.plan,
-            &self.ports,
-            &self.subscribers,
-            &self.read_models,
-        );
-        let undone = liveness.wait().await;
+        let away = &self.plan.left_broken;
+        let mut undone = self.liveness(away).wait().await;
+        if undone.is_empty() && !away.is_empty() {
+            undone = self.come_back(away).await;
+        }
         if undone.is_empty() {
             phases.quiet_at_us = Some(self.world.now_us());
         }
         undone
+    }
+
+    /// Who was away comes back, with all that it had begun and with requests that nobody waits for any more.
+    async fn come_back(&self, away: &[Machine]) -> Vec<String> {
+        self.world.heal(&[]);
+        let until_us = self.world.now_us() + READY_US;
+        for node in away.iter().copied().filter(|machine| Machine::NODES.contains(machine)) {
+            while !self.is_ready(node).await {
+                if self.world.now_us() > until_us {
+                    return vec![format!("{node} was away and does not become ready")];
+                }
+                self.world.timeline().after(LOOK_US).await;
+            }
+        }
+        self.world.timeline().after(RETURN_US).await;
+        self.liveness(&[]).wait().await
+    }
+
+    fn liveness<'a>(&'a self, away: &'a [Machine]) -> Liveness<'a> {
+        Liveness {
+            world: &self.world,
+            witness: &self.witness,
+            plan: &self.plan,
+            ports: &self.ports,
+            subscribers: &self.subscribers,
+            read_models: &self.read_models,
+            away,
+        }
     }
 
     /// Stops every node in good order and says what is left.
