@@ -170,6 +170,8 @@ pub enum Operation {
     CancelOrder { order: u32 },
     /// Confirms it as a merchant.
     ConfirmOrder { order: u32 },
+    /// What a merchant does with it once it is paid: ship, deliver, refund.
+    HandleOrder { order: u32, verb: String },
     /// Looks at it.
     ReadOrder { order: u32 },
     /// Looks at its saga.

@@ -119,6 +119,7 @@ pub fn name(operation: &Operation) -> &'static str {
         Operation::StartSaga { .. } => "start saga",
         Operation::CancelOrder { .. } => "cancel order",
         Operation::ConfirmOrder { .. } => "confirm order",
+        Operation::HandleOrder { .. } => "handle order",
         Operation::ReadOrder { .. } => "read order",
         Operation::ReadSaga { .. } => "read saga",
         Operation::TraceOrder { .. } => "trace order",

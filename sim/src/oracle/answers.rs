@@ -1,6 +1,6 @@
 //! HTTP answers are possible: an order that was acknowledged is found, a status only moves forward, what
-//! is shown is in the log and in the bank, a cancel that was acknowledged is done, nobody sees another
-//! customer's order, and nothing is answered with a defect.
+//! is shown is in the log and in the bank, a cancel, and what a merchant did, is done when it was
+//! acknowledged, nobody sees another customer's order, and nothing is answered with a defect.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +39,7 @@ impl Oracle for Answers {
             examine_shown(case, &captured, call, &mut finding);
             examine_placed(call, &mut finding);
             examine_cancel(case, call, &mut finding);
+            examine_handled(case, call, &mut finding);
         }
         examine_progress(case, &mut finding);
         finding
@@ -82,7 +83,11 @@ impl<'a> Customers<'a> {
             Asks::Order(_) | Asks::Cancel(_) => foreign(&answer.body),
             Asks::Orders => list(&answer.body, "orders").iter().any(foreign),
             Asks::Saga(_) => answer.body.get("data").is_some_and(foreign),
-            Asks::PlaceOrder | Asks::Confirm(_) | Asks::StartSaga | Asks::Other => return,
+            Asks::PlaceOrder
+            | Asks::Confirm(_)
+            | Asks::Handle { .. }
+            | Asks::StartSaga
+            | Asks::Other => return,
         };
         finding.expect(!shows_another, "an answer shows another customer's order", || shown(call));
     }
@@ -118,7 +123,9 @@ fn examine_found(customers: &Customers<'_>, call: &Call, finding: &mut Finding) 
 fn fresh(call: &Call) -> Option<&Value> {
     let answer = call.answer.as_ref().filter(|answer| matches!(answer.status, 200 | 202))?;
     match Asks::of(call) {
-        Asks::Order(_) | Asks::Cancel(_) | Asks::Confirm(_) => Some(&answer.body),
+        Asks::Order(_) | Asks::Cancel(_) | Asks::Confirm(_) | Asks::Handle { .. } => {
+            Some(&answer.body)
+        }
         _ => None,
     }
 }
@@ -177,9 +184,11 @@ fn examine_placed(call: &Call, finding: &mut Finding) {
     finding.expect(same, "another order was accepted than was asked for", || shown(call));
 }
 
-/// 200 to a cancel: it is cancelled. 202: it will be, or a person has to look at it.
+/// 200 to a cancel or a refund: it is cancelled. 202: it will be, or a person has to look at it.
 fn examine_cancel(case: &Case<'_>, call: &Call, finding: &mut Finding) {
-    let Asks::Cancel(order) = Asks::of(call) else { return };
+    let (Asks::Cancel(order) | Asks::Handle { order, verb: "refund" }) = Asks::of(call) else {
+        return;
+    };
     let (now, later) = (answered(call, 200).is_some(), answered(call, 202).is_some());
     let Some(order) = case.orders.get(order).filter(|_| now || later) else { return };
     let cancelled = order.status == "cancelled";
@@ -188,6 +197,24 @@ fn examine_cancel(case: &Case<'_>, call: &Call, finding: &mut Finding) {
     } else if case.is_quiet() {
         let waits = cancelled || has_unfinished_saga(case, order);
         finding.expect(waits, "a cancel that was taken on came to nothing", || shown(call));
+    }
+}
+
+/// 200 to a merchant who ships or delivers: the log says so too.
+fn examine_handled(case: &Case<'_>, call: &Call, finding: &mut Finding) {
+    let said = match Asks::of(call) {
+        Asks::Handle { order, verb: "ship" } => (order, "OrderShipped"),
+        Asks::Handle { order, verb: "deliver" } => (order, "OrderDelivered"),
+        _ => return,
+    };
+    if answered(call, 200).is_some() {
+        let entries = case.streams.get(format!("order-{}", said.0).as_str()).into_iter().flatten();
+        let logged = entries.into_iter().any(|entry| entry.event_type == said.1);
+        finding.expect(
+            logged,
+            "what a merchant did was acknowledged and is not in the log",
+            || shown(call),
+        );
     }
 }
 

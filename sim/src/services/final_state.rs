@@ -42,8 +42,10 @@ pub async fn final_state(world: &World, witness: &Witness) -> Result<FinalState,
     let settings = LogSettings::default();
     let (log, views) = open(world, &world.entropy(Machine::Store), settings).await?;
     let entries = entries(&log).await?;
+    let mut contradictions = contradictions(&log, &entries).await?;
+    contradictions.extend(views.verify().await?);
     let state = FinalState {
-        contradictions: contradictions(&log, &entries).await?,
+        contradictions,
         log: entries,
         claims: claims(&log, witness).await?,
         documents: documents(&views).await?,

@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::plan::{Knobs, Plan};
 use crate::seed::Seed;
 use crate::swarm;
-use crate::workload::{alphabet, rebuilds};
+use crate::workload::{alphabet, merchants, operators, rebuilds};
 use crate::{statement, trip, visit};
 
 use super::Strategy;
@@ -79,6 +79,8 @@ impl Plan {
         let mut operations = alphabet::operations(seed, CHAOS_MS, OPERATIONS, &ground.crowds);
         rebuilds::add(seed, CHAOS_MS, &mut operations);
         statement::add(seed, CHAOS_MS, &mut operations);
+        merchants::add(seed, CHAOS_MS, &mut operations);
+        operators::add(seed, CHAOS_MS, &mut operations);
         visit::add(seed, CHAOS_MS, &mut operations);
         Self {
             seed,

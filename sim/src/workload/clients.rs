@@ -156,6 +156,7 @@ impl Clients {
             | Operation::StartSaga { .. }
             | Operation::CancelOrder { .. }
             | Operation::ConfirmOrder { .. }
+            | Operation::HandleOrder { .. }
             | Operation::ReadOrder { .. }
             | Operation::ReadSaga { .. }
             | Operation::TraceOrder { .. }

@@ -4,6 +4,8 @@
 
 pub mod alphabet;
 pub mod body;
+pub mod merchants;
+pub mod operators;
 pub mod rebuilds;
 
 #[cfg(madsim)]

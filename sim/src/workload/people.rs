@@ -14,7 +14,7 @@ use super::request;
 #[derive(Debug, Clone)]
 pub struct People {
     customers: Vec<String>,
-    /// Confirms orders.
+    /// Confirms, ships and refunds orders.
     pub merchant: String,
     /// Sees and operates everything.
     pub admin: String,
@@ -43,7 +43,7 @@ impl People {
     /// The token of the one who does this.
     pub fn token_of(&self, planned: &Planned) -> &str {
         match &planned.operation {
-            Operation::ConfirmOrder { .. } => &self.merchant,
+            Operation::ConfirmOrder { .. } | Operation::HandleOrder { .. } => &self.merchant,
             // Whoever starts sagas of any type is an operator.
             Operation::Operate { .. }
             | Operation::StartSaga { .. }

@@ -96,6 +96,13 @@ pub(super) fn of(
             let body = json!({ "paymentId": payment_id(seed, *order) });
             Some(Sent::new(Method::PUT, path, body))
         }
+        Operation::HandleOrder { order, verb } => {
+            let path = format!("/orders/{}/{verb}", id_of(*order)?);
+            Some(match verb.as_str() {
+                "refund" => Sent::post(path, json!({ "reason": "a merchant of the simulation" })),
+                _ => Sent::new(Method::PUT, path, Value::Null),
+            })
+        }
         Operation::ReadOrder { order } => get("/orders", *order),
         Operation::ReadSaga { order } => get("/sagas", *order),
         Operation::TraceOrder { order } => get("/trace/order", *order),

@@ -17,6 +17,13 @@ pub enum Asks<'a> {
     Cancel(&'a str),
     /// `PUT /orders/{id}/confirm`.
     Confirm(&'a str),
+    /// `PUT /orders/{id}/ship` or `deliver`, `POST /orders/{id}/refund`.
+    Handle {
+        /// The order.
+        order: &'a str,
+        /// What is to be done with it.
+        verb: &'a str,
+    },
     /// `GET /orders`.
     Orders,
     /// `POST /sagas`.
@@ -39,6 +46,8 @@ impl<'a> Asks<'a> {
             ("GET", ["orders", id]) => Self::Order(id),
             ("DELETE", ["orders", id]) => Self::Cancel(id),
             ("PUT", ["orders", id, "confirm"]) => Self::Confirm(id),
+            ("PUT", ["orders", order, verb @ ("ship" | "deliver")])
+            | ("POST", ["orders", order, verb @ "refund"]) => Self::Handle { order, verb },
             ("POST", ["sagas"]) => Self::StartSaga,
             ("GET", ["sagas", id]) => Self::Saga(id),
             _ => Self::Other,

@@ -70,7 +70,7 @@ impl<'a> Order<'a> {
                 return;
             }
             "OrderConfirmed" => ("paid", &["pending"]),
-            "OrderCancelled" => ("cancelled", &["pending", "paid"]),
+            "OrderCancelled" => ("cancelled", &["pending", "paid", "shipped", "delivered"]),
             "OrderFailed" => ("failed", &["pending"]),
             "OrderShipped" => ("shipped", &["paid"]),
             "OrderDelivered" => ("delivered", &["shipped"]),

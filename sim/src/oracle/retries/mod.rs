@@ -1,12 +1,13 @@
 //! Calls stay within policy and budget (I9): each attempt was announced in the log and allowed by the policy,
-//! a node's repetitions are followed one by one against its budget ([`budget`]), and epochs that the bank saw
-//! as old have no effect.
+//! a node's repetitions are followed one by one against its budget ([`budget`]), it has no more calls under way
+//! than places ([`places`]), and epochs that the bank saw as old have no effect.
 //!
 //! The bank sees what arrives, and faults of the network and the bank make one call arrive twice. So a bound
 //! on what arrives is doubled when the plan can double it.
 
 mod bucket;
 mod budget;
+mod places;
 
 use std::collections::BTreeMap;
 
@@ -49,6 +50,7 @@ impl Oracle for Retries {
             examine_key(case, key, calls, &mut finding);
         }
         budget::examine(case, &mut finding);
+        places::examine(case, &mut finding);
         examine_attempts(case, &mut finding);
         examine_pauses(case, &mut finding);
         examine_epochs(case, &mut finding);
@@ -246,6 +248,17 @@ mod tests {
         caught(&Retries, &herd(200, 0, None), WHAT);
         // Who waits behind an open breaker has been let go by the budget before.
         clean(&Retries, &herd(200, 12_000_000, Some(503)));
+    }
+
+    #[test]
+    fn more_calls_at_once_than_places_are_caught() {
+        let mut history = herd(20, 0, Some(200));
+        history.evidence.plan.knobs.participant_calls_max = 8;
+        clean(&Retries, &history);
+        let end_us = history.now_us + 1_000_000;
+        let calls = history.evidence.sent.iter_mut();
+        calls.take(8).for_each(|call| call.answer = Some((end_us, 200)));
+        caught(&Retries, &history, "more calls at once than a node may have");
     }
 
     #[test]

@@ -53,6 +53,13 @@ fn prefix(family: Family, view: &str, more: usize) -> Vec<u8> {
     key
 }
 
+/// The view in a key of any family that has one.
+pub(super) fn view(key: &[u8]) -> Result<&str, StorageError> {
+    let name = key.get(1..).and_then(|behind| behind.split(|byte| *byte == NAME_END).next());
+    let name = name.and_then(|name| std::str::from_utf8(name).ok());
+    name.ok_or_else(|| StorageError::corrupt(format!("view: key {key:?} has no view's name")))
+}
+
 /// Everything of `family` that belongs to `view`: first key, and what stands behind the last.
 pub(super) fn range(family: Family, view: &str) -> (Bytes, Bytes) {
     let from = prefix(family, view, 0);
