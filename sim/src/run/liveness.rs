@@ -146,19 +146,26 @@ impl Liveness<'_> {
         }))
     }
 
-    /// Shards that nobody works on, or of which more than one node believes that they are its own.
+    /// Shards that nobody works on, or of which more than one node believes that they are its own, or whose
+    /// owner has not heard that another node took them in between: what it appends is refused.
     fn disowned(&self) -> impl Iterator<Item = String> {
         let owners = self.owners();
         (0..self.plan.knobs.shards).filter_map(move |shard| {
-            match owners.get(&shard).map_or(&[][..], Vec::as_slice) {
-                [_one] => None,
+            let (newest, owners) = owners.get(&shard).map_or((0, &[][..]), |(n, o)| (*n, &o[..]));
+            match owners {
+                [one] if one.epoch >= newest => None,
+                [one] => {
+                    let (node, epoch) = (one.node, one.epoch);
+                    Some(format!("shard {shard} of {node} has epoch {epoch} and not {newest}"))
+                }
                 owners => Some(format!("shard {shard} has not one owner but {owners:?}")),
             }
         })
     }
 
-    /// The nodes that believe to have each shard: who took it, did not leave it, and was not switched off.
-    fn owners(&self) -> BTreeMap<u32, Vec<Machine>> {
+    /// The newest epoch of each shard, and the nodes that believe to have it: who took it, did not leave it,
+    /// and was not switched off.
+    fn owners(&self) -> BTreeMap<u32, (u64, Vec<ShardChange>)> {
         let mut newest: BTreeMap<(u32, Machine), ShardChange> = BTreeMap::new();
         self.witness.look(|seen| {
             for change in &seen.shards {
@@ -174,10 +181,12 @@ impl Liveness<'_> {
             power.iter().filter(of_owner).any(|it| it.what == Power::Crashed)
         };
         let is_there = |node: &Machine| !self.away.contains(node);
-        let mut owners: BTreeMap<u32, Vec<Machine>> = BTreeMap::new();
+        let mut owners: BTreeMap<u32, (u64, Vec<ShardChange>)> = BTreeMap::new();
         for ((shard, node), change) in newest {
+            let (newest, owners) = owners.entry(shard).or_default();
+            *newest = change.epoch.max(*newest);
             if change.taken && is_there(&node) && !failed(&change) {
-                owners.entry(shard).or_default().push(node);
+                owners.push(change);
             }
         }
         owners

@@ -15,7 +15,7 @@ use crate::evidence::{BankEffect, BankEntry};
 use crate::fault::Fault;
 
 use super::case::Case;
-use super::naive::json::number;
+use super::naive::json::{number, text};
 use super::naive::saga::Saga;
 use super::naive::steps::{self, ATTEMPTS, Key};
 use super::{Finding, Oracle};
@@ -53,6 +53,7 @@ impl Oracle for Retries {
         places::examine(case, &mut finding);
         examine_attempts(case, &mut finding);
         examine_pauses(case, &mut finding);
+        examine_asked_pauses(case, &mut finding);
         examine_epochs(case, &mut finding);
         finding
     }
@@ -165,6 +166,27 @@ fn examine_pauses(case: &Case<'_>, finding: &mut Finding) {
     finding.expect(!is_short, "repetitions without the policy's pauses", || {
         format!("{:.0} s in all, at the longest {:.0} s", paused / 1e6, longest / 1e6)
     });
+}
+
+/// Whoever turns a call away says how long it is to be left alone, and is.
+fn examine_asked_pauses(case: &Case<'_>, finding: &mut Finding) {
+    let asked = case.evidence.plan.episodes.iter().filter_map(|episode| match episode.fault {
+        Fault::BankThrottle { retry_after_s, .. } => Some(retry_after_s * 1_000_000),
+        _ => None,
+    });
+    let Some(least_us) = asked.min() else { return };
+    for saga in case.sagas.values().filter(|saga| steps::of(saga.saga_type).is_some()) {
+        for entry in saga.entries.iter().filter(|entry| entry.event_type == "RetryScheduled") {
+            if text(&entry.payload, "cause") != Some("status 429") {
+                continue;
+            }
+            let of = |name| number(&entry.payload, name).unwrap_or(0);
+            let pause_us = of("dueAtUs").saturating_sub(of("atUs"));
+            finding.expect(pause_us >= least_us, "a repetition sooner than was asked for", || {
+                format!("saga {} at {}: {pause_us} of {least_us} us", saga.id, entry.position)
+            });
+        }
+    }
 }
 
 /// Nothing takes effect under an epoch that the bank had seen surpassed for the order.
@@ -324,6 +346,22 @@ mod tests {
     fn pauses_that_do_not_grow_are_caught() {
         clean(&Retries, &paused(45));
         caught(&Retries, &paused(0), "repetitions without the policy's pauses");
+    }
+
+    #[test]
+    fn a_pause_that_was_asked_for_and_is_not_made_is_caught() {
+        let turned_away = |pause_us: u64| {
+            let mut history = History::good();
+            let fault = Fault::BankThrottle { percent: 50, retry_after_s: 2 };
+            history.evidence.plan.episodes.push(Episode { id: 1, at_ms: 0, for_ms: 10, fault });
+            let order = history.start_order(1, "key-9", "product-9");
+            let retry = serde_json::json!({"step": 1, "direction": "action", "attempt": 2,
+                "dueAtUs": 5 + pause_us, "cause": "status 429", "atUs": 5});
+            history.say(&format!("saga-{order}"), "RetryScheduled", retry);
+            history
+        };
+        clean(&Retries, &turned_away(2_000_000));
+        caught(&Retries, &turned_away(1_999_999), "a repetition sooner than was asked for");
     }
 
     #[test]
