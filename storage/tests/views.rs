@@ -5,7 +5,8 @@
 
 mod hostile;
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -111,23 +112,43 @@ impl ViewsFactory for Rocks {
 impl CrashableViews for Rocks {
     async fn crash(&self, store: Self::Store) -> Self::Store {
         let before = self.last.lock().take().expect("a store was made");
-        let image = TempDir::new().unwrap();
-        copy(before.path(), image.path());
+        let image = image(before.path());
         drop(store);
         self.crashed.lock().push(before);
         self.open(image)
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-        match from.is_dir() {
-            true => copy(&from, &to),
-            false => drop(std::fs::copy(&from, &to).unwrap()),
+/// What lies in the folder at one moment: copied anew while the store makes or deletes files.
+fn image(from: &Path) -> TempDir {
+    loop {
+        let (image, before) = (TempDir::new().unwrap(), files(from));
+        let copied = copy(from, image.path());
+        if copied.is_ok() && files(from) == before {
+            return image;
         }
     }
+}
+
+fn files(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let within = |path: PathBuf| match path.is_dir() {
+        true => files(&path),
+        false => BTreeSet::from([path]),
+    };
+    entries.flat_map(within).collect()
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        match from.is_dir() {
+            true => copy(&from, &to)?,
+            false => drop(std::fs::copy(&from, &to)?),
+        }
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
