@@ -25,6 +25,18 @@ const BOUND_US: u64 = 150_000_000;
 const LOOK_US: u64 = 250_000;
 /// At so many looks in a row it must be at rest: nothing that is due wakes up again.
 const LOOKS_AT_REST: u32 = 4;
+/// Of a saga that is asked whether it is parked: more do not end behind that.
+const LAST_EVENTS: usize = 64;
+const PARKED: &str = "SagaParked";
+/// With these a parked saga is not parked any more.
+const GOES_ON: [&str; 6] = [
+    "RetryRequested",
+    "SagaUnparked",
+    "StepSkipped",
+    "StepResolved",
+    "AbortRequested",
+    "SagaAborted",
+];
 /// Sagas that are named when they do not end.
 const NAMED_MAX: usize = 20;
 
@@ -118,14 +130,13 @@ impl Liveness<'_> {
     }
 
     async fn waits_for_a_person(&self, saga: &StreamId) -> Result<bool, StorageError> {
-        let end = |from, direction| self.ports.events().read_stream(saga, from, direction, 1);
-        let first = end(StreamVersion(1), Direction::Forward).await?;
-        let last = end(StreamVersion(u64::MAX), Direction::Backward).await?;
+        let read =
+            |from, direction, count| self.ports.events().read_stream(saga, from, direction, count);
+        let first = read(StreamVersion(1), Direction::Forward, 1).await?;
+        let last = read(StreamVersion(u64::MAX), Direction::Backward, LAST_EVENTS).await?;
+        let last: Vec<_> = last.iter().map(|event| event.event_type.as_str()).collect();
         let now = self.world.clock(Machine::Store).true_now();
-        Ok(first
-            .iter()
-            .zip(&last)
-            .any(|(first, last)| is_parked(&first.payload, last.event_type.as_str(), now)))
+        Ok(first.first().is_some_and(|first| is_parked(&first.payload, &last, now)))
     }
 
     /// An event that the consumer group has not taken in, if the plan has one.
@@ -193,12 +204,14 @@ impl Liveness<'_> {
     }
 }
 
-/// Whether the last that is known of a saga is that it waits for a person. Before the pivot it also waits for
-/// its deadline then, which a clock that was ahead may have set to a time long after the run.
-fn is_parked(started: &[u8], last: &str, now: Timestamp) -> bool {
+/// Whether a saga waits for a person, by its last events, newest first: what was under way beside a parked
+/// step may end behind that. Before the pivot it also waits for its deadline then, which a clock that was
+/// ahead may have set to a time long after the run.
+fn is_parked(started: &[u8], last: &[&str], now: Timestamp) -> bool {
     let Ok(started) = serde_json::from_slice::<Value>(started) else { return false };
     let deadline = started["deadlineAtUs"].as_u64();
-    last == "SagaParked" && deadline.is_none_or(|at| now.0 < at)
+    let decisive = last.iter().find(|event| **event == PARKED || GOES_ON.contains(event));
+    decisive == Some(&PARKED) && deadline.is_none_or(|at| now.0 < at)
 }
 
 #[cfg(test)]
@@ -208,10 +221,16 @@ mod tests {
     #[test]
     fn a_parked_saga_is_at_rest_until_its_deadline() {
         let now = Timestamp(100);
-        assert!(is_parked(br#"{"deadlineAtUs": null}"#, "SagaParked", now));
-        assert!(is_parked(br#"{"deadlineAtUs": 101}"#, "SagaParked", now));
-        assert!(!is_parked(br#"{"deadlineAtUs": 100}"#, "SagaParked", now), "who heard it?");
-        assert!(!is_parked(br#"{"deadlineAtUs": 101}"#, "StepFailed", now));
-        assert!(!is_parked(b"damaged", "SagaParked", now));
+        let (any, later, now_due) = (
+            br#"{"deadlineAtUs": null}"#,
+            br#"{"deadlineAtUs": 101}"#,
+            br#"{"deadlineAtUs": 100}"#,
+        );
+        assert!(is_parked(any, &["SagaParked", "StepStarted"], now));
+        assert!(is_parked(later, &["StepSucceeded", "RetryScheduled", "SagaParked"], now));
+        assert!(!is_parked(now_due, &["SagaParked"], now), "who heard it?");
+        assert!(!is_parked(later, &["StepStarted", "RetryRequested", "SagaParked"], now));
+        assert!(!is_parked(later, &["StepSucceeded"], now));
+        assert!(!is_parked(b"damaged", &["SagaParked"], now));
     }
 }
