@@ -145,7 +145,8 @@ pub trait Projection: Send + Sync + 'static {
     /// A document.
     type Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
 
-    /// The documents that an event touches: `apply` sees these and no others.
+    /// The documents that an event touches: `apply` sees these and no others. An event that touches none is
+    /// not applied.
     fn keys(&self, event: &Recorded<'_>) -> Vec<String>;
 
     /// Changes the documents.

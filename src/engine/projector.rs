@@ -36,7 +36,12 @@ impl<P: Projection> Projector<P> {
     ) -> Result<Changes, StorageError> {
         let mut view = View::new();
         for (step, event) in events.iter().enumerate() {
-            for key in self.0.keys(&Recorded(event)) {
+            let keys = self.0.keys(&Recorded(event));
+            // Else it would be seen by documents that others of its batch have loaded, and only by these.
+            if keys.is_empty() {
+                continue;
+            }
+            for key in keys {
                 if view.holds(&key) {
                     continue;
                 }

@@ -140,7 +140,11 @@ fn applied<P: Projection>(projection: &P, log: &Log, batch: usize) -> BTreeMap<S
     for events in events.chunks(batch.min(events.len().max(1))) {
         let mut view = View::new();
         for event in events {
-            for key in projection.keys(&Recorded::new(event)) {
+            let keys = projection.keys(&Recorded::new(event));
+            if keys.is_empty() {
+                continue;
+            }
+            for key in keys {
                 let document = stored.get(&key).map(|text| serde_json::from_str(text));
                 match document.transpose() {
                     Ok(document) => view.load(key, document),
