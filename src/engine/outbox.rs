@@ -47,7 +47,10 @@ async fn publish<B: Backend>(core: &Core<B>, events: &Wanted) -> Result<Changes,
     }
     for (category, messages) in by_category {
         let count = messages.len() as u64;
-        core.backend.bus().publish(&format!("{category}-events"), messages).await?;
+        let published = core.backend.bus().publish(&format!("{category}-events"), messages).await;
+        if !planted("publish-error-swallowed") {
+            published?;
+        }
         core.metrics.outbox_published.add(count);
         // A page has up to thousands of messages: others run in between.
         tokio::task::yield_now().await;
@@ -59,7 +62,7 @@ async fn publish<B: Backend>(core: &Core<B>, events: &Wanted) -> Result<Changes,
         };
         core.metrics.outbox_lag.set(head.0.saturating_sub(last.position.0));
     }
-    Ok(Changes::new())
+    Ok(Changes::default())
 }
 
 /// An event as a message: the payload as it is, the rest as CloudEvents 1.0 attributes.

@@ -145,8 +145,9 @@ pub trait Projection: Send + Sync + 'static {
     /// A document.
     type Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
 
-    /// The documents that an event touches: `apply` sees these and no others. An event that touches none is
-    /// not applied.
+    /// The documents that an event touches: `apply` sees these and no others, whatever other events are
+    /// applied with it, and what it puts under another key is not stored. An event that touches none is not
+    /// applied.
     fn keys(&self, event: &Recorded<'_>) -> Vec<String>;
 
     /// Changes the documents.
@@ -167,6 +168,10 @@ pub trait Projection: Send + Sync + 'static {
 #[derive(Debug, Default)]
 pub struct View<D> {
     documents: BTreeMap<String, Slot<D>>,
+    /// What the event under way names; none is under way: all.
+    named: Option<Vec<String>>,
+    /// What the event under way would have changed without naming it.
+    unnamed: Option<String>,
 }
 
 #[derive(Debug)]
@@ -175,33 +180,74 @@ struct Slot<D> {
     changed: bool,
 }
 
+/// Why an event was not applied, or not in whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotApplied {
+    #[error(transparent)]
+    Unreadable(#[from] CodecError),
+    #[error("`apply` changes document `{0}`, which `keys` does not name: it is left as it was")]
+    Unnamed(String),
+}
+
 impl<D> View<D> {
     /// No documents.
     pub fn new() -> Self {
-        Self { documents: BTreeMap::new() }
+        Self { documents: BTreeMap::new(), named: None, unnamed: None }
     }
 
-    /// The document under `key`.
+    /// The document under `key`; none when the event that is applied does not name it.
     pub fn get(&self, key: &str) -> Option<&D> {
+        if !self.names(key) {
+            return None;
+        }
         self.documents.get(key)?.document.as_ref()
     }
 
-    /// The document under `key`, to be changed.
+    /// The document under `key`, to be changed; none when the event that is applied does not name it.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut D> {
+        if !self.names(key) {
+            return None;
+        }
         let slot = self.documents.get_mut(key)?;
         slot.changed |= slot.document.is_some();
         slot.document.as_mut()
     }
 
-    /// `key` holds `document` afterwards.
+    /// `key` holds `document` afterwards, if the event that is applied names it.
     pub fn put(&mut self, key: &str, document: D) {
-        let slot = Slot { document: Some(document), changed: true };
-        self.documents.insert(key.to_owned(), slot);
+        self.set(key, Some(document));
     }
 
-    /// `key` holds nothing afterwards.
+    /// `key` holds nothing afterwards, if the event that is applied names it.
     pub fn delete(&mut self, key: &str) {
-        self.documents.insert(key.to_owned(), Slot { document: None, changed: true });
+        self.set(key, None);
+    }
+
+    fn set(&mut self, key: &str, document: Option<D>) {
+        if self.names(key) {
+            self.documents.insert(key.to_owned(), Slot { document, changed: true });
+        } else {
+            self.unnamed = Some(key.to_owned());
+        }
+    }
+
+    fn names(&self, key: &str) -> bool {
+        self.named.as_ref().is_none_or(|named| named.iter().any(|name| name == key))
+    }
+
+    /// Applies an event that names `keys`, all of which were loaded.
+    pub(crate) fn follow<P: Projection<Document = D>>(
+        &mut self,
+        projection: &P,
+        keys: Vec<String>,
+        event: &Recorded<'_>,
+    ) -> Result<(), NotApplied> {
+        self.named = Some(keys);
+        let applied = projection.apply(self, event);
+        self.named = None;
+        let unnamed = self.unnamed.take();
+        applied?;
+        unnamed.map_or(Ok(()), |key| Err(NotApplied::Unnamed(key)))
     }
 
     /// The document under `key`, when nothing else of the view is wanted any more.

@@ -34,43 +34,40 @@ impl<P: Projection> Projector<P> {
         name: &Arc<str>,
         events: Wanted,
     ) -> Result<Changes, StorageError> {
-        let mut view = View::new();
+        let (mut view, mut passed_over) = (View::new(), Vec::new());
         for (step, event) in events.iter().enumerate() {
             let keys = self.0.keys(&Recorded(event));
-            // Else it would be seen by documents that others of its batch have loaded, and only by these.
             if keys.is_empty() {
                 continue;
             }
-            for key in keys {
-                if view.holds(&key) {
+            for key in &keys {
+                if view.holds(key) {
                     continue;
                 }
                 let stored = core.backend.views().get(name, key.as_bytes()).await?;
-                let document = stored.map(|bytes| read::<P>(&key, &bytes)).transpose()?;
-                view.load(key, document);
+                let document = stored.map(|bytes| read::<P>(key, &bytes)).transpose()?;
+                view.load(key.clone(), document);
             }
-            if let Err(error) = self.0.apply(&mut view, &Recorded(event)) {
-                core.metrics.projection_errors.add(1);
-                let position = event.position.0;
-                tracing::error!(projection = P::NAME, position, %error, "event passed over");
+            if let Err(error) = view.follow(&self.0, keys, &Recorded(event)) {
+                passed_over.push((event.position, error));
             }
             give_way(step).await;
         }
-        self.changes(name, view).await
+        let documents = self.documents(name, view).await?;
+        Ok(Changes { documents, passed_over })
     }
 
-    async fn changes(
+    async fn documents(
         &self,
         name: &Arc<str>,
         mut view: View<P::Document>,
-    ) -> Result<Changes, StorageError> {
-        let mut written = Written::default();
-        let mut changes = Changes::new();
+    ) -> Result<Vec<(Arc<str>, ViewChange)>, StorageError> {
+        let (mut written, mut documents) = (Written::default(), Vec::new());
         for (step, (key, document)) in view.take_changes().into_iter().enumerate() {
-            changes.push(self.change(name, &mut written, key, document)?);
+            documents.push(self.change(name, &mut written, key, document)?);
             give_way(step).await;
         }
-        Ok(changes)
+        Ok(documents)
     }
 
     fn change(

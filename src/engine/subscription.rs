@@ -13,6 +13,7 @@ use crate::canary::planted;
 
 use super::core::Core;
 use super::pages::{Page, Pages, Wanted};
+use super::projection::NotApplied;
 
 /// After the head is reached the next look comes no sooner, and the later the more there was: events that
 /// come close together are taken together, so that a document which changes eight times in a moment is
@@ -100,12 +101,19 @@ impl Followed {
     }
 }
 
-/// What is to be committed for a batch of events.
-pub(crate) type Changes = Vec<(Arc<str>, ViewChange)>;
+/// What a batch of events comes to.
+#[derive(Default)]
+pub(crate) struct Changes {
+    /// To be committed with the checkpoint.
+    pub(crate) documents: Vec<(Arc<str>, ViewChange)>,
+    /// What changes nothing because it could not be applied. Told once it is committed: a follower that
+    /// another node has overtaken may have read documents from behind its place, and its batch is void.
+    pub(crate) passed_over: Vec<(GlobalPosition, NotApplied)>,
+}
 
 impl<B: Backend> Subscription<B> {
-    /// Follows until it is told to stop, or until somebody deletes its checkpoint. `apply` may see a batch again when the commit failed or after a
-    /// crash: its effects must bear that.
+    /// Follows until it is told to stop, or until somebody deletes its checkpoint. `apply` may see a batch
+    /// again when the commit failed or after a crash: its effects must bear that.
     pub(crate) async fn run<F, Fut>(mut self, mut apply: F)
     where
         F: FnMut(Wanted) -> Fut + Send,
@@ -155,11 +163,15 @@ impl<B: Backend> Subscription<B> {
                     before = Some(after);
                 }
             }
-            let changes = apply(page.wanted(from, self.filter.clone())).await?;
+            let Changes { documents, passed_over } =
+                apply(page.wanted(from, self.filter.clone())).await?;
             let checkpoint = Checkpoint { subscription: self.name.clone(), before, after };
-            let batch = ViewBatch { changes, checkpoint: Some(checkpoint) };
+            let batch = ViewBatch { changes: documents, checkpoint: Some(checkpoint) };
             match backend.views().commit(batch).await {
-                Ok(()) => before = Some(after),
+                Ok(()) => {
+                    before = Some(after);
+                    self.tell(&passed_over);
+                }
                 Err(ViewError::CheckpointMoved { actual: None, .. }) => return Ok(()),
                 Err(ViewError::CheckpointMoved { actual, .. }) => before = actual,
                 Err(ViewError::Storage(error)) => return Err(error),
@@ -170,6 +182,13 @@ impl<B: Backend> Subscription<B> {
             }
         }
         Ok(())
+    }
+
+    fn tell(&self, passed_over: &[(GlobalPosition, NotApplied)]) {
+        for (position, error) in passed_over {
+            self.core.metrics.projection_errors.add(1);
+            tracing::error!(subscription = %self.name, %position, %error, "event passed over");
+        }
     }
 
     /// The events behind `from`, or the next part of them.

@@ -48,6 +48,7 @@ pub fn fold<'a, P: Projection>(
     for event in events {
         let event = Recorded::new(event);
         if projection.keys(&event).iter().any(|touched| touched == key) {
+            // What it makes of other documents is not asked here.
             projection.apply(&mut view, &event)?;
         }
     }

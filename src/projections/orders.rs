@@ -144,7 +144,7 @@ const PAYMENT_AUTHORIZED: &str = "PaymentAuthorized";
 
 impl Projection for Orders {
     const NAME: &'static str = "orders";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const CATEGORIES: &'static [&'static str] = &[Order::CATEGORY, Payment::CATEGORY];
 
     type Document = OrderDocument;

@@ -9,6 +9,7 @@ use crate::domain::{
 };
 use crate::projections::{fold, partition};
 use crate::testing::Log;
+use crate::testing::projection::given;
 
 const KEY: &str = "00000000-0000-0000-0000-000000000001";
 
@@ -34,6 +35,11 @@ fn authorize() -> PaymentCommand {
         currency: Currency::Usd,
     };
     PaymentCommand::Authorize { terms, reference: "a1".to_owned() }
+}
+
+fn decline() -> PaymentCommand {
+    let PaymentCommand::Authorize { terms, .. } = authorize() else { unreachable!() };
+    PaymentCommand::Decline { terms, code: "card_declined".to_owned(), reason: "no".to_owned() }
 }
 
 fn confirm() -> OrderCommand {
@@ -96,6 +102,17 @@ fn a_late_authorisation_does_not_wake_an_order_that_has_ended() {
     let cancelled = document(&log).unwrap();
     assert_eq!(cancelled.status, OrderStatus::Cancelled);
     assert_eq!(cancelled.reason.as_deref(), Some("too late"));
+}
+
+#[test]
+fn a_declined_payment_leaves_its_order_pending_however_the_pages_are_cut() {
+    let mut log = Log::new();
+    log.execute::<Order>(KEY, place("card"));
+    log.execute::<Payment>(KEY, decline());
+    // One by one and all at once: the kit refuses a difference.
+    let shown = given(Orders, &log).view(KEY).unwrap();
+    assert_eq!((shown.status, shown.updated_at), (OrderStatus::Pending, WallTime(1_000_000)));
+    assert_eq!(Some(shown), document(&log));
 }
 
 #[test]

@@ -57,9 +57,9 @@
 //! ```
 //!
 //! The events are applied as a node does it: those of other categories are passed over, each sees the
-//! documents that `keys` names and no others, documents go to their stored form and back. And they are
-//! applied twice, one by one and all at once: a projection to which that makes a difference touches
-//! documents that it does not name, and is refused.
+//! documents that `keys` names and no others, documents go to their stored form and back. A projection that
+//! changes a document which it does not name is refused. And they are applied twice, one by one and all at
+//! once: a projection to which that makes a difference does not come back from its stored form as it was.
 
 use std::collections::BTreeMap;
 
@@ -86,9 +86,8 @@ pub fn given<P: Projection>(projection: P, log: &Log) -> Given<P> {
         let (one, all) = (one_by_one.get(key), at_once.get(key));
         assert!(
             one == all,
-            "projection `{}`: document `{key}` depends on how many events are applied at a time, so \
-             `apply` touches it for an event whose `keys` do not name it\n  one by one:  {}\n  at \
-             once:     {}",
+            "projection `{}`: document `{key}` depends on how many events are applied at a time, so it \
+             does not come back from its stored form as it was\n  one by one:  {}\n  at once:     {}",
             P::NAME,
             one.map_or("none", String::as_str),
             all.map_or("none", String::as_str),
@@ -144,16 +143,16 @@ fn applied<P: Projection>(projection: &P, log: &Log, batch: usize) -> BTreeMap<S
             if keys.is_empty() {
                 continue;
             }
-            for key in keys {
-                let document = stored.get(&key).map(|text| serde_json::from_str(text));
+            for key in &keys {
+                let document = stored.get(key).map(|text| serde_json::from_str(text));
                 match document.transpose() {
-                    Ok(document) => view.load(key, document),
+                    Ok(document) => view.load(key.clone(), document),
                     Err(error) => {
                         failed(&format!("document `{key}` is not what was stored"), &error)
                     }
                 }
             }
-            if let Err(error) = projection.apply(&mut view, &Recorded::new(event)) {
+            if let Err(error) = view.follow(projection, keys, &Recorded::new(event)) {
                 failed(&format!("event {}", event.position.0), &error);
             }
         }

@@ -156,6 +156,7 @@ impl Shop {
             bank: bank(&self.ledger),
             remotes: Vec::new(),
             sent: Vec::new(),
+            unreached: Vec::new(),
             lives: Vec::new(),
             bus: seen.bus,
             at_risk: Vec::new(),
@@ -164,6 +165,7 @@ impl Shop {
             subscribers: Vec::new(),
             shards: seen.shards,
             power: Vec::new(),
+            confessed: Vec::new(),
             leaks: Vec::new(),
             bites: Default::default(),
             phases,
@@ -311,7 +313,7 @@ async fn claims(backend: &Backend) -> Vec<(String, String, String)> {
 
 async fn documents(backend: &Backend) -> Vec<(String, String, Value)> {
     let mut documents = Vec::new();
-    for view in ["orders.v1", "payments.v1", "sagas.v2"] {
+    for view in ["orders.v2", "payments.v1", "sagas.v2"] {
         let page = backend.views.scan(view, None, 1_000).await.unwrap();
         documents.extend(page.documents.into_iter().map(|(key, document)| {
             let key = String::from_utf8(key.to_vec()).unwrap();
