@@ -25,7 +25,8 @@ pub(crate) const GROUP: &str = "sagaline-nodes";
 /// within these bounds. A shard without appends has no other way to show that it was lost.
 const VERIFY_MIN: Duration = Duration::from_millis(250);
 const VERIFY_MAX: Duration = Duration::from_secs(5);
-/// Between attempts to reach the bus or the store, doubling.
+/// Between attempts to reach the bus or the store, doubling up to half a lease within these bounds: shards
+/// that nobody works on are taken soon after the store can be reached again.
 const RETRY_MIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// A shard that another node took, though the bus says it is this node's, is taken back after this time,
@@ -255,7 +256,7 @@ impl<B: Backend> Group<B> {
     /// How long to wait after one more failure.
     fn failed(&mut self) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        self.jittered(backoff(RETRY_MIN, RETRY_MAX, self.failures))
+        self.jittered(retry_pause(self.half_lease, self.failures))
     }
 
     /// Up to twice as long, so that nodes that failed together do not come back together.
@@ -279,6 +280,11 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     let _told = stop.wait_for(|stop| *stop).await.is_ok();
 }
 
+/// Before the next attempt, after so many failures in a row.
+fn retry_pause(half_lease: Duration, failures: u32) -> Duration {
+    backoff(RETRY_MIN, half_lease.clamp(RETRY_MIN, RETRY_MAX), failures)
+}
+
 /// Doubles with every time, from `min` at the first to `max`.
 fn backoff(min: Duration, max: Duration, times: u32) -> Duration {
     min.saturating_mul(1 << times.saturating_sub(1).min(16)).min(max)
@@ -290,9 +296,16 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_their_bound() {
-        let pause = |times| backoff(RETRY_MIN, RETRY_MAX, times);
+        let pause = |times| retry_pause(Duration::from_secs(60), times);
         assert_eq!(pause(1), RETRY_MIN);
         assert_eq!(pause(2), RETRY_MIN * 2);
         assert_eq!((pause(30), pause(u32::MAX)), (RETRY_MAX, RETRY_MAX));
+    }
+
+    #[test]
+    fn pauses_are_no_longer_than_half_a_lease() {
+        let second = Duration::from_secs(1);
+        assert_eq!((retry_pause(second, 2), retry_pause(second, 30)), (RETRY_MIN * 2, second));
+        assert_eq!(retry_pause(Duration::ZERO, 30), RETRY_MIN);
     }
 }
