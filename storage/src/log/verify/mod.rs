@@ -74,6 +74,34 @@ impl Verified {
     }
 }
 
+/// An entry without a key belongs to no family, and is in no walk over one.
+async fn check_keyless<K: Kv>(kv: &K, verified: &mut Verified) -> Result<(), StorageError> {
+    for space in [Space::Events, Space::Index] {
+        match kv.get(space, &[]).await {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                let what = format!("there is an entry without a key among the {space:?}");
+                verified.found(GlobalPosition::START, what);
+            }
+            Err(error) => verified.unreadable(GlobalPosition::START, error)?,
+        }
+    }
+    Ok(())
+}
+
+/// A store says what it is before anything else is written to it.
+async fn check_identity<K: Kv>(kv: &K, verified: &mut Verified) -> Result<(), StorageError> {
+    match kv.get(Space::Index, &keys::meta::key()).await {
+        Ok(None) if verified.records + verified.index_entries > 0 => {
+            verified.found(GlobalPosition::START, "the store's own identity is not there");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+        // What stands there was looked at with the other entries.
+        Err(error) => verified.unreadable(GlobalPosition::START, error),
+    }
+}
+
 /// Checks the records behind `after` and what the indexes say of them; from the start, also that the
 /// indexes hold nothing else. `progress` is told the last position checked and the head, page by page.
 pub async fn verify<K: Kv>(
@@ -90,6 +118,8 @@ pub async fn verify<K: Kv>(
     records::check(kv, after, &mut verified, &mut progress).await?;
     if after == GlobalPosition::START {
         indexes::check(kv, &mut verified).await?;
+        check_keyless(kv, &mut verified).await?;
+        check_identity(kv, &mut verified).await?;
     }
     Ok(verified)
 }
