@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::canary::planted;
+
 use super::Aggregate;
 use super::ids::UserId;
 
@@ -140,11 +142,12 @@ impl Session {
         if self.revoked {
             return Err(SessionRefusal::Revoked);
         }
-        if self.used.contains(presented) {
+        let again = self.used.contains(presented);
+        if again && !planted("refresh-token-good-twice") {
             let reason = "an earlier refresh token was used again".to_owned();
             return Ok(SessionEvent::SessionRevoked { reason });
         }
-        if self.token.as_ref() != Some(presented) {
+        if !again && self.token.as_ref() != Some(presented) {
             return Err(SessionRefusal::UnknownToken);
         }
         if self.expires_at_us <= now_us {

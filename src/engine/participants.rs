@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use sagaline_storage::Clock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::canary::planted;
 use crate::saga::{Admit, Breaker, BreakerPolicy, RetryBudget, RetryBudgetPolicy};
 
 use super::settings::EngineSettings;
@@ -108,11 +109,15 @@ impl<C: Clock> Participants<C> {
 
     fn get(&self, name: &'static str) -> Arc<Participant> {
         let mut known = self.known.lock();
+        let places = match planted("calls-without-places") {
+            true => Semaphore::MAX_PERMITS,
+            false => self.calls_max,
+        };
         let new = || {
             Arc::new(Participant {
                 breaker: Mutex::new(Breaker::new(self.breaker)),
                 budget: Mutex::new(RetryBudget::new(self.budget, self.now_us())),
-                places: Arc::new(Semaphore::new(self.calls_max)),
+                places: Arc::new(Semaphore::new(places)),
                 turn: tokio::sync::Mutex::default(),
                 calls: AtomicUsize::new(0),
             })
@@ -133,7 +138,10 @@ impl Participant {
 
     /// Leave for a call, or how long to wait before asking again.
     fn ask_breaker(&self, now_us: u64) -> Result<(), Duration> {
-        go_or_wait(self.breaker.lock().admit(now_us), now_us)
+        match self.breaker.lock().admit(now_us) {
+            Admit::WaitUntil(_) if planted("breaker-never-opens") => Ok(()),
+            admit => go_or_wait(admit, now_us),
+        }
     }
 }
 

@@ -143,6 +143,9 @@ impl StepState {
         if planted("undo-of-what-never-happened") && self.action == Progress::NotStarted {
             return !self.compensation.is_done();
         }
+        if planted("doubt-not-undone") && self.action != Progress::Succeeded {
+            return false;
+        }
         !matches!(self.action, Progress::NotStarted | Progress::Rejected { .. })
             && !self.compensation.is_done()
     }

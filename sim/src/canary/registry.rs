@@ -111,6 +111,12 @@ const CANARIES: &[Canary] = &[
         &["order", "outbox", "projections"],
         CRASHES,
     ),
+    canary(
+        "index-entry-left",
+        "A document that is found elsewhere from now on is still found where it was.",
+        &["order"],
+        STANDARD,
+    ),
     // The engine.
     canary(
         "claim-not-released",
@@ -206,7 +212,44 @@ const CANARIES: &[Canary] = &[
         &["consumers"],
         STANDARD,
     ),
+    canary(
+        "publish-error-swallowed",
+        "What the bus did not take is not published again.",
+        &["outbox"],
+        STANDARD,
+    )
+    .known_at(16),
+    canary(
+        "calls-without-places",
+        "A node has as many calls under way at a participant as there are.",
+        &["retries"],
+        OVERLOAD,
+    ),
+    canary(
+        "breaker-never-opens",
+        "A participant that only fails is called as before.",
+        &["retries"],
+        STANDARD,
+    ),
+    canary(
+        "forgotten-key-kept",
+        "Whoever is forgotten keeps the key to what is personal.",
+        &["accounts"],
+        STANDARD,
+    ),
     // The saga machine.
+    canary(
+        "paused-saga-goes-on",
+        "A saga that an operator has paused begins its next step.",
+        &["saga-life"],
+        STANDARD,
+    ),
+    canary(
+        "doubt-not-undone",
+        "A step of which nobody knows whether it was done is not undone.",
+        &["money", "effects", "saga-life"],
+        BROWN_OUT,
+    ),
     canary(
         "unknown-taken-as-failure",
         "A call whose answer never came is taken for refused.",
@@ -263,6 +306,36 @@ const CANARIES: &[Canary] = &[
         BROWN_OUT,
     ),
     // The application, and those it calls.
+    canary(
+        "key-of-any-customer",
+        "An idempotency key that one customer has used is used up for all.",
+        &["claims", "idempotency"],
+        STANDARD,
+    ),
+    canary(
+        "shipped-whatever-the-status",
+        "A merchant ships and delivers orders that are not paid, or are cancelled.",
+        &["claims", "answers", "saga-life", "projections"],
+        STANDARD,
+    ),
+    canary(
+        "refund-again",
+        "Each wish to have the money of an order back begins another refund.",
+        &["idempotency", "money"],
+        STANDARD,
+    ),
+    canary(
+        "refresh-token-good-twice",
+        "A refresh token that was used gives another one.",
+        &["accounts"],
+        STANDARD,
+    ),
+    canary(
+        "live-events-resume-one-later",
+        "Who comes back to the live events misses the next one.",
+        &["order"],
+        STANDARD,
+    ),
     canary(
         "idempotency-key-ignored",
         "A request that is sent again under its key is a new one.",

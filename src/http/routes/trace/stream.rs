@@ -20,6 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::events::filter;
 use super::timeline::TimelineEvent;
+use crate::canary::planted;
 use crate::http::app::App;
 use crate::http::auth::Admin;
 use crate::http::error::Error;
@@ -69,7 +70,9 @@ pub(super) async fn live<B: Backend>(
     params.finish()?;
     let head = app.backend().events().head().await.map_err(failure::storage)?;
     // A position that the log does not have is of another log: what comes next is all there is to tell.
-    let seen = last_seen(&headers)?.or(after).unwrap_or(head).min(head);
+    let behind = u64::from(planted("live-events-resume-one-later"));
+    let seen = last_seen(&headers)?.map(|seen| GlobalPosition(seen.0 + behind));
+    let seen = seen.or(after).unwrap_or(head).min(head);
     let place = app.enter_event_stream()?;
     let ends = app.clock().monotonic() + Duration::from_secs(EVENT_STREAM_LIFE_S);
     let follower = Follower { app, seen, filter, ends, greeted: false, _place: place };
