@@ -150,6 +150,25 @@ pub struct Planned {
     pub operation: Operation,
 }
 
+/// What is drawn apart from a plan's other operations, so that these are the same with it and without: when
+/// in milliseconds of the chaos, to whom, and what.
+pub type Drawn = (u64, Machine, Operation);
+
+/// An id that no operation has, nor has any that is greater.
+pub fn next_id(operations: &[Planned]) -> u32 {
+    operations.iter().map(|planned| planned.id).max().unwrap_or(0) + 1
+}
+
+/// Puts drawn operations among the others, by their time; their ids follow on from [`next_id`].
+pub fn put_among(operations: &mut Vec<Planned>, drawn: impl IntoIterator<Item = Drawn>) {
+    let ids = next_id(operations)..;
+    operations.extend(ids.zip(drawn).map(|(id, (at_ms, to, operation))| {
+        let (customer, gives_up_after_ms) = (0, None);
+        Planned { id, at_ms, customer, to, gives_up_after_ms, operation }
+    }));
+    operations.sort_by_key(|planned| planned.at_ms);
+}
+
 /// What a client can do.
 #[allow(missing_docs, reason = "each operation's sentence says what its fields mean")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,6 +206,8 @@ pub enum Operation {
     Rebuild { view: String },
     /// An operator has a consumer group deliver again what it parked, or skip it; `key`: of one stream.
     AskConsumer { group: String, verb: String, key: Option<String> },
+    /// Somebody comes with this e-mail address and does these things, one after the other.
+    Account { address: u32, steps: Vec<AccountStep> },
     /// Reads a stream of the log, at the store.
     ReadStream { order: u32 },
     /// Appends to a stream of its own at the store: one of `streams` lists, with this expectation.
@@ -198,6 +219,54 @@ pub enum Operation {
     /// Takes a lock for so long, works for so long, and gives it up; `renews`: starts its time anew in the
     /// middle of the work. Whoever works longer than the lock lasts gives up what is another's by then.
     HoldLock { lock: u32, ttl_ms: u64, work_ms: u64, renews: bool },
+}
+
+/// One thing that somebody with an account does, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountStep {
+    /// So many milliseconds after the step before has its answer.
+    pub after_ms: u64,
+    /// To whom the request goes.
+    pub to: Machine,
+    /// What.
+    pub deed: Deed,
+}
+
+/// What is done with an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Deed {
+    /// Registers.
+    Register,
+    /// Logs in with the right password.
+    LogIn,
+    /// Tries to, with a wrong one.
+    LogInWrongly,
+    /// Has the tokens of the newest session replaced.
+    Refresh,
+    /// Presents a token of it that was used before.
+    RefreshAgain,
+    /// Ends it.
+    LogOut,
+    /// Looks at one's own account.
+    Profile,
+    /// Places an order.
+    Order,
+    /// Looks at the order that was placed last.
+    LookAtOrder,
+    /// An administrator looks at it.
+    ShowOrder,
+    /// An administrator looks at the account.
+    ShowUser,
+    /// An administrator closes the account.
+    Disable,
+    /// An administrator opens it again.
+    Enable,
+    /// Has oneself forgotten.
+    Forget,
+    /// An administrator has the user forgotten.
+    ForgetUser,
 }
 
 /// What an order looks like.

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use sagaline::prelude::*;
 
 use crate::machine::Machine;
-use crate::plan::{Operation, Planned};
+use crate::plan::{Operation, Planned, put_among};
 use crate::seed::Seed;
 use crate::workload::alphabet::LISTS;
 
@@ -81,8 +81,7 @@ impl Consumer for Statement {
 /// same with it and without.
 pub fn add(seed: Seed, chaos_ms: u64, operations: &mut Vec<Planned>) {
     let mut random = seed.stream("plan/consumers");
-    let first = operations.iter().map(|planned| planned.id).max().unwrap_or(0) + 1;
-    for id in first..first + REQUESTS {
+    let drawn = (0..REQUESTS).map(|_| {
         let list = format!("list-{}", random.below(LISTS.into()));
         let skips = random.percent(30);
         let key = (skips || random.percent(40)).then_some(list);
@@ -91,9 +90,7 @@ pub fn add(seed: Seed, chaos_ms: u64, operations: &mut Vec<Planned>) {
         // Towards the end as well: what is parked then is delivered all the same.
         let at_ms = chaos_ms / 10 + random.below(chaos_ms);
         let at_ms = at_ms.min(chaos_ms.saturating_sub(1));
-        let operation = Operation::AskConsumer { group, verb, key };
-        let (customer, gives_up_after_ms) = (0, None);
-        operations.push(Planned { id, at_ms, customer, to, gives_up_after_ms, operation });
-    }
-    operations.sort_by_key(|planned| planned.at_ms);
+        (at_ms, to, Operation::AskConsumer { group, verb, key })
+    });
+    put_among(operations, drawn);
 }

@@ -127,6 +127,7 @@ pub fn name(operation: &Operation) -> &'static str {
         Operation::Operate { .. } => "operate",
         Operation::Rebuild { .. } => "rebuild",
         Operation::AskConsumer { .. } => "ask-consumer",
+        Operation::Account { .. } => "account",
         Operation::ReadStream { .. } => "read stream",
         Operation::AppendList { .. } => "append to list",
         Operation::ReadList { .. } => "read list",

@@ -10,7 +10,7 @@ use sagaline::engine::InProcess;
 use sagaline::engine::http_client::{Connect, Connecting, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::evidence::SentCall;
+use crate::evidence::{SentCall, Unreached};
 use crate::fault::CrashPoint;
 use crate::machine::Machine;
 use crate::services::{OpenCall, Witness};
@@ -37,12 +37,15 @@ impl Connect for TappedConnect {
     fn connect(&self, host: String, port: u16) -> Connecting {
         let Self { own, world, witness, machine } = self.clone();
         let connecting = if host == HOST {
-            own.connect(host, port)
+            own.connect(host.clone(), port)
         } else {
-            NetConnect { network: world.network.clone(), machine }.connect(host, port)
+            NetConnect { network: world.network.clone(), machine }.connect(host.clone(), port)
         };
         Box::pin(async move {
-            let stream = connecting.await?;
+            let stream = connecting.await.inspect_err(|_| {
+                let (to, at_us) = (format!("{host}:{port}"), world.now_us());
+                witness.unreached(Unreached { by: machine, to, at_us });
+            })?;
             let exchange = Exchange::Between;
             Ok(Box::new(Tapped { stream, world, witness, machine, exchange }) as Box<dyn Stream>)
         })

@@ -26,6 +26,7 @@ pub(crate) fn evidence() -> Evidence {
         bank: vec![captured()],
         remotes: Vec::new(),
         sent: Vec::new(),
+        unreached: Vec::new(),
         lives: Vec::new(),
         bus: vec![BusEntry {
             at_us: 1_700_000,
@@ -51,6 +52,7 @@ pub(crate) fn evidence() -> Evidence {
             taken: true,
         }],
         power: Vec::new(),
+        confessed: Vec::new(),
         leaks: Vec::new(),
         bites: BTreeMap::from([(FaultKind::Partition, 3)]),
         phases: Phases {

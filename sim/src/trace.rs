@@ -130,6 +130,7 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
         bank: _,
         remotes: _,
         sent: _,
+        unreached,
         lives,
         bus: _,
         at_risk,
@@ -138,6 +139,7 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
         subscribers,
         shards: _,
         power,
+        confessed,
         leaks,
         bites,
         phases,
@@ -148,6 +150,8 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
     each(to, "claim", claims)?;
     each(to, "document", documents)?;
     each(to, "subscriber", subscribers)?;
+    each(to, "confessed", confessed)?;
+    each(to, "unreached", unreached)?;
     each(to, "leak", leaks)?;
     each(to, "power", power)?;
     each(to, "life", lives)?;

@@ -21,7 +21,7 @@ pub use bus::{BusEntry, BusWhat};
 pub use clients::{Answer, Call, Subscriber};
 pub use locks::{LockCall, LockWhat};
 pub use machines::{Power, PowerChange, ShardChange};
-pub use participants::{BankEffect, BankEntry, Effect, Life, RemoteCall, SentCall};
+pub use participants::{BankEffect, BankEntry, Effect, Life, RemoteCall, SentCall, Unreached};
 pub use store::{AppendResult, Expected, LogEntry, StoreCall, StoreWhat, Write};
 
 /// Everything about a finished run.
@@ -49,6 +49,9 @@ pub struct Evidence {
     /// Calls that left nodes for the bank and for these services, in the order in which they left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sent: Vec<SentCall>,
+    /// Connections to the bank and to these services that nodes could not open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreached: Vec<Unreached>,
     /// The places of the lives of sagas that were watched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lives: Vec<Life>,
@@ -70,6 +73,9 @@ pub struct Evidence {
     /// node that forgot a shard from one that never knew it.
     #[serde(default)]
     pub power: Vec<PowerChange>,
+    /// What nodes said of themselves at the end that must never be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confessed: Vec<String>,
     /// What was still there when everything had been switched off in good order.
     pub leaks: Vec<String>,
     /// How often each kind of fault mattered.

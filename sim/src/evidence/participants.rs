@@ -24,6 +24,18 @@ pub struct SentCall {
     pub answer: Option<(u64, u16)>,
 }
 
+/// A connection to a participant that a node could not open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unreached {
+    /// Which node.
+    pub by: Machine,
+    /// The participant's host and port, as in [`SentCall`].
+    pub to: String,
+    /// When that was known.
+    pub at_us: u64,
+}
+
 /// One line of the bank's ledger: a request it acted on or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

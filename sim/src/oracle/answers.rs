@@ -7,12 +7,18 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::evidence::{BankEffect, Call};
+use crate::plan::Operation;
 
 use super::case::Case;
 use super::naive::http::{Asks, answered, id};
 use super::naive::json::{list, minor, text};
 use super::naive::order::Order;
 use super::{Finding, Oracle};
+
+/// Fewer orders whose end was waited for say nothing of the others.
+const WAITED_MIN: u64 = 20;
+/// So many of a hundred are told of it.
+const TOLD_PERCENT_MIN: u64 = 50;
 
 /// See the module.
 #[derive(Debug)]
@@ -24,8 +30,7 @@ impl Oracle for Answers {
     }
 
     fn is_due(&self, case: &Case<'_>) -> bool {
-        case.places_orders()
-            || case.plans(|operation| matches!(operation, crate::plan::Operation::ListOrders))
+        case.places_orders() || case.plans(|operation| matches!(operation, Operation::ListOrders))
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {
@@ -42,6 +47,7 @@ impl Oracle for Answers {
             examine_handled(case, call, &mut finding);
         }
         examine_progress(case, &mut finding);
+        examine_waited(case, &mut finding);
         finding
     }
 }
@@ -267,6 +273,38 @@ fn examine_progress(case: &Case<'_>, finding: &mut Finding) {
     }
 }
 
+/// Who waits for an order's end with `Prefer: wait` is mostly told of it. Not always: nobody may work on the
+/// order at that moment, and a node that stops keeps nobody waiting.
+fn examine_waited(case: &Case<'_>, finding: &mut Finding) {
+    let waits =
+        case.evidence.plan.operations.iter().filter_map(|planned| match planned.operation {
+            Operation::PlaceOrder { wait_s: Some(wait_s), .. } => Some((planned.id, wait_s)),
+            _ => None,
+        });
+    let waits: BTreeMap<u32, u32> = waits.collect();
+    let (mut early, mut told) = (0_u64, 0_u64);
+    for call in case.evidence.calls.iter().filter(|call| Asks::of(call) == Asks::PlaceOrder) {
+        let Some(wait_s) = waits.get(&call.operation) else { continue };
+        let Some(answer) = answered(call, 201).filter(|answer| !answer.replayed) else { continue };
+        let order = id(&answer.body).and_then(|id| case.orders.get(id));
+        if order.is_none_or(|order| !order.by_card) {
+            continue;
+        }
+        let has_ended = text(&answer.body, "status").is_some_and(|status| rank(status) >= 2);
+        let waited_us = call.ended_at_us - call.sent_at_us;
+        told += u64::from(has_ended);
+        early += u64::from(!has_ended && waited_us < u64::from(*wait_s) * 900_000);
+    }
+    if told + early >= WAITED_MIN {
+        let share = told * 100 / (told + early);
+        finding.expect(
+            share >= TOLD_PERCENT_MIN,
+            "who waited for an end was not told of it",
+            || format!("{told} of {}", told + early),
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -322,6 +360,21 @@ mod tests {
             answer.status = 202;
         }
         caught(&Answers, &history, "a cancel that was taken on came to nothing");
+    }
+
+    #[test]
+    fn what_a_merchant_was_told_is_done_and_is_not_in_the_log_is_caught() {
+        for (verb, event) in [("ship", "OrderShipped"), ("deliver", "OrderDelivered")] {
+            let mut history = History::good();
+            let order = history.orders[0].clone();
+            let request = format!("PUT /orders/{order}/{verb}");
+            history.look(1, &order, "paid");
+            history.evidence.calls.last_mut().expect("a call").request = request;
+            let what = "what a merchant did was acknowledged and is not in the log";
+            caught(&Answers, &history, what);
+            history.say(&format!("order-{order}"), event, json!({}));
+            clean(&Answers, &history);
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The product never panics and never ends by itself.
+//! The product never panics and never ends by itself, and no node says of itself that it has met what cannot
+//! be: a saga that nobody can work on, an event that a view cannot read.
 
 use super::case::Case;
 use super::stable::stable;
@@ -29,6 +30,10 @@ impl Oracle for Crashes {
                 crash.as_str(),
             );
         }
+        for confessed in &case.evidence.confessed {
+            let what = format!("a node says what must never be: {}", stable(confessed));
+            finding.break_promise(&what, confessed.as_str());
+        }
         finding
     }
 }
@@ -44,5 +49,9 @@ mod tests {
         clean(&Crashes, &history);
         history.evidence.crashes.push("node-1 panicked at actor.rs:1".to_owned());
         caught(&Crashes, &history, "a process ended by itself: node-# panicked at actor.rs:#");
+        let mut history = History::good();
+        history.evidence.confessed.push("node-1 counts sagas_quarantined: 2".to_owned());
+        let what = "a node says what must never be: node-# counts sagas_quarantined: #";
+        caught(&Crashes, &history, what);
     }
 }

@@ -26,12 +26,14 @@
 //! | [`consumers`] | a group acts on each event once and in order, and loses none (I11) | a later event passes one that is parked |
 //! | [`projections`] | a view is the fold of the log | snapshot off by one; poison event skipped |
 //! | [`answers`] | HTTP answers that are possible | reads from a stale view; cancel acknowledged and not done |
+//! | [`accounts`] | accounts, sessions and what is forgotten | a refresh token that is good twice; a forgotten user's key that is kept |
 //! | [`shards`] | one owner for a shard, soon after a crash | lease by wall clock without margin; lost wake-up of the assignment |
-//! | [`leaks`], [`crashes`], [`liveness`] | nothing left behind, no panic, everything done in time | timer outside the batch; lost wake-up |
+//! | [`leaks`], [`crashes`], [`liveness`] | nothing left behind, no panic, nothing that a node itself says must never be, everything done in time | timer outside the batch; lost wake-up; a paused saga that begins something |
 
 pub mod case;
 pub mod naive;
 
+pub mod accounts;
 pub mod aggregates;
 pub mod answers;
 pub mod claims;
@@ -160,6 +162,7 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(consumers::Consumers),
         Box::new(projections::Projections),
         Box::new(answers::Answers),
+        Box::new(accounts::Accounts),
         Box::new(shards::Shards),
         Box::new(leaks::Leaks),
         Box::new(crashes::Crashes),

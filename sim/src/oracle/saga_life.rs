@@ -34,9 +34,21 @@ impl Oracle for SagaLife {
                 finding.break_promise(what, format!("order {}: {detail}", order.id));
             }
         }
+        examine_workable(case, &mut finding);
         examine_streams(case, &mut finding);
         examine_acknowledged(case, &mut finding);
         finding
+    }
+}
+
+/// No saga's own log, and nothing that was decided on it, is found to be wrong by who works on it.
+fn examine_workable(case: &Case<'_>, finding: &mut Finding) {
+    for saga in case.sagas.values() {
+        let parked = saga.entries.iter().filter(|entry| entry.event_type == "SagaParked");
+        for why in parked.filter_map(|entry| entry.payload["reason"].get("poisoned")) {
+            let detail = format!("{}: {why}", saga.id);
+            finding.break_promise("a saga was set apart as unworkable", detail);
+        }
     }
 }
 
@@ -98,6 +110,16 @@ mod tests {
         let found = entries.find(|entry| entry.stream == stream && entry.event_type == event_type);
         change(found.expect("such an event"));
         history
+    }
+
+    #[test]
+    fn a_saga_that_nobody_can_work_on_is_caught() {
+        let mut history = History::good();
+        let stream = format!("saga-{}", history.orders[0]);
+        let reason = json!({"poisoned": {"cause": "event 6 cannot follow: the saga is paused"}});
+        let parked = json!({"step": null, "direction": "action", "atUs": 10, "reason": reason});
+        history.say(&stream, "SagaParked", parked);
+        caught(&SagaLife, &history, "a saga was set apart as unworkable");
     }
 
     fn renamed(saga: usize, from: &str, to: &str) -> History {

@@ -4,6 +4,8 @@
 pub mod report;
 
 #[cfg(madsim)]
+mod confessions;
+#[cfg(madsim)]
 mod liveness;
 #[cfg(madsim)]
 pub mod phases;

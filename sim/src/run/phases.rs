@@ -18,9 +18,11 @@ use crate::workload::consumers;
 use crate::workload::http::Http;
 use crate::workload::people::People;
 use crate::workload::subscribers::Subscribers;
+use crate::workload::watchers;
 use crate::world::{World, nemesis};
 
 use super::Guest;
+use super::confessions;
 use super::liveness::Liveness;
 
 /// How long the nodes may take to become ready in a world in which nothing is wrong yet.
@@ -51,6 +53,14 @@ struct Run {
     read_models: Vec<(&'static str, u32)>,
 }
 
+/// What should not be, at the end of a run.
+#[derive(Default)]
+struct Left {
+    undone: Vec<String>,
+    confessed: Vec<String>,
+    leaks: Vec<String>,
+}
+
 /// Runs a plan. Within a madsim runtime, once.
 pub async fn run(plan: Plan, guest: Guest) -> Evidence {
     let run = Run::start(plan, guest);
@@ -64,8 +74,11 @@ pub async fn run(plan: Plan, guest: Guest) -> Evidence {
     phases.healed_at_us = run.world.now_us();
     run.heal();
     let undone = run.come_to_rest(&clients, &mut phases).await;
+    run.world.heal(&[]);
+    let confessed = confessions::heard(&run.world, &run.http, undone.is_empty()).await;
     let leaks = run.switch_off().await;
-    run.evidence(clients.take_calls(), phases, undone, leaks).await
+    let left = Left { undone, confessed, leaks };
+    run.evidence(clients.take_calls(), phases, left).await
 }
 
 impl Run {
@@ -116,6 +129,9 @@ impl Run {
     async fn chaos(&self, clients: &Clients) {
         let middle_us = self.plan.chaos_ms * 1_000 / 2;
         self.subscribers.start(&self.world, &self.ports.events, middle_us);
+        let admin = &clients.people().admin;
+        let (seed, seats) = (self.plan.seed, &self.subscribers);
+        watchers::start(seed, &self.world, &self.http, admin, seats, middle_us);
         let operating = tokio::spawn({
             let clients = clients.clone();
             async move { clients.run().await }
@@ -187,7 +203,6 @@ impl Run {
 
     /// Stops every node in good order and says what is left.
     async fn switch_off(&self) -> Vec<String> {
-        self.world.heal(&[]);
         let stopped = self.nodes.stop(&self.world, STOP).await;
         let mut leaks = Vec::new();
         self.http.close();
@@ -210,15 +225,14 @@ impl Run {
         &self,
         calls: Vec<crate::evidence::Call>,
         phases: Phases,
-        mut undone: Vec<String>,
-        leaks: Vec<String>,
+        Left { mut undone, confessed, leaks }: Left,
     ) -> Evidence {
-        let left = final_state(&self.world, &self.witness).await.unwrap_or_else(|error| {
+        let state = final_state(&self.world, &self.witness).await.unwrap_or_else(|error| {
             // The verdict says whether that is anybody's fault: see what destroys the only store.
             undone.push(format!("the healed store cannot be read: {error}"));
             FinalState::default()
         });
-        let FinalState { log, claims, documents, contradictions } = left;
+        let FinalState { log, claims, documents, contradictions } = state;
         let seen = self.witness.take(self.world.now_us());
         Evidence {
             plan: (*self.plan).clone(),
@@ -230,6 +244,7 @@ impl Run {
             bank: seen.bank,
             remotes: seen.remotes,
             sent: seen.sent,
+            unreached: seen.unreached,
             lives: self.world.lives(),
             bus: seen.bus,
             at_risk: seen.at_risk,
@@ -238,6 +253,7 @@ impl Run {
             subscribers: self.subscribers.take(),
             shards: seen.shards,
             power: self.world.power_changes(),
+            confessed,
             leaks,
             bites: self.world.bites.counts(),
             phases,
@@ -250,7 +266,8 @@ impl Run {
     async fn never_began(&self, why: String) -> Evidence {
         let undone =
             vec![format!("a world in which nothing was wrong did not begin to serve: {why}")];
-        self.evidence(Vec::new(), Phases::default(), undone, Vec::new()).await
+        let left = Left { undone, ..Left::default() };
+        self.evidence(Vec::new(), Phases::default(), left).await
     }
 }
 

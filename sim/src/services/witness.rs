@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::evidence::{
     AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, LockCall, LockWhat, RemoteCall,
-    SentCall, ShardChange, StoreCall, StoreWhat,
+    SentCall, ShardChange, StoreCall, StoreWhat, Unreached,
 };
 use crate::machine::Machine;
 
@@ -31,6 +31,8 @@ pub struct Witnessed {
     pub remotes: Vec<RemoteCall>,
     /// Calls that left nodes for participants, in order.
     pub sent: Vec<SentCall>,
+    /// Connections to participants that nodes could not open.
+    pub unreached: Vec<Unreached>,
     /// Shards that nodes took and left.
     pub shards: Vec<ShardChange>,
     /// What the store told of that a power loss could still have taken.
@@ -130,6 +132,11 @@ impl Witness {
         if let Some(call) = self.0.lock().sent.get_mut(call.0) {
             call.answer = Some((now_us, status));
         }
+    }
+
+    /// A node could not open a connection to a participant.
+    pub fn unreached(&self, unreached: Unreached) {
+        self.0.lock().unreached.push(unreached);
     }
 
     /// How many lines the bank's ledger has.

@@ -12,7 +12,7 @@ use sagaline::prelude::*;
 
 use crate::fate::{Fate, How, Twist};
 use crate::machine::Machine;
-use crate::plan::{Operation, Planned};
+use crate::plan::{Operation, Planned, next_id, put_among};
 use crate::seed::{Random, Seed};
 use crate::shape::SagaShape;
 
@@ -119,17 +119,16 @@ pub fn shape() -> Option<SagaShape> {
 /// Puts visits among the operations of a seed. Drawn apart, so that these are the same with them and without.
 pub fn add(seed: Seed, chaos_ms: u64, operations: &mut Vec<Planned>) {
     let mut random = seed.stream("plan/visits");
-    let first = operations.iter().map(|planned| planned.id).max().unwrap_or(0) + 1;
-    for id in first..first + VISITS {
+    let first = next_id(operations);
+    let drawn = (first..first + VISITS).map(|id| {
         let input = serde_json::json!({ "museum": random.below(MUSEUMS) });
         let (saga_type, fate) = (VISIT.to_owned(), fate(&mut random));
         let operation = Operation::StartSaga { saga_type, key: id, input, fate };
         let to = *random.pick(&Machine::NODES).unwrap_or(&Machine::Node1);
         let to = if random.percent(70) { Machine::Balancer } else { to };
-        let (at_ms, customer, gives_up_after_ms) = (random.below(chaos_ms), 0, None);
-        operations.push(Planned { id, at_ms, customer, to, gives_up_after_ms, operation });
-    }
-    operations.sort_by_key(|planned| planned.at_ms);
+        (random.below(chaos_ms), to, operation)
+    });
+    put_among(operations, drawn);
 }
 
 fn fate(random: &mut Random) -> Fate {

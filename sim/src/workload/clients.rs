@@ -13,6 +13,7 @@ use crate::services::SimBackend;
 use crate::services::remote::{RemoteEvents, RemoteLocks};
 use crate::world::World;
 
+use super::account::AccountHolder;
 use super::http::Http;
 use super::lists;
 use super::locks::{self, Hold};
@@ -22,6 +23,10 @@ use super::request::{self, Sent};
 
 /// How long an answer is waited for, beside what the server was asked to wait.
 const ANSWER_US: u64 = 10_000_000;
+/// Who goes after an order that is being placed looks for it so long, and so often: it takes some
+/// milliseconds, and some more to its end.
+const CHASE_US: u64 = 30_000;
+const CHASE_LOOK_US: u64 = 500;
 /// How long after the healing the most patient client goes away.
 const PATIENCE_BEHIND_CHAOS_US: u64 = 30_000_000;
 
@@ -113,6 +118,11 @@ impl Clients {
         std::mem::take(&mut self.0.calls.lock())
     }
 
+    /// Who the others are.
+    pub fn people(&self) -> &People {
+        &self.0.people
+    }
+
     fn patience_of(&self, planned: &Planned, start_us: u64) -> u64 {
         match planned.gives_up_after_ms {
             Some(ms) => self.0.world.now_us() + ms * 1_000,
@@ -127,6 +137,16 @@ impl Clients {
 
     fn id_of(&self, order: u32) -> Option<String> {
         self.0.placed.lock().get(&order).cloned()
+    }
+
+    /// Returns as soon as it is known what an operation has placed, or after a while.
+    async fn chase(&self, order: u32) {
+        for _ in 0..CHASE_US / CHASE_LOOK_US {
+            if self.0.placed.lock().contains_key(&order) {
+                return;
+            }
+            self.0.world.timeline().after(CHASE_LOOK_US).await;
+        }
     }
 
     async fn operate(&self, planned: &Planned, ends_at_us: u64) {
@@ -148,6 +168,9 @@ impl Clients {
             Operation::ReadAll { from_percent } => {
                 lists::read_all(store, from_percent, patience).await;
             }
+            Operation::Account { address, ref steps } => {
+                AccountHolder::new(self, planned, address, patience).run(steps).await;
+            }
             Operation::HoldLock { lock, ttl_ms, work_ms, renews } => {
                 let hold = Hold { lock, ttl_ms, work_ms, renews };
                 locks::hold(&self.0.locks, &self.0.world, planned, hold, patience).await;
@@ -164,6 +187,11 @@ impl Clients {
             | Operation::Rebuild { .. }
             | Operation::AskConsumer { .. }
             | Operation::Operate { .. } => {
+                if let Operation::CancelOrder { order } | Operation::Operate { order, .. } =
+                    planned.operation
+                {
+                    self.chase(order).await;
+                }
                 if let Some(sent) = request::of(planned, seed, |order| self.id_of(order)) {
                     self.ask(planned, sent, patience).await;
                 }
@@ -171,38 +199,54 @@ impl Clients {
         }
     }
 
-    /// Sends a request until it is answered for good, or the client goes away.
     async fn ask(&self, planned: &Planned, sent: Sent, mut patience: Patience) {
+        let place = (planned.to, self.0.people.token_of(planned));
+        if let Some(answer) = self.ask_at(planned, place, &sent, &mut patience).await {
+            self.learn(planned, &answer);
+        }
+    }
+
+    /// Sends a request to a machine, with a token, until it is answered for good or the client goes away.
+    /// Returns the last answer.
+    pub(super) async fn ask_at(
+        &self,
+        planned: &Planned,
+        place: (Machine, &str),
+        sent: &Sent,
+        patience: &mut Patience,
+    ) -> Option<Answer> {
         loop {
-            let answer = self.attempt(planned, &sent, &patience).await;
+            let answer = self.attempt(planned, place, sent, patience).await;
             let again = match &answer {
                 None => sent.repeatable,
                 // The node said that it did nothing.
                 Some(answer) => matches!(answer.status, 429 | 503),
             };
-            if let Some(answer) = &answer {
-                self.learn(planned, answer);
-            }
             let asked_ms = if answer.is_some() { 500 } else { 0 };
             if !again || !patience.pause(asked_ms).await {
-                return;
+                return answer;
             }
         }
     }
 
-    async fn attempt(&self, planned: &Planned, sent: &Sent, patience: &Patience) -> Option<Answer> {
+    async fn attempt(
+        &self,
+        planned: &Planned,
+        (to, token): (Machine, &str),
+        sent: &Sent,
+        patience: &Patience,
+    ) -> Option<Answer> {
         let world = &self.0.world;
-        let token = self.0.people.token_of(planned);
         let request = sent.clone().into_http(token, sent.key.as_deref());
         let sent_at_us = world.now_us();
         let answer_us = ANSWER_US + u64::from(sent.wait_s.unwrap_or(0)) * 1_000_000;
-        let answer = patience.wait(answer_us, self.0.http.send(planned.to, request)).await;
+        let answer = patience.wait(answer_us, self.0.http.send(to, request)).await;
         // An error of the network is no answer: nobody knows whether the request arrived.
         let answer = answer.and_then(Result::ok);
         let call = Call {
             operation: planned.id,
             customer: planned.customer,
-            to: planned.to,
+            to,
             request: sent.name(),
             key: sent.key.clone(),
             body: sent.body.clone(),

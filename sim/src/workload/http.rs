@@ -47,6 +47,16 @@ impl Http {
         Ok(answer)
     }
 
+    /// One request to a machine over a connection of its own, whose answer is taken in as it comes.
+    pub async fn open(&self, to: Machine, request: Request<Full<Bytes>>) -> io::Result<Chunks> {
+        let mut connection = self.connect(to).await?;
+        let answered = connection.send_request(request).await.map_err(io::Error::other)?;
+        match answered.status().as_u16() {
+            200 => Ok(Chunks { body: answered.into_body(), _connection: connection }),
+            status => Err(io::Error::other(format!("{to} answers with {status}"))),
+        }
+    }
+
     /// Closes all connections that nobody uses.
     pub fn close(&self) {
         self.idle.lock().clear();
@@ -73,6 +83,26 @@ impl Http {
         let kept = idle.entry(to).or_default();
         if kept.len() < IDLE_MAX && !connection.is_closed() {
             kept.push(connection);
+        }
+    }
+}
+
+/// An answer without end. Its connection is closed when it is dropped.
+pub struct Chunks {
+    body: hyper::body::Incoming,
+    _connection: Sender,
+}
+
+impl Chunks {
+    /// What came next; none: it has ended.
+    pub async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        loop {
+            match self.body.frame().await?.map(hyper::body::Frame::into_data) {
+                Ok(Ok(data)) => return Some(Ok(data)),
+                // Trailers say nothing here.
+                Ok(Err(_)) => {}
+                Err(error) => return Some(Err(io::Error::other(error))),
+            }
         }
     }
 }

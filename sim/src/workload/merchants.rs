@@ -2,7 +2,7 @@
 //! other operations, so that these are the same in a seed with merchants and in one without.
 
 use crate::machine::Machine;
-use crate::plan::{Operation, Planned};
+use crate::plan::{Operation, Planned, put_among};
 use crate::seed::{Random, Seed};
 
 /// So many of a hundred seeds have merchants at work.
@@ -29,20 +29,18 @@ pub fn add(seed: Seed, chaos_ms: u64, operations: &mut Vec<Planned>) {
     if !random.percent(SEEDS_PERCENT) {
         return;
     }
-    let ids = operations.iter().map(|planned| planned.id).max().unwrap_or(0) + 1..;
     let handled = operations.iter().filter(|planned| {
         matches!(planned.operation, Operation::PlaceOrder { .. }) && random.percent(ORDERS_PERCENT)
     });
     let handled: Vec<_> = handled.map(|planned| (planned.id, planned.at_ms)).collect();
     let drawn = handled.into_iter().flat_map(|(order, at_ms)| way(&mut random, order, at_ms));
     let in_time = drawn.filter(|(at_ms, _)| *at_ms < chaos_ms).collect::<Vec<_>>();
-    for (id, (at_ms, operation)) in ids.zip(in_time) {
+    let drawn = in_time.into_iter().map(|(at_ms, operation)| {
         let to = *random.pick(&Machine::NODES).unwrap_or(&Machine::Node1);
         let to = if random.percent(50) { Machine::Balancer } else { to };
-        let (customer, gives_up_after_ms) = (0, None);
-        operations.push(Planned { id, at_ms, customer, to, gives_up_after_ms, operation });
-    }
-    operations.sort_by_key(|planned| planned.at_ms);
+        (at_ms, to, operation)
+    });
+    put_among(operations, drawn);
 }
 
 /// What is done with an order that is placed then.

@@ -2,12 +2,15 @@
 //! by clients on a machine of their own, over HTTP like anybody's, and at the store like a service that
 //! keeps lists there.
 
+pub mod accounts;
 pub mod alphabet;
 pub mod body;
 pub mod merchants;
 pub mod operators;
 pub mod rebuilds;
 
+#[cfg(madsim)]
+mod account;
 #[cfg(madsim)]
 pub mod clients;
 #[cfg(madsim)]
@@ -26,3 +29,5 @@ pub mod people;
 mod request;
 #[cfg(madsim)]
 pub mod subscribers;
+#[cfg(madsim)]
+pub mod watchers;

@@ -2,7 +2,7 @@
 //! operations, so that these are the same in a seed with such an operator and in one without.
 
 use crate::machine::Machine;
-use crate::plan::{Operation, Planned};
+use crate::plan::{Operation, Planned, put_among};
 use crate::seed::Seed;
 
 /// So many of a hundred seeds have one.
@@ -25,20 +25,20 @@ pub fn add(seed: Seed, chaos_ms: u64, operations: &mut Vec<Planned>) {
     };
     let started = operations.iter().filter(|planned| starts(&planned.operation));
     let started: Vec<_> = started.map(|planned| (planned.id, planned.at_ms)).collect();
-    let mut ids = operations.iter().map(|planned| planned.id).max().unwrap_or(0) + 1..;
+    let mut drawn = Vec::new();
     for _ in 0..HELD_UP {
         let Some(&(order, started_ms)) = random.pick(&started) else { return };
         let mut at_ms = started_ms + random.between(2, SOON_MS);
         for verb in ["pause", "resume"] {
-            let (Some(id), true) = (ids.next(), at_ms < chaos_ms) else { break };
+            if at_ms >= chaos_ms {
+                break;
+            }
             let to = *random.pick(&Machine::NODES).unwrap_or(&Machine::Node1);
-            let operation = Operation::Operate { order, verb: verb.to_owned() };
-            let (customer, gives_up_after_ms) = (0, None);
-            operations.push(Planned { id, at_ms, customer, to, gives_up_after_ms, operation });
+            drawn.push((at_ms, to, Operation::Operate { order, verb: verb.to_owned() }));
             at_ms += random.between(20, HELD_UP_MS);
         }
     }
-    operations.sort_by_key(|planned| planned.at_ms);
+    put_among(operations, drawn);
 }
 
 #[cfg(test)]

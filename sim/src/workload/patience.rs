@@ -39,6 +39,17 @@ impl Patience {
         }
     }
 
+    /// Does nothing for so long. False: it is over.
+    pub(super) async fn rest(&mut self, for_ms: u64) -> bool {
+        self.pause_ms = PAUSE_MIN_MS;
+        let next_us = self.timeline.now_us() + for_ms * 1_000;
+        if next_us >= self.ends_at_us {
+            return false;
+        }
+        self.timeline.until(next_us).await;
+        true
+    }
+
     /// Pauses before the next attempt, at least for what the server asked for. False: it is over.
     pub(super) async fn pause(&mut self, asked_ms: u64) -> bool {
         let pause_ms = asked_ms + self.random.between(self.pause_ms / 2, self.pause_ms);

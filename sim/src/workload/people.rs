@@ -49,6 +49,8 @@ impl People {
             | Operation::StartSaga { .. }
             | Operation::Rebuild { .. }
             | Operation::AskConsumer { .. } => &self.admin,
+            // Everybody with an account of their own has one.
+            Operation::Account { .. } => "",
             Operation::PlaceOrder { .. }
             | Operation::CancelOrder { .. }
             | Operation::ReadOrder { .. }

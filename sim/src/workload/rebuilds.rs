@@ -2,7 +2,7 @@
 //! are the same in a seed with rebuilds and in one without.
 
 use crate::machine::Machine;
-use crate::plan::{Operation, Planned};
+use crate::plan::{Operation, Planned, put_among};
 use crate::seed::Seed;
 
 /// So many of a hundred seeds have rebuilds.
@@ -18,17 +18,12 @@ pub fn add(seed: Seed, chaos_ms: u64, operations: &mut Vec<Planned>) {
     if !random.percent(SEEDS_PERCENT) {
         return;
     }
-    let first = operations.iter().map(|planned| planned.id).max().unwrap_or(0) + 1;
-    let count = u32::try_from(random.between(1, REBUILDS_MAX)).unwrap_or(1);
-    for id in first..first + count {
+    let drawn = (0..random.between(1, REBUILDS_MAX)).map(|_| {
         let view = (*random.pick(&VIEWS).unwrap_or(&"orders")).to_owned();
         let to = *random.pick(&Machine::NODES).unwrap_or(&Machine::Node1);
-        let at_ms = random.below(chaos_ms);
-        let (customer, gives_up_after_ms) = (0, None);
-        let operation = Operation::Rebuild { view };
-        operations.push(Planned { id, at_ms, customer, to, gives_up_after_ms, operation });
-    }
-    operations.sort_by_key(|planned| planned.at_ms);
+        (random.below(chaos_ms), to, Operation::Rebuild { view })
+    });
+    put_among(operations, drawn);
 }
 
 #[cfg(test)]

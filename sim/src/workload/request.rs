@@ -33,6 +33,11 @@ impl Sent {
         Self::new(Method::GET, path, Value::Null)
     }
 
+    /// Does away with something.
+    pub(super) fn delete(path: String) -> Self {
+        Self::new(Method::DELETE, path, Value::Null)
+    }
+
     /// A request with a body.
     pub(super) fn post(path: String, body: Value) -> Self {
         Self::new(Method::POST, path, body)
@@ -117,7 +122,8 @@ pub(super) fn of(
             Some(Sent::post(format!("/projections/{view}/rebuild"), json!({})))
         }
         Operation::Operate { order, verb } => Some(verb_of(verb, &id_of(*order)?)),
-        Operation::ReadStream { .. }
+        Operation::Account { .. }
+        | Operation::ReadStream { .. }
         | Operation::AppendList { .. }
         | Operation::ReadList { .. }
         | Operation::ReadAll { .. }

@@ -24,6 +24,10 @@ const GATHER_US: u64 = 50_000;
 #[derive(Clone, Default)]
 pub struct Subscribers(Arc<Mutex<Vec<Subscriber>>>);
 
+/// The place of one of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Seat(usize);
+
 impl Subscribers {
     /// Starts one reader at each place; `after_us` later, when there is a middle.
     pub fn start(&self, world: &World, store: &RemoteEvents, after_us: u64) {
@@ -34,6 +38,21 @@ impl Subscribers {
                 world.timeline().after(wait_us).await;
                 seen.follow(&world, &store, name, percent).await;
             });
+        }
+    }
+
+    /// One more, who follows from behind this position.
+    pub fn take_seat(&self, name: &str, after: u64) -> Seat {
+        let mut all = self.0.lock();
+        all.push(Subscriber { name: name.to_owned(), after, seen: Vec::new() });
+        Seat(all.len() - 1)
+    }
+
+    /// It has seen these events: positions and ids.
+    pub fn saw(&self, seat: Seat, events: impl IntoIterator<Item = (u64, String)>) {
+        // What was taken away is followed no more.
+        if let Some(subscriber) = self.0.lock().get_mut(seat.0) {
+            subscriber.seen.extend(events);
         }
     }
 
@@ -57,18 +76,13 @@ impl Subscribers {
             }
         };
         let mut after = GlobalPosition(head.0 * percent / 100);
-        let begun = Subscriber { name: name.to_owned(), after: after.0, seen: Vec::new() };
-        let mine = {
-            let mut all = self.0.lock();
-            all.push(begun);
-            all.len() - 1
-        };
+        let seat = self.take_seat(name, after.0);
         loop {
             match store.read_all(AllQuery::after(after, PAGE_EVENTS)).await {
                 Ok(page) => {
                     let events =
                         page.events.iter().map(|event| (event.position.0, id_text(event.id.0)));
-                    self.0.lock()[mine].seen.extend(events);
+                    self.saw(seat, events);
                     after = page.next;
                     if page.end {
                         tokio::select! {

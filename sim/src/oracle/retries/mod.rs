@@ -1,10 +1,11 @@
 //! Calls stay within policy and budget (I9): each attempt was announced in the log and allowed by the policy,
 //! a node's repetitions are followed one by one against its budget ([`budget`]), it has no more calls under way
-//! than places ([`places`]), and epochs that the bank saw as old have no effect.
+//! than places ([`places`]), does not go on calling who only fails ([`breaker`]), and epochs that the bank saw as old have no effect.
 //!
 //! The bank sees what arrives, and faults of the network and the bank make one call arrive twice. So a bound
 //! on what arrives is doubled when the plan can double it.
 
+mod breaker;
 mod bucket;
 mod budget;
 mod places;
@@ -51,6 +52,7 @@ impl Oracle for Retries {
         }
         budget::examine(case, &mut finding);
         places::examine(case, &mut finding);
+        breaker::examine(case, &mut finding);
         examine_attempts(case, &mut finding);
         examine_pauses(case, &mut finding);
         examine_asked_pauses(case, &mut finding);

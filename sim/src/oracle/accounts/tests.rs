@@ -1,0 +1,204 @@
+//! Histories of one account, made by hand: what is right, and each promise broken once.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::machine::Machine;
+use crate::oracle::testing::{History, caught, clean};
+use crate::plan::Planned;
+use crate::workload::accounts::{WRONG_PASSWORD, mark};
+
+const PERSON: u32 = 7;
+const RIVAL: u32 = 8;
+
+/// What somebody does, and is answered.
+struct Told(History);
+
+impl Told {
+    fn new() -> Self {
+        let mut history = History::empty();
+        for id in [PERSON, RIVAL] {
+            let operation =
+                Operation::Account { address: if id == PERSON { 1 } else { 2 }, steps: Vec::new() };
+            let (at_ms, to, customer) = (0, Machine::Node1, 100 + id);
+            let gives_up_after_ms = None;
+            let planned = Planned { id, at_ms, customer, to, gives_up_after_ms, operation };
+            history.evidence.plan.operations.push(planned);
+        }
+        Self(history)
+    }
+
+    fn by(mut self, who: u32, request: &str, body: Value, answer: Option<(u16, Value)>) -> Self {
+        self.0.call(100 + who, request, None, body, answer).operation = who;
+        self
+    }
+
+    fn told(self, request: &str, body: Value, answer: Option<(u16, Value)>) -> Self {
+        self.by(PERSON, request, body, answer)
+    }
+
+    fn registered(self) -> Self {
+        self.told("POST /auth/register", Value::Null, Some((201, tokens("s1.a"))))
+    }
+
+    fn logged_in(self, password: &str, answer: (u16, Value)) -> Self {
+        self.told("POST /auth/login", json!({ "password": password }), Some(answer))
+    }
+
+    fn refreshed(self, token: &str, answer: Option<(u16, Value)>) -> Self {
+        self.told("POST /auth/refresh", json!({ "refreshToken": token }), answer)
+    }
+
+    fn logged_out(self, token: &str, answer: Option<(u16, Value)>) -> Self {
+        self.told("POST /auth/logout", json!({ "refreshToken": token }), answer)
+    }
+
+    fn verb(self, verb: &str) -> Self {
+        self.told(&format!("POST /users/u1/{verb}"), Value::Null, Some((200, json!({}))))
+    }
+
+    fn shown(self, says: &str) -> Self {
+        self.told("GET /users/u1", Value::Null, Some((200, json!({ "firstName": says }))))
+    }
+
+    #[track_caller]
+    fn clean(self) -> Self {
+        clean(&Accounts, &self.0);
+        self
+    }
+
+    #[track_caller]
+    fn caught(self, what: &str) {
+        caught(&Accounts, &self.0, what);
+    }
+}
+
+fn tokens(refresh: &str) -> Value {
+    json!({ "refreshToken": refresh, "user": { "id": "u1" } })
+}
+
+fn no(code: &str) -> Option<(u16, Value)> {
+    Some((401, json!({ "error": code })))
+}
+
+#[test]
+fn a_life_of_an_account_is_right() {
+    let told = Told::new().registered().refreshed("s1.a", Some((200, tokens("s1.b"))));
+    let told = told.shown(&mark(PERSON)).refreshed("s1.a", no("REFRESH_TOKEN_REUSED"));
+    let told = told.refreshed("s1.b", no("SESSION_ENDED"));
+    let told = told.logged_in(WRONG_PASSWORD, (401, json!({})));
+    let told = told.logged_in("right", (200, tokens("s2.a"))).verb("disable");
+    let told = told.logged_in("right", (401, json!({}))).refreshed("s2.a", no("SESSION_ENDED"));
+    let told = told.verb("enable").logged_in("right", (200, tokens("s3.a")));
+    let told = told.logged_out("s3.a", Some((204, Value::Null)));
+    let told = told.refreshed("s3.a", no("SESSION_ENDED")).verb("forget").shown("forgotten");
+    told.logged_in("right", (401, json!({}))).clean();
+}
+
+#[test]
+fn nobody_says_what_became_of_a_request_without_an_answer() {
+    let told = Told::new().registered().refreshed("s1.a", None).clean();
+    told.refreshed("s1.a", no("REFRESH_TOKEN_REUSED")).clean();
+    let told = Told::new().registered().refreshed("s1.a", None);
+    let told = told.refreshed("s1.a", Some((200, tokens("s1.b")))).clean();
+    // The first one came late, and found the token used.
+    told.refreshed("s1.b", no("SESSION_ENDED")).clean();
+    let told = Told::new().told("POST /auth/register", Value::Null, None);
+    told.told("POST /auth/register", Value::Null, Some((409, json!({})))).clean();
+}
+
+#[test]
+fn a_token_that_is_good_twice_is_caught() {
+    let told = Told::new().registered().refreshed("s1.a", Some((200, tokens("s1.b"))));
+    told.refreshed("s1.a", Some((200, tokens("s1.c")))).caught("a refresh token was good twice");
+    let told = Told::new().registered().refreshed("s1.a", Some((200, tokens("s1.a"))));
+    told.caught("a refresh token was given twice");
+}
+
+#[test]
+fn a_session_that_outlives_its_end_is_caught() {
+    let told = Told::new().registered().logged_out("s1.a", Some((204, Value::Null)));
+    let told = told.refreshed("s1.a", Some((200, tokens("s1.b"))));
+    told.caught("a session went on behind its end");
+    let told = Told::new().registered().verb("disable");
+    let told = told.refreshed("s1.a", Some((200, tokens("s1.b"))));
+    told.caught("a session went on whose user is shut out");
+}
+
+#[test]
+fn a_session_that_is_lost_is_caught() {
+    let told = || Told::new().registered();
+    let ended = told().refreshed("s1.a", no("SESSION_ENDED"));
+    ended.caught("a session has ended that nobody ended");
+    let used = told().refreshed("s1.a", no("REFRESH_TOKEN_REUSED"));
+    used.caught("a refresh token is said to have been used that never was");
+    let unknown = told().refreshed("s1.a", no("REFRESH_TOKEN_INVALID"));
+    unknown.caught("a token that was given is not known");
+    let unknown = told().logged_out("s1.a", no("REFRESH_TOKEN_INVALID"));
+    unknown.caught("a token that was given is not known");
+}
+
+#[test]
+fn whoever_is_let_in_or_kept_out_wrongly_is_caught() {
+    let told = || Told::new().registered();
+    let wrong = told().logged_in(WRONG_PASSWORD, (200, tokens("s2.a")));
+    wrong.caught("a wrong password let somebody in");
+    let out = told().logged_in("right", (401, json!({})));
+    out.caught("somebody with an account was not let in");
+    for verb in ["disable", "forget"] {
+        let closed = told().verb(verb).logged_in("right", (200, tokens("s2.a")));
+        closed.caught("somebody was let in who is shut out");
+    }
+    let nobody = Told::new().logged_in("right", (200, tokens("s2.a")));
+    nobody.caught("somebody was let in who has no account");
+}
+
+#[test]
+fn an_address_that_two_accounts_have_is_caught() {
+    let mut told = Told::new().registered();
+    if let Operation::Account { address, .. } = &mut told.0.evidence.plan.operations[1].operation {
+        *address = 1;
+    }
+    let taken = |told: Told| {
+        told.by(RIVAL, "POST /auth/register", Value::Null, Some((201, tokens("s9.a"))))
+    };
+    taken(told.verb("forget")).clean();
+    let mut told = Told::new().registered();
+    if let Operation::Account { address, .. } = &mut told.0.evidence.plan.operations[1].operation {
+        *address = 1;
+    }
+    taken(told).caught("an address was given to two accounts");
+    let refused = (409, json!({ "error": "EMAIL_EXISTS" }));
+    let free = Told::new().told("POST /auth/register", Value::Null, Some(refused));
+    free.caught("a free address was refused");
+}
+
+#[test]
+fn a_forgotten_person_who_is_still_named_is_caught() {
+    let told = || Told::new().registered().verb("forget");
+    told().shown(&mark(PERSON)).caught("an answer says who a forgotten person was");
+    let mut other = told().shown(&mark(PERSON));
+    if let Some(answer) = &mut other.0.evidence.calls.last_mut().unwrap().answer {
+        // It may remember for a moment.
+        answer.node = Some("node-2".to_owned());
+    }
+    other.0.now_us += 2_000_000;
+    other.clean().shown(&mark(PERSON)).caught("an answer says who a forgotten person was");
+    let hidden = Told::new().registered().shown("forgotten");
+    hidden.caught("an answer hides what is personal of somebody");
+    let mut view = told();
+    let document = json!({ "shippingAddress": { "street": mark(PERSON) } });
+    view.0.evidence.documents.push(("orders.v2".to_owned(), "o1".to_owned(), document));
+    view.caught("a view still says who somebody was");
+    let mut log = told();
+    let says = json!({ "firstName": mark(PERSON) });
+    log.0.say("user-u1", "UserRegistered", says);
+    log.caught("the log still says who somebody was");
+}
+
+#[test]
+fn an_account_that_was_told_of_and_is_not_found_is_caught() {
+    let told = Told::new().registered();
+    let told = told.told("GET /users/u1", Value::Null, Some((404, json!({}))));
+    told.caught("what somebody was told of is not found");
+}

@@ -1,0 +1,69 @@
+//! What the nodes say of themselves that must never be: counters that anybody can read, of which some count
+//! what only a defect of the product can bring about.
+
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::Full;
+
+use crate::machine::Machine;
+use crate::workload::http::Http;
+use crate::world::World;
+
+/// How long a healed node may take to answer.
+const ANSWER_US: u64 = 5_000_000;
+
+/// Counters that stay at zero whatever happens to a node.
+const NEVER: [&str; 4] = [
+    "sagaline_sagas_quarantined_total",
+    "sagaline_projection_errors_total",
+    "sagaline_step_panics_total",
+    "sagaline_consumer_panics_total",
+];
+
+/// Asks every node that is on. What a node counted in a life before this one is gone with it. `at_rest`:
+/// whether everybody has to answer.
+pub(super) async fn heard(world: &World, http: &Http, at_rest: bool) -> Vec<String> {
+    let mut heard = Vec::new();
+    for node in Machine::NODES.into_iter().filter(|node| world.is_on(*node)) {
+        let look = Request::get("/metrics").header(header::HOST, "sagaline");
+        let look = look.body(Full::<Bytes>::default()).expect("a plain request");
+        let answer = tokio::select! {
+            biased;
+            answer = http.send(node, look) => answer.ok(),
+            () = world.timeline().after(ANSWER_US) => None,
+        };
+        match answer.as_ref().and_then(|answer| answer.body.as_str()) {
+            Some(text) => heard.extend(admitted(text).map(|what| format!("{node} {what}"))),
+            None if !at_rest => {}
+            None => heard.push(format!("{node} does not say how it is")),
+        }
+    }
+    heard
+}
+
+/// `counts sagaline_…_total: 3`, of what is not zero or is not there.
+fn admitted(text: &str) -> impl Iterator<Item = String> {
+    NEVER.into_iter().filter_map(|name| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        match value {
+            Some("0") => None,
+            Some(count) => Some(format!("counts {name}: {count}")),
+            None => Some(format!("does not count {name}")),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_zero_is_heard() {
+        let healthy: String = NEVER.iter().map(|name| format!("{name} 0\n")).collect();
+        assert_eq!(admitted(&healthy).count(), 0);
+        let sick = healthy.replace(&format!("{} 0", NEVER[0]), &format!("{} 2", NEVER[0]));
+        let heard: Vec<_> = admitted(&sick).collect();
+        assert_eq!(heard, [format!("counts {}: 2", NEVER[0])]);
+        assert_eq!(admitted("").count(), NEVER.len());
+    }
+}
