@@ -21,11 +21,14 @@ fn main() {
     fs::write(out.join("planted.rs"), saga.replace(right, mistake)).unwrap();
 }
 
-/// The block behind the line that names its file.
+/// The block behind the line that names its file, without the file's own line of documentation: what is
+/// included cannot have one.
 fn block<'a>(guide: &'a str, file: &str) -> &'a str {
     let (_, behind) = guide.split_once(&format!("`{file}`:\n")).unwrap();
     let (_, behind) = behind.split_once("```rust\n").unwrap();
-    behind.split_once("```\n").unwrap().0
+    let (documentation, code) = behind.split_once("```\n").unwrap().0.split_once('\n').unwrap();
+    assert!(documentation.starts_with("//!"), "{file} says what it is");
+    code
 }
 
 /// What the guide's `sed` replaces, and by what.

@@ -9,8 +9,10 @@ use crate::machine::Machine;
 use crate::workload::http::Http;
 use crate::world::World;
 
-/// How long a healed node may take to answer.
+/// How long a healed node may take to answer: it may have to be switched on again.
+const READY_US: u64 = 20_000_000;
 const ANSWER_US: u64 = 5_000_000;
+const LOOK_US: u64 = 50_000;
 
 /// Counters that stay at zero whatever happens to a node.
 const NEVER: [&str; 4] = [
@@ -24,21 +26,31 @@ const NEVER: [&str; 4] = [
 /// whether everybody has to answer.
 pub(super) async fn heard(world: &World, http: &Http, at_rest: bool) -> Vec<String> {
     let mut heard = Vec::new();
+    let until_us = world.now_us() + if at_rest { READY_US } else { 0 };
     for node in Machine::NODES.into_iter().filter(|node| world.is_on(*node)) {
-        let look = Request::get("/metrics").header(header::HOST, "sagaline");
-        let look = look.body(Full::<Bytes>::default()).expect("a plain request");
-        let answer = tokio::select! {
-            biased;
-            answer = http.send(node, look) => answer.ok(),
-            () = world.timeline().after(ANSWER_US) => None,
-        };
-        match answer.as_ref().and_then(|answer| answer.body.as_str()) {
-            Some(text) => heard.extend(admitted(text).map(|what| format!("{node} {what}"))),
+        let mut said = ask(world, http, node).await;
+        while said.is_none() && world.now_us() < until_us {
+            world.timeline().after(LOOK_US).await;
+            said = ask(world, http, node).await;
+        }
+        match said {
+            Some(text) => heard.extend(admitted(&text).map(|what| format!("{node} {what}"))),
             None if !at_rest => {}
             None => heard.push(format!("{node} does not say how it is")),
         }
     }
     heard
+}
+
+async fn ask(world: &World, http: &Http, node: Machine) -> Option<String> {
+    let look = Request::get("/metrics").header(header::HOST, "sagaline");
+    let look = look.body(Full::<Bytes>::default()).expect("a plain request");
+    let answer = tokio::select! {
+        biased;
+        answer = http.send(node, look) => answer.ok(),
+        () = world.timeline().after(ANSWER_US) => None,
+    };
+    answer.filter(|answer| answer.status == 200)?.body.as_str().map(str::to_owned)
 }
 
 /// `counts sagaline_…_total: 3`, of what is not zero or is not there.
