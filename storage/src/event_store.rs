@@ -280,12 +280,29 @@ impl Filter {
 
     /// Whether `event` is wanted. The indexes may narrow a read; this decides.
     pub fn admits(&self, event: &RecordedEvent) -> bool {
-        let category = event.stream.category();
-        (self.event_types.is_empty() || self.event_types.contains(&event.event_type))
-            && (self.categories.is_empty() || self.categories.iter().any(|c| **c == *category))
-            && self.correlation_id.as_ref().is_none_or(|id| *id == event.correlation_id)
-            && self.recorded_from.is_none_or(|from| event.recorded_at >= from)
-            && self.recorded_to.is_none_or(|to| event.recorded_at < to)
+        let names =
+            [event.stream.as_str(), event.event_type.as_str(), event.correlation_id.as_str()];
+        let [stream, event_type, correlation_id] = names.map(str::as_bytes);
+        self.admits_names(stream, event_type, correlation_id, event.recorded_at)
+    }
+
+    /// The same of an event of which no more is known than this.
+    pub(crate) fn admits_names(
+        &self,
+        stream: &[u8],
+        event_type: &[u8],
+        correlation_id: &[u8],
+        recorded_at: Timestamp,
+    ) -> bool {
+        let category = || stream.split(|byte| *byte == b'-').next().unwrap_or(stream);
+        let of_type = |wanted: &EventType| wanted.as_str().as_bytes() == event_type;
+        let of_category = |wanted: &Arc<str>| wanted.as_bytes() == category();
+        let correlated = |wanted: &CorrelationId| wanted.as_str().as_bytes() == correlation_id;
+        (self.event_types.is_empty() || self.event_types.iter().any(of_type))
+            && (self.categories.is_empty() || self.categories.iter().any(of_category))
+            && self.correlation_id.as_ref().is_none_or(correlated)
+            && self.recorded_from.is_none_or(|from| recorded_at >= from)
+            && self.recorded_to.is_none_or(|to| recorded_at < to)
     }
 }
 

@@ -17,6 +17,8 @@ use super::wall::{Stopwatch, nap};
 /// A run takes a second or two. One that takes this long in a debug build on a busy machine hangs.
 const LONGEST: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_micros(500);
+/// Set so, a run's allocator gives no memory back that it will ask for again: it is over before that matters.
+const KEEPS_MEMORY: &str = "MIMALLOC_PURGE_DELAY";
 
 /// What a child is to run.
 #[derive(Debug, Clone)]
@@ -108,6 +110,7 @@ impl Child {
             command.current_dir(folder);
         });
         command.env(repro::COMMIT, repro::commit());
+        command.env(KEEPS_MEMORY, "-1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let started = command.spawn().map_err(|error| format!("a run does not start: {error}"))?;

@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::error::StorageError;
 use crate::event::{EventId, NewEvent, NodeId, RecordedEvent};
-use crate::event_store::{AppendRequest, ClaimChange, ExpectedVersion, StreamWrite};
+use crate::event_store::{AppendRequest, ClaimChange, ExpectedVersion, Filter, StreamWrite};
 use crate::log::intern::Interner;
 use crate::stream::{GlobalPosition, StreamId, StreamVersion};
 
@@ -54,6 +54,16 @@ struct StoredContent<'a> {
     causation_id: Option<[u8; 16]>,
     /// The last field: the payload is the tail of the record.
     payload: &'a [u8],
+}
+
+/// The names with which a [`StoredContent`] begins, as bytes that nobody has looked at.
+#[derive(BorrowDecode)]
+struct StoredNames<'a> {
+    stream: &'a [u8],
+    _event_id: [u8; 16],
+    event_type: &'a [u8],
+    _schema_version: u16,
+    correlation_id: &'a [u8],
 }
 
 /// What is hashed of a write to tell whether two appends with one id are the same; the digests of its
@@ -178,23 +188,26 @@ pub(crate) fn decode(
     record: &Bytes,
     names: &mut Interner,
 ) -> Result<RecordedEvent, StorageError> {
+    Parts::of(position, record)?.event(position, record, names)
+}
+
+/// The event of a record, when `filter` admits it. Of any other only the names are looked at: a filter that
+/// wants little passes over much.
+pub(crate) fn decode_admitted(
+    position: GlobalPosition,
+    record: &Bytes,
+    filter: &Filter,
+    names: &mut Interner,
+) -> Result<Option<RecordedEvent>, StorageError> {
     let parts = Parts::of(position, record)?;
-    let content = parts.content(position)?;
-    let named = |error: StorageError| damaged(position, &error.message);
-    Ok(RecordedEvent {
-        position,
-        stream: names.stream(content.stream).map_err(named)?,
-        version: parts.stamp.version,
-        id: EventId(Uuid::from_bytes(content.event_id)),
-        event_type: names.event_type(content.event_type).map_err(named)?,
-        schema_version: content.schema_version,
-        correlation_id: names.correlation_id(content.correlation_id).map_err(named)?,
-        causation_id: content.causation_id.map(|id| EventId(Uuid::from_bytes(id))),
-        node_id: names.node_id(parts.node).map_err(named)?,
-        recorded_at: parts.stamp.recorded_at,
-        payload: record.slice_ref(content.payload),
-        chain: parts.chain,
-    })
+    if *filter != Filter::ALL {
+        let StoredNames { stream, event_type, correlation_id, .. } = parts.names(position)?;
+        let recorded_at = parts.stamp.recorded_at;
+        if !filter.admits_names(stream, event_type, correlation_id, recorded_at) {
+            return Ok(None);
+        }
+    }
+    parts.event(position, record, names).map(Some)
 }
 
 /// What the chain of a stored record should be, behind `chain_before`.
@@ -238,6 +251,36 @@ impl<'a> Parts<'a> {
             Some(other) => Err(damaged(position, &format!("its format byte is {other}"))),
             None => Err(damaged(position, "it is empty")),
         }
+    }
+
+    fn event(
+        &self,
+        position: GlobalPosition,
+        record: &Bytes,
+        names: &mut Interner,
+    ) -> Result<RecordedEvent, StorageError> {
+        let content = self.content(position)?;
+        let named = |error: StorageError| damaged(position, &error.message);
+        Ok(RecordedEvent {
+            position,
+            stream: names.stream(content.stream).map_err(named)?,
+            version: self.stamp.version,
+            id: EventId(Uuid::from_bytes(content.event_id)),
+            event_type: names.event_type(content.event_type).map_err(named)?,
+            schema_version: content.schema_version,
+            correlation_id: names.correlation_id(content.correlation_id).map_err(named)?,
+            causation_id: content.causation_id.map(|id| EventId(Uuid::from_bytes(id))),
+            node_id: names.node_id(self.node).map_err(named)?,
+            recorded_at: self.stamp.recorded_at,
+            payload: record.slice_ref(content.payload),
+            chain: self.chain,
+        })
+    }
+
+    fn names(&self, position: GlobalPosition) -> Result<StoredNames<'a>, StorageError> {
+        bincode::borrow_decode_from_slice(self.content, CONFIG)
+            .map(|(names, _)| names)
+            .map_err(|error| damaged(position, &error.to_string()))
     }
 
     fn content(&self, position: GlobalPosition) -> Result<StoredContent<'a>, StorageError> {

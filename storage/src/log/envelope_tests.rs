@@ -73,6 +73,41 @@ fn every_changed_byte_breaks_the_chain_or_the_record() {
 }
 
 #[test]
+fn what_a_filter_admits_is_decided_before_the_record_is_decoded() {
+    let bytes = record(b"{}".to_vec(), Some(3)).bytes;
+    let whole = decode(GlobalPosition(9), &bytes, &mut Interner::default()).unwrap();
+    let event_types = |name: &str| vec![EventType::new(name).unwrap()];
+    let correlation_id = |id: &str| Some(CorrelationId::new(id).unwrap());
+    let time = |offset: i64| Some(Timestamp(whole.recorded_at.0.wrapping_add_signed(offset)));
+    let wanted = [
+        Filter::ALL,
+        Filter { event_types: event_types("OrderPlaced"), ..Filter::ALL },
+        Filter { categories: vec!["order".into()], ..Filter::ALL },
+        Filter { correlation_id: correlation_id("corr-1"), ..Filter::ALL },
+        Filter { recorded_from: time(0), recorded_to: time(1), ..Filter::ALL },
+    ];
+    let others = [
+        Filter { event_types: event_types("OrderPlace"), ..Filter::ALL },
+        Filter { categories: vec!["order-1".into(), "orde".into()], ..Filter::ALL },
+        Filter { correlation_id: correlation_id("corr-10"), ..Filter::ALL },
+        Filter { recorded_from: time(1), ..Filter::ALL },
+        Filter { recorded_to: time(0), ..Filter::ALL },
+    ];
+    for (filter, is_wanted) in
+        wanted.iter().map(|it| (it, true)).chain(others.iter().map(|it| (it, false)))
+    {
+        let names = &mut Interner::default();
+        let event = decode_admitted(GlobalPosition(9), &bytes, filter, names).unwrap();
+        assert_eq!(event, is_wanted.then(|| whole.clone()), "{filter:?}");
+        assert_eq!(filter.admits(&whole), is_wanted, "{filter:?}");
+        for cut in [0, 30, 60] {
+            let part = bytes.slice(..cut);
+            decode_admitted(GlobalPosition(9), &part, filter, names).unwrap_err();
+        }
+    }
+}
+
+#[test]
 fn the_chain_tells_positions_and_predecessors_apart() {
     let bytes = record(b"{}".to_vec(), None).bytes;
     let here = expected_chain(GlobalPosition(9), &bytes, &[5; 32]).unwrap();

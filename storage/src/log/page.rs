@@ -102,13 +102,12 @@ impl<'a> Page<'a> {
         position: GlobalPosition,
         record: &Bytes,
     ) -> Result<(), StorageError> {
-        let event = envelope::decode(position, record, &mut self.names)?;
+        let filter = &self.query.filter;
+        let event = envelope::decode_admitted(position, record, filter, &mut self.names)?;
         self.examined += 1;
         self.bytes += record.len();
         self.last = Some(position);
-        if self.query.filter.admits(&event) {
-            self.events.push(event);
-        }
+        self.events.extend(event);
         Ok(())
     }
 

@@ -1,10 +1,12 @@
 //! The asking side: one connection to a service, made anew when it breaks, with a bound on every wait.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io;
 use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -142,23 +144,25 @@ impl Connection {
 
 /// Carries a connection to its end, and tells everybody who still waits then.
 async fn drive(stream: SimStream, line: Line, open: Arc<Mutex<Open>>, clock: MachineClock) {
-    let (reading, writing) = tokio::io::split(stream);
-    let mut frames = Frames::new(reading);
-    let mut writing = pin!(write(writing, line));
+    let sending = stream.sending();
+    let mut frames = Frames::new(stream);
+    let mut writing = pin!(write(sending, line));
     let mut overdue = pin!(first_overdue(&open, &clock));
-    let why = loop {
-        tokio::select! {
-            biased;
-            written = &mut writing => {
-                break written.map_or_else(|error| error.to_string(), |()| "not needed".to_owned());
-            }
-            frame = frames.next() => match frame {
-                Ok((id, answer)) => answered(&open, id, answer),
-                Err(error) => break error.to_string(),
-            },
-            () = &mut overdue => break "no answer in time".to_owned(),
+    // Every message comes through here: nothing is looked at twice that cannot have changed meanwhile.
+    let why = poll_fn(|context| {
+        if let Poll::Ready(written) = writing.as_mut().poll(context) {
+            let ended = |()| "not needed".to_owned();
+            return Poll::Ready(written.map_or_else(|error| error.to_string(), ended));
         }
-    };
+        while let Poll::Ready(frame) = frames.poll_next(context) {
+            match frame {
+                Ok((id, answer)) => answered(&open, id, answer),
+                Err(error) => return Poll::Ready(error.to_string()),
+            }
+        }
+        overdue.as_mut().poll(context).map(|()| "no answer in time".to_owned())
+    });
+    let why = why.await;
     let mut open = open.lock();
     open.broken = true;
     for waiting in std::mem::take(&mut open.waiting).into_values() {

@@ -1,8 +1,10 @@
 //! Frames: a length, the number of the request, and a body in bincode. Knows nothing of what is said.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
@@ -88,20 +90,22 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         Self { stream, buffer: BytesMut::new() }
     }
 
-    /// The next frame: whose answer or request it is, and its body. A wait that is dropped loses nothing.
-    pub(super) async fn next(&mut self) -> io::Result<(u64, Bytes)> {
+    /// The next frame: whose answer or request it is, and its body.
+    pub(super) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<(u64, Bytes)>> {
         loop {
             if let Some(frame) = self.take()? {
-                return Ok(frame);
+                return Poll::Ready(Ok(frame));
             }
             if self.buffer.capacity() - self.buffer.len() < READ_BYTES_MIN {
                 self.buffer.reserve(READ_BYTES);
             }
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the other side ended it",
-                ));
+            let reading = pin!(self.stream.read_buf(&mut self.buffer));
+            if ready!(reading.poll(context))? == 0 {
+                let ended = "the other side ended it";
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, ended)));
             }
         }
     }
@@ -154,11 +158,13 @@ impl Outbox {
     /// The frame leaves now, or stands in line when there is no room for all of it. False: nobody writes
     /// any more.
     pub(super) fn send(&self, frame: Vec<u8>) -> bool {
-        let rest = match self.in_line.load(Ordering::Relaxed) {
-            0 => self.sending.send(frame),
-            _ => frame,
-        };
+        let rest = if self.has_line() { frame } else { self.sending.send(frame) };
         rest.is_empty() || self.stand(Outgoing::Frame(rest))
+    }
+
+    /// Whether something stands in line.
+    pub(super) fn has_line(&self) -> bool {
+        self.in_line.load(Ordering::Relaxed) > 0
     }
 
     /// The connection ends as soon as it comes to that.

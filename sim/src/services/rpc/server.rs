@@ -1,9 +1,10 @@
 //! The answering side: connections in, every request that has to wait in a task of its own.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -83,22 +84,26 @@ async fn connection<S: Service>(
     mut cut: watch::Receiver<()>,
 ) {
     let (outbox, line) = Outbox::of(&stream);
-    let (reading, writing) = tokio::io::split(stream);
-    let mut reading = Frames::new(reading);
-    let mut writing = pin!(write(writing, line));
+    let sending = stream.sending();
+    let mut reading = Frames::new(stream);
+    let mut writing = pin!(write(sending, line));
     let mut cut = pin!(cut.changed());
-    loop {
-        tokio::select! {
-            biased;
-            _ = &mut cut => return,
-            _ = &mut writing => return,
-            frame = reading.next() => {
-                if frame.and_then(|frame| start(&service, caller, frame, &outbox)).is_err() {
-                    return;
-                }
+    // Every message comes through here: nothing is looked at twice that cannot have changed meanwhile.
+    poll_fn(|context| {
+        if cut.as_mut().poll(context).is_ready() || writing.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        while let Poll::Ready(frame) = reading.poll_next(context) {
+            let started = frame.and_then(|frame| start(&service, caller, frame, &outbox));
+            // What stands in line leaves before more is read.
+            if started.is_err() || (outbox.has_line() && writing.as_mut().poll(context).is_ready())
+            {
+                return Poll::Ready(());
             }
         }
-    }
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Answers a request, unless that takes time: then a task does it.

@@ -29,7 +29,7 @@ impl SimStream {
         self.peer
     }
 
-    /// Another hold on its sending side, for those who do not wait.
+    /// Another hold on its sending side.
     pub(crate) fn sending(&self) -> Sending {
         Sending { network: self.network.clone(), id: self.id, side: self.side }
     }
@@ -48,6 +48,25 @@ impl Sending {
     /// which whoever holds it finds out by writing.
     pub(crate) fn send(&self, bytes: Vec<u8>) -> Vec<u8> {
         self.network.fabric().send_now(self.id, self.side, bytes)
+    }
+}
+
+impl AsyncWrite for Sending {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let parts = [IoSlice::new(bytes)];
+        self.network.fabric().poll_write(self.id, self.side, context, &parts)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.network.fabric().shutdown(self.id, self.side))
     }
 }
 
