@@ -2,8 +2,8 @@
 //! everything elsewhere in memory. Both must see the same and end in the same state, and when they do not,
 //! the first line in which they differ is shown.
 //!
-//! That everything lies elsewhere is the system's doing. Where it does not do it, nothing is shown about
-//! addresses, and the command says so and fails.
+//! That code and stack lie elsewhere is the system's doing, and the heap is moved by what they tell. Where
+//! that does not happen, nothing is shown about addresses, and the command says so and fails.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -18,6 +18,9 @@ use crate::trace;
 use super::{Done, RunArgs, repro, tables};
 
 pub(super) fn run(args: &RunArgs) -> Done {
+    if args.layout.is_some() {
+        scatter();
+    }
     let Planned { plan, canary } = plan_of(args)?;
     if let Some(file) = &args.layout {
         fs::write(file, layout()).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -43,6 +46,22 @@ pub(super) fn run(args: &RunArgs) -> Done {
     // The process ends here: what it takes to give back piece by piece is saved.
     std::mem::forget(evidence);
     Ok(ExitCode::from(report.verdict.exit_code()))
+}
+
+/// Takes memory of many sizes that is never given back, in every process another amount, so that what is on the
+/// heap from now on lies elsewhere, and otherwise among each other. Code and stack the system moves by itself;
+/// this process's allocator begins at the same address each time.
+fn scatter() {
+    const SIZES: [usize; 6] = [16, 64, 256, 1_024, 16_384, 65_536];
+    const COUNTS: usize = 61;
+    let on_stack = 0_u8;
+    let mut chance = (&raw const on_stack).addr() >> 4;
+    for size in SIZES {
+        for _ in 0..=chance % COUNTS {
+            Vec::<u8>::with_capacity(size).leak();
+        }
+        chance /= COUNTS;
+    }
 }
 
 /// Addresses of something in this process's code, on its heap and on its stack.
