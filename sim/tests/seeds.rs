@@ -46,6 +46,7 @@ fn partitions_that_outlive_a_lease_keep_every_promise() {
 fn one_seed_is_one_run_in_every_process() {
     let said = sim(&["det", "--seeds", "7..9", "--jobs", "2"]);
     assert!(said.contains("2 seeds were the same run twice"), "{said}");
+    assert!(said.contains("2 of them with code, heap and stack elsewhere"), "{said}");
 }
 
 #[test]

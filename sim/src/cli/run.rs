@@ -52,7 +52,7 @@ pub(super) fn run(args: &RunArgs) -> Done {
 /// heap from now on lies elsewhere, and otherwise among each other. Code and stack the system moves by itself;
 /// this process's allocator begins at the same address each time.
 fn scatter() {
-    const SIZES: [usize; 6] = [16, 64, 256, 1_024, 16_384, 65_536];
+    const SIZES: [usize; 7] = [1, 16, 64, 256, 1_024, 16_384, 65_536];
     const COUNTS: usize = 61;
     let on_stack = 0_u8;
     let mut chance = (&raw const on_stack).addr() >> 4;
