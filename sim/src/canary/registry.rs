@@ -66,7 +66,7 @@ const CANARIES: &[Canary] = &[
     canary(
         "dedupe-record-after-commit",
         "That an append was made is remembered beside its commit, not in it.",
-        &["durability", "idempotency"],
+        &["durability", "idempotency", "accounts"],
         CRASHES,
     ),
     canary(

@@ -108,8 +108,9 @@ async fn what_the_product_writes_satisfies_every_oracle() {
 }
 
 /// A shop's plan starts no saga of a user's own, so nobody kept a ledger of what these did, and no aggregate of
-/// theirs was written to; it has no consumer group, and nobody holds locks.
-const NOT_DUE: [&str; 4] = ["aggregates", "consumers", "effects", "locks"];
+/// theirs was written to; it has no consumer group, nobody holds locks, and nobody comes
+/// with an account of their own.
+const NOT_DUE: [&str; 5] = ["accounts", "aggregates", "consumers", "effects", "locks"];
 
 type Spoil = fn(&mut Evidence);
 
