@@ -58,7 +58,8 @@ fn scatter() {
     let mut chance = (&raw const on_stack).addr() >> 4;
     for size in SIZES {
         for _ in 0..=chance % COUNTS {
-            Vec::<u8>::with_capacity(size).leak();
+            // Else an optimiser would leave out what nobody looks at.
+            assert!(std::hint::black_box(Vec::<u8>::with_capacity(size).leak()).is_empty());
         }
         chance /= COUNTS;
     }
