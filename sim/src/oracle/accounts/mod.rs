@@ -11,6 +11,7 @@ mod session;
 use std::collections::BTreeMap;
 
 use crate::evidence::Call;
+use crate::fault::{Episode, Fault};
 use crate::plan::{Deed, Operation};
 
 use super::case::Case;
@@ -47,11 +48,14 @@ impl Oracle for Accounts {
         for call in &case.evidence.calls {
             calls.entry(call.operation).or_default().push(call);
         }
+        // A request may then arrive twice, and the second time long after its answer.
+        let doubles = |it: &Episode| matches!(it.fault, Fault::Duplicate { .. });
+        let doubles = case.evidence.plan.episodes.iter().any(doubles);
         let mut holders: BTreeMap<u32, Vec<Person<'_>>> = BTreeMap::new();
         for planned in &case.evidence.plan.operations {
             let Operation::Account { address, .. } = &planned.operation else { continue };
             let holders = holders.entry(*address).or_default();
-            holders.push(Person::new(planned.id, is_wanted_twice(case, *address)));
+            holders.push(Person::new(planned.id, is_wanted_twice(case, *address), doubles));
             let Some(person) = holders.last_mut() else { continue };
             for call in calls.get(&planned.id).into_iter().flatten() {
                 person.hear(call, &mut finding);

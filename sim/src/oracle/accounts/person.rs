@@ -37,6 +37,8 @@ pub(super) struct Person<'a> {
     /// The accounts that were given, one after the other.
     pub(super) accounts: Vec<Account<'a>>,
     has_rivals: bool,
+    /// Whether a request may arrive twice.
+    doubles: bool,
     registered: Known,
     closed: Known,
     forgotten: Known,
@@ -49,7 +51,7 @@ pub(super) struct Person<'a> {
 }
 
 impl<'a> Person<'a> {
-    pub(super) fn new(operation: u32, has_rivals: bool) -> Self {
+    pub(super) fn new(operation: u32, has_rivals: bool, doubles: bool) -> Self {
         Self {
             mark: mark(operation),
             accounts: Vec::new(),
@@ -58,8 +60,9 @@ impl<'a> Person<'a> {
             closed: Known::No,
             forgotten: Known::No,
             forgotten_by: None,
-            late_registration: false,
-            late_verb: false,
+            doubles,
+            late_registration: doubles,
+            late_verb: doubles,
             sessions: BTreeMap::new(),
         }
     }
@@ -146,7 +149,7 @@ impl<'a> Person<'a> {
     /// A session begins.
     fn begin(&mut self, body: &'a Value, call: &Call, finding: &mut Finding) {
         let token = text(body, "refreshToken").unwrap_or_default();
-        let before = self.sessions.insert(session_in(token), Session::begun(token));
+        let before = self.sessions.insert(session_in(token), Session::begun(token, self.doubles));
         let is_new = !token.is_empty() && before.is_none();
         finding.expect(is_new, "a session was begun twice", || shown(call));
     }
