@@ -236,7 +236,8 @@ const CANARIES: &[Canary] = &[
         "Whoever is forgotten keeps the key to what is personal.",
         &["accounts"],
         STANDARD,
-    ),
+    )
+    .known_at(8),
     // The saga machine.
     canary(
         "paused-saga-goes-on",
@@ -329,7 +330,8 @@ const CANARIES: &[Canary] = &[
         "A refresh token that was used gives another one.",
         &["accounts"],
         STANDARD,
-    ),
+    )
+    .known_at(8),
     canary(
         "live-events-resume-one-later",
         "Who comes back to the live events misses the next one.",

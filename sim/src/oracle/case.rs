@@ -5,8 +5,8 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
 
-use crate::evidence::{Evidence, LogEntry};
-use crate::fault::Fault;
+use crate::evidence::{Call, Evidence, LogEntry};
+use crate::fault::{Episode, Fault};
 use crate::machine::Machine;
 use crate::plan::{Operation, OrderShape};
 
@@ -116,6 +116,25 @@ impl<'a> Case<'a> {
     /// Whether such an operation is planned.
     pub fn plans(&self, wanted: impl Fn(&Operation) -> bool) -> bool {
         self.evidence.plan.operations.iter().any(|planned| wanted(&planned.operation))
+    }
+
+    /// Whether a request of a client may have been acted upon twice: on its way were copies made, of which any
+    /// is answered, and another may arrive long after that.
+    pub fn may_arrive_twice(&self, call: &Call) -> bool {
+        let chaos_at_us = self.evidence.phases.chaos_at_us;
+        let was_on = |episode: &Episode| {
+            let from_us = chaos_at_us + episode.at_ms * 1_000;
+            let until_us = from_us + episode.for_ms * 1_000;
+            call.sent_at_us <= until_us && (call.answer.is_none() || from_us <= call.ended_at_us)
+        };
+        let hurts = |fault: &Fault| match fault {
+            Fault::Duplicate { link, .. } => {
+                matches!(link.from, Machine::Clients | Machine::Balancer)
+            }
+            _ => false,
+        };
+        let mut episodes = self.evidence.plan.episodes.iter();
+        episodes.any(|episode| hurts(&episode.fault) && was_on(episode))
     }
 
     /// By how much two clocks of the plan can disagree at the most, in microseconds.

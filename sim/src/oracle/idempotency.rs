@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::evidence::Call;
-use crate::fault::Fault;
-use crate::machine::Machine;
 
 use super::case::Case;
 use super::naive::http::{Asks, answered, id};
@@ -77,23 +75,11 @@ fn examine_key(
     // The first answer may have been lost on its way, and then only a repetition is seen.
     let lost = calls
         .iter()
-        .any(|call| call.answer.is_none() || is_no_answer(call) || may_be_sent_twice(case, call));
+        .any(|call| call.answer.is_none() || is_no_answer(call) || case.may_arrive_twice(call));
     finding.expect(firsts == 1 || lost, "a first answer was called a repetition", detail);
     let refused = |call: &&&Call| answered(call, 422).is_some();
     let own = calls.iter().filter(refused).any(|call| call.body == first_call.body);
     finding.expect(!own, "a repetition was refused as another request", detail);
-}
-
-/// Whether the balancer may have sent the request to a second node as well: the first answer may then be
-/// the one that nobody waits for.
-fn may_be_sent_twice(case: &Case<'_>, call: &Call) -> bool {
-    let began_us = case.evidence.phases.chaos_at_us;
-    call.to == Machine::Balancer && case.evidence.plan.episodes.iter().any(|episode| {
-        let from_us = began_us + episode.at_ms * 1_000;
-        let until_us = from_us + episode.for_ms * 1_000;
-        matches!(&episode.fault, Fault::Duplicate { link, .. } if link.from == Machine::Balancer)
-            && (from_us..=until_us).contains(&call.sent_at_us)
-    })
 }
 
 /// What a proxy or an overloaded node says: what was asked for may have happened all the same.
@@ -144,7 +130,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fault::{Episode, Link};
+    use crate::fault::{Episode, Fault, Link};
+    use crate::machine::Machine;
     use crate::oracle::testing::{History, caught, clean};
 
     #[test]

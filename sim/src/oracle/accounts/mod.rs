@@ -11,7 +11,6 @@ mod session;
 use std::collections::BTreeMap;
 
 use crate::evidence::Call;
-use crate::fault::{Episode, Fault};
 use crate::plan::{Deed, Operation};
 
 use super::case::Case;
@@ -48,17 +47,14 @@ impl Oracle for Accounts {
         for call in &case.evidence.calls {
             calls.entry(call.operation).or_default().push(call);
         }
-        // A request may then arrive twice, and the second time long after its answer.
-        let doubles = |it: &Episode| matches!(it.fault, Fault::Duplicate { .. });
-        let doubles = case.evidence.plan.episodes.iter().any(doubles);
         let mut holders: BTreeMap<u32, Vec<Person<'_>>> = BTreeMap::new();
         for planned in &case.evidence.plan.operations {
             let Operation::Account { address, .. } = &planned.operation else { continue };
             let holders = holders.entry(*address).or_default();
-            holders.push(Person::new(planned.id, is_wanted_twice(case, *address), doubles));
+            holders.push(Person::new(planned.id, is_wanted_twice(case, *address)));
             let Some(person) = holders.last_mut() else { continue };
             for call in calls.get(&planned.id).into_iter().flatten() {
-                person.hear(call, &mut finding);
+                person.hear(Heard::of(call, case), &mut finding);
             }
         }
         for rivals in holders.values() {
@@ -130,6 +126,20 @@ fn deed(call: &Call) -> Option<Deed> {
         ("POST", ["users", _, "enable"]) => Some(Deed::Enable),
         ("POST", ["users", _, "forget"]) => Some(Deed::ForgetUser),
         _ => None,
+    }
+}
+
+/// A call, and how much its answer says of what became of it.
+#[derive(Debug, Clone, Copy)]
+struct Heard<'a> {
+    call: &'a Call,
+    /// Whether it may be acted upon later: it has no answer, or not all of its copies have one.
+    may_come_late: bool,
+}
+
+impl<'a> Heard<'a> {
+    fn of(call: &'a Call, case: &Case<'_>) -> Self {
+        Self { call, may_come_late: is_unanswered(call) || case.may_arrive_twice(call) }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::plan::Deed;
 use crate::workload::accounts::{WRONG_PASSWORD, mark};
 
 use super::session::Session;
-use super::{Known, deed, is_done, is_unanswered, shown};
+use super::{Heard, Known, deed, is_done, is_unanswered, shown};
 
 /// A node may remember a key for a second after another node has deleted it, by a clock that may drift; and
 /// what it had begun to answer then is read a little later.
@@ -37,21 +37,19 @@ pub(super) struct Person<'a> {
     /// The accounts that were given, one after the other.
     pub(super) accounts: Vec<Account<'a>>,
     has_rivals: bool,
-    /// Whether a request may arrive twice.
-    doubles: bool,
     registered: Known,
     closed: Known,
     forgotten: Known,
     /// When the end was acknowledged, and by which node.
     forgotten_by: Option<(u64, Option<&'a str>)>,
-    /// Requests without an answer, which may yet be acted upon.
+    /// Requests that may yet be acted upon.
     late_registration: bool,
     late_verb: bool,
     sessions: BTreeMap<&'a str, Session<'a>>,
 }
 
 impl<'a> Person<'a> {
-    pub(super) fn new(operation: u32, has_rivals: bool, doubles: bool) -> Self {
+    pub(super) fn new(operation: u32, has_rivals: bool) -> Self {
         Self {
             mark: mark(operation),
             accounts: Vec::new(),
@@ -60,9 +58,8 @@ impl<'a> Person<'a> {
             closed: Known::No,
             forgotten: Known::No,
             forgotten_by: None,
-            doubles,
-            late_registration: doubles,
-            late_verb: doubles,
+            late_registration: false,
+            late_verb: false,
             sessions: BTreeMap::new(),
         }
     }
@@ -73,14 +70,15 @@ impl<'a> Person<'a> {
     }
 
     /// What was asked next, and the answer.
-    pub(super) fn hear(&mut self, call: &'a Call, finding: &mut Finding) {
+    pub(super) fn hear(&mut self, heard: Heard<'a>, finding: &mut Finding) {
+        let call = heard.call;
         match deed(call) {
-            Some(Deed::Register) => self.hear_register(call, finding),
+            Some(Deed::Register) => self.hear_register(heard, finding),
             Some(Deed::LogIn) => self.hear_log_in(call, finding),
             Some(Deed::Refresh) => {
                 let may_go_on = self.may_go_on();
                 if let Some((session, token)) = self.session_of(call) {
-                    session.hear_refresh(token, may_go_on, call, finding);
+                    session.hear_refresh(token, may_go_on, heard, finding);
                 }
             }
             Some(Deed::LogOut) => {
@@ -91,7 +89,7 @@ impl<'a> Person<'a> {
             Some(Deed::Profile | Deed::LookAtOrder | Deed::ShowUser | Deed::Order) => {
                 self.hear_shown(call, finding);
             }
-            Some(verb @ (Deed::Disable | Deed::Enable)) => self.hear_verb(verb, call),
+            Some(verb @ (Deed::Disable | Deed::Enable)) => self.hear_verb(verb, heard),
             Some(Deed::Forget | Deed::ForgetUser) => self.hear_forget(call),
             Some(_) | None => {}
         }
@@ -106,11 +104,13 @@ impl<'a> Person<'a> {
         }
     }
 
-    fn hear_register(&mut self, call: &'a Call, finding: &mut Finding) {
-        if is_unanswered(call) {
+    fn hear_register(&mut self, heard: Heard<'a>, finding: &mut Finding) {
+        let call = heard.call;
+        if heard.may_come_late {
             self.late_registration = true;
             self.registered = self.registered.max(Known::Maybe);
-        } else if let Some(answer) = answered(call, 201) {
+        }
+        if let Some(answer) = answered(call, 201) {
             let user = text(&answer.body["user"], "id").unwrap_or_default();
             let (registered_at_us, maybe_forgotten_at_us) = (call.ended_at_us, None);
             self.accounts.push(Account { user, registered_at_us, maybe_forgotten_at_us });
@@ -149,7 +149,7 @@ impl<'a> Person<'a> {
     /// A session begins.
     fn begin(&mut self, body: &'a Value, call: &Call, finding: &mut Finding) {
         let token = text(body, "refreshToken").unwrap_or_default();
-        let before = self.sessions.insert(session_in(token), Session::begun(token, self.doubles));
+        let before = self.sessions.insert(session_in(token), Session::begun(token));
         let is_new = !token.is_empty() && before.is_none();
         finding.expect(is_new, "a session was begun twice", || shown(call));
     }
@@ -159,11 +159,11 @@ impl<'a> Person<'a> {
         Some((self.sessions.get_mut(session_in(token))?, token))
     }
 
-    fn hear_verb(&mut self, verb: Deed, call: &Call) {
-        self.late_verb |= is_unanswered(call);
+    fn hear_verb(&mut self, verb: Deed, heard: Heard<'_>) {
+        self.late_verb |= heard.may_come_late;
         self.closed = match () {
             () if self.late_verb => Known::Maybe,
-            () if !is_done(call) => self.closed,
+            () if !is_done(heard.call) => self.closed,
             () if verb == Deed::Disable => Known::Yes,
             () => Known::No,
         };

@@ -4,7 +4,7 @@ use crate::evidence::Call;
 use crate::oracle::Finding;
 use crate::oracle::naive::http::{answered, code};
 
-use super::{Known, is_done, is_unanswered, shown};
+use super::{Heard, Known, is_done, is_unanswered, shown};
 
 /// A session that somebody was given a token of.
 #[derive(Debug, Default)]
@@ -12,16 +12,13 @@ pub(super) struct Session<'a> {
     /// The tokens that it gave, and whether they were presented.
     tokens: Vec<(&'a str, Known)>,
     ended: Known,
-    /// Whether a request without an answer may yet arrive, and find its token used.
+    /// Whether a request may yet arrive, and find its token used.
     is_late: bool,
-    /// Whether a request may arrive twice, of which either is the one that is answered.
-    doubles: bool,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn begun(token: &'a str, doubles: bool) -> Self {
-        let tokens = vec![(token, Known::No)];
-        Self { tokens, is_late: doubles, doubles, ..Self::default() }
+    pub(super) fn begun(token: &'a str) -> Self {
+        Self { tokens: vec![(token, Known::No)], ..Self::default() }
     }
 
     /// A token was presented for the next one. `may_go_on`: whether its user may still do so.
@@ -29,17 +26,19 @@ impl<'a> Session<'a> {
         &mut self,
         presented: &str,
         may_go_on: Known,
-        call: &'a Call,
+        heard: Heard<'a>,
         finding: &mut Finding,
     ) {
+        let call = heard.call;
         let Some(at) = self.tokens.iter().position(|(token, _)| *token == presented) else {
             return;
         };
-        if is_unanswered(call) {
-            self.tokens[at].1 = self.tokens[at].1.max(Known::Maybe);
+        let (used, ended) = (self.tokens[at].1, self.ended);
+        if heard.may_come_late {
+            self.tokens[at].1 = used.max(Known::Maybe);
             self.is_late = true;
-        } else if let Some(answer) = answered(call, 200) {
-            let (used, ended) = (self.tokens[at].1, self.ended);
+        }
+        if let Some(answer) = answered(call, 200) {
             let fresh = used != Known::Yes;
             finding.expect(fresh, "a refresh token was good twice", || shown(call));
             let lives = ended != Known::Yes;
@@ -67,7 +66,7 @@ impl<'a> Session<'a> {
         let used = self.tokens[at].1;
         match why {
             "REFRESH_TOKEN_REUSED" => {
-                let was = used != Known::No || self.doubles;
+                let was = used != Known::No;
                 let what = "a refresh token is said to have been used that never was";
                 finding.expect(was, what, || shown(call));
             }

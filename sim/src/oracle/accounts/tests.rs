@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::fault::{Episode, Fault, Link};
 use crate::machine::Machine;
 use crate::oracle::testing::{History, caught, clean};
 use crate::plan::Planned;
@@ -105,6 +106,32 @@ fn nobody_says_what_became_of_a_request_without_an_answer() {
     told.refreshed("s1.b", no("SESSION_ENDED")).clean();
     let told = Told::new().told("POST /auth/register", Value::Null, None);
     told.told("POST /auth/register", Value::Null, Some((409, json!({})))).clean();
+}
+
+#[test]
+fn what_the_network_doubles_is_acted_upon_twice() {
+    let doubled = |from, now_us| {
+        let mut told = Told::new();
+        let fault = Fault::Duplicate { link: Link { from, to: Machine::Node1 }, percent: 30 };
+        let episode = Episode { id: 1, at_ms: 0, for_ms: 60_000, fault };
+        told.0.evidence.plan.episodes.push(episode);
+        told.0.now_us += now_us;
+        told
+    };
+    let used = |told: Told| told.registered().refreshed("s1.a", no("REFRESH_TOKEN_REUSED"));
+    used(doubled(Machine::Clients, 0)).clean();
+    // Not between the node and what it uses, nor when it is over.
+    let never_used = "a refresh token is said to have been used that never was";
+    used(doubled(Machine::Bank, 0)).caught(never_used);
+    used(doubled(Machine::Clients, 90_000_000)).caught(never_used);
+    // The other copy ended the session behind this answer.
+    let on = doubled(Machine::Balancer, 0).registered();
+    let on = on.refreshed("s1.a", Some((200, tokens("s1.b"))));
+    on.refreshed("s1.b", no("SESSION_ENDED")).clean();
+    let twice = doubled(Machine::Balancer, 0);
+    let twice = twice.told("POST /auth/register", Value::Null, Some((409, json!({}))));
+    let twice = twice.logged_in("right", (200, tokens("s1.a"))).verb("forget");
+    twice.shown(&mark(PERSON)).clean();
 }
 
 #[test]
