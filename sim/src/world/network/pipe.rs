@@ -141,9 +141,14 @@ impl Pipe {
         self.segments.iter_mut().for_each(|segment| segment.arrives_us = None);
     }
 
-    /// Forgets what has not got past the sender's side: the sender is gone.
+    /// Forgets what has not got past the sender's side, and what came behind it: the sender is gone, and
+    /// nobody is given what follows a gap.
     pub(super) fn lose_sender(&mut self, now_us: u64) {
-        self.retain(|segment| segment.arrives_us.is_some() && segment.departs_us <= now_us);
+        let mut whole = true;
+        self.retain(|segment| {
+            whole &= segment.arrives_us.is_some() && segment.departs_us <= now_us;
+            whole
+        });
         self.ended = true;
     }
 
@@ -186,12 +191,55 @@ impl Pipe {
         true
     }
 
-    fn retain(&mut self, keep: impl Fn(&Segment) -> bool) {
+    fn retain(&mut self, keep: impl FnMut(&Segment) -> bool) {
         self.segments.retain(keep);
         let len = |segment: &Segment| match &segment.payload {
             Payload::Bytes(bytes) => bytes.len(),
             Payload::End => 0,
         };
         self.bytes = self.segments.iter().map(len).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(bytes: &'static [u8], at_us: u64, arrives_us: Option<u64>) -> Segment {
+        let payload = Payload::Bytes(Bytes::from_static(bytes));
+        Segment { payload, sent_us: at_us, departs_us: at_us, arrives_us }
+    }
+
+    fn read(pipe: &mut Pipe, now_us: u64) -> Vec<u8> {
+        let mut space = [0; 16];
+        let mut buffer = ReadBuf::new(&mut space);
+        pipe.read(now_us, 16, &mut buffer);
+        buffer.filled().to_vec()
+    }
+
+    /// What was held up is sent again later than what was first sent once everything passed.
+    fn repeated_late() -> Pipe {
+        let mut pipe = Pipe::new();
+        pipe.push(sent(b"a", 1_000, Some(1_200)));
+        pipe.push(sent(b"b", 2_000, None));
+        pipe.release(1_000_000, || 200);
+        pipe.push(sent(b"c", 1_000_000, Some(1_000_200)));
+        pipe
+    }
+
+    #[test]
+    fn nothing_is_overtaken() {
+        let mut pipe = repeated_late();
+        assert_eq!(read(&mut pipe, 1_100_000), b"a");
+        assert_eq!(pipe.next_arrival(), Some(1_402_200));
+        assert_eq!(read(&mut pipe, 1_402_200), b"bc");
+    }
+
+    #[test]
+    fn nobody_is_given_what_follows_a_gap_that_a_lost_sender_leaves() {
+        let mut pipe = repeated_late();
+        pipe.lose_sender(1_100_000);
+        assert_eq!(read(&mut pipe, 9_000_000), b"a");
+        assert!(!pipe.has_unread());
     }
 }
