@@ -22,12 +22,22 @@ pub(super) fn faults(ground: &mut Ground) {
         let Some(kind) = swarm::pick(&mut ground.random, &weights) else { return };
         let for_ms = ground.random.heavy_tailed(TYPICAL_MS).max(50);
         let Some(fault) = of_kind(ground, kind) else { continue };
-        if let Fault::DiskTorn { machine } = fault {
-            // Only a crash tears.
-            let crash = Fault::Crash { machine, loses_unsynced: true };
-            ground.add(at_ms + for_ms / 2, for_ms / 4 + 1, crash);
+        if let Some(cause) = needed_by(&fault) {
+            ground.add(at_ms + for_ms / 2, for_ms / 4 + 1, cause);
         }
         ground.add(at_ms, for_ms, fault);
+    }
+}
+
+/// Without what else a fault would seldom matter: only a crash tears, and what was handed out comes again when
+/// its reader changes.
+fn needed_by(fault: &Fault) -> Option<Fault> {
+    match fault {
+        Fault::DiskTorn { machine } => {
+            Some(Fault::Crash { machine: *machine, loses_unsynced: true })
+        }
+        Fault::BusDelayedRedelivery { .. } => Some(Fault::BusRebalance),
+        _ => None,
     }
 }
 
