@@ -19,7 +19,7 @@ use super::projection::NotApplied;
 /// come close together are taken together, so that a document which changes eight times in a moment is
 /// written once. A quiet log is followed within [`PACE_MIN`]; a log that grows by more than a thousand
 /// events a second, every [`PACE_MAX`]. Whoever waits for a follower ends its pause.
-const PACE_MIN: Duration = Duration::from_millis(2);
+const PACE_MIN: Duration = Duration::from_millis(20);
 const PACE_MAX: Duration = Duration::from_millis(200);
 const PACE_PER_EVENT: Duration = Duration::from_millis(1);
 const RETRY: Duration = Duration::from_millis(500);
