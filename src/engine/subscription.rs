@@ -141,6 +141,9 @@ impl<B: Backend> Subscription<B> {
         let mut near = false;
         while !*self.stop.borrow() {
             let from = before.unwrap_or(GlobalPosition::START);
+            if near && !self.goes_on(from).await {
+                return Ok(());
+            }
             let page = self.page(from, near).await?;
             near = page.is_end();
             let after = match planted("reader-without-gap-guard") {
@@ -149,11 +152,7 @@ impl<B: Backend> Subscription<B> {
             };
             if after == from {
                 self.progress.reached.send_replace(from);
-                tokio::select! {
-                    biased;
-                    _ = self.stop.changed() => {}
-                    () = backend.events().await_after(from) => {}
-                }
+                near = true;
                 continue;
             }
             if planted("offset-committed-before-the-handler") {
@@ -189,6 +188,16 @@ impl<B: Backend> Subscription<B> {
             self.core.metrics.projection_errors.add(1);
             tracing::error!(subscription = %self.name, %position, %error, "event passed over");
         }
+    }
+
+    /// Returns when there may be something behind `from`; false: it was told to stop.
+    async fn goes_on(&mut self, from: GlobalPosition) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.stop.changed() => {}
+            () = self.core.backend.events().await_after(from) => {}
+        }
+        !*self.stop.borrow()
     }
 
     /// The events behind `from`, or the next part of them.

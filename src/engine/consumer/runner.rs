@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::engine::core::Core;
 use crate::engine::keys;
 use crate::engine::outcome::Failure;
+use crate::engine::pages::Page;
 use crate::engine::step::BoxFuture;
 use crate::engine::subscription::Progress;
 
@@ -74,6 +75,8 @@ struct Work {
     heard_at: Duration,
     /// There may be more in the log than was read.
     more: bool,
+    /// The log ended with what was read last.
+    near: bool,
     /// Somebody waits for the place.
     awaited: bool,
 }
@@ -151,6 +154,7 @@ impl<B: Backend> Runner<B> {
             read_again_at: Duration::ZERO,
             heard_at: Duration::ZERO,
             more: true,
+            near: false,
             awaited: false,
         }
     }
@@ -193,14 +197,16 @@ impl<B: Backend> Runner<B> {
         if !work.more || now < work.read_again_at {
             return Ok(());
         }
-        let log = self.core.backend.events();
-        let (from, head) = (GlobalPosition(work.group.read()), log.head().await?);
-        if head <= from {
+        let from = GlobalPosition(work.group.read());
+        let page = self.page(from, work.near).await?;
+        work.near = page.is_end();
+        if page.is_end() {
             work.more = false;
+            work.read_again_at = self.now() + READ_PACE;
+        }
+        if page.next() == from {
             return Ok(());
         }
-        let room = self.core.settings.subscription_batch.clamp(1, WINDOW_MAX);
-        let page = self.progress.pages().next(log, from, head, room, &self.terms.filter).await?;
         let mut taken = Vec::new();
         let mut is_asked = false;
         for event in page.behind(from) {
@@ -212,14 +218,23 @@ impl<B: Backend> Runner<B> {
             }
         }
         work.group.take_in(taken, page.next().0);
-        if page.next() >= head {
-            work.more = false;
-            work.read_again_at = self.now() + READ_PACE;
-        }
-        if is_asked || head.0 - from.0 > page.behind(from).len() as u64 {
+        // What a page passes over may have been asked of the group.
+        if is_asked || page.next().0 - from.0 > page.behind(from).len() as u64 {
             self.hear(work).await?;
         }
         Ok(())
+    }
+
+    /// The events behind `from`, or the next part of them. How far it is to the end is not asked by whoever was
+    /// there.
+    async fn page(&self, from: GlobalPosition, near: bool) -> Result<Page, StorageError> {
+        let (log, pages) = (self.core.backend.events(), self.progress.pages());
+        let room = self.core.settings.subscription_batch.clamp(1, WINDOW_MAX);
+        if near {
+            return pages.behind(log, from, room).await;
+        }
+        let head = log.head().await?;
+        pages.next(log, from, head, room, &self.terms.filter).await
     }
 
     /// Begins every delivery that may be made now.

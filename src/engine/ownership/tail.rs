@@ -33,28 +33,27 @@ pub(crate) async fn follow<B: Backend>(
     while !*stop.borrow() {
         let query = AllQuery { filter: filter.clone(), ..AllQuery::after(from, PAGE) };
         let pause = match core.backend.events().read_all(query).await {
-            Ok(page) if page.next == from => {
-                tokio::select! {
-                    biased;
-                    _ = stop.changed() => {}
-                    () = core.backend.events().await_after(from) => {}
-                }
-                continue;
-            }
             Ok(page) => {
                 page.events.iter().for_each(|event| notice(&core, event));
                 from = page.next;
-                if page.end { PACE } else { Duration::ZERO }
+                if !page.end {
+                    continue;
+                }
+                PACE
             }
             Err(error) => {
                 tracing::warn!(%error, "the end of the log is not followed, again");
                 RETRY
             }
         };
+        let there_may_be_more = async {
+            clock.sleep(pause).await;
+            core.backend.events().await_after(from).await;
+        };
         tokio::select! {
             biased;
             _ = stop.changed() => {}
-            () = clock.sleep(pause) => {}
+            () = there_may_be_more => {}
         }
     }
 }
