@@ -22,6 +22,7 @@ mod event_types;
 mod keys;
 mod stage;
 
+mod builder;
 pub mod node;
 pub mod settings;
 
@@ -74,6 +75,7 @@ pub mod timer;
 pub use aggregates::{Aggregates, CommandMetadata, ExecuteError};
 pub use append::Refused;
 pub use begin::Begin;
+pub use builder::{NodeBuilder, NodeError};
 pub use call::Call;
 pub use consumer::{
     Ack, Consumer, ConsumerError, ConsumerStatus, Consumers, DeadLetter, DeadLetterPage, Delivery,
@@ -84,7 +86,7 @@ pub use directory::RequestError;
 pub use event_subscription::EventSubscription;
 pub use in_process::InProcess;
 pub use keys::{SAGA_CATEGORY, saga_of, saga_stream};
-pub use node::{Node, NodeBuilder, NodeError};
+pub use node::Node;
 pub use outcome::{Failure, Outcome, Probe};
 pub use ownership::ShardWatch;
 pub use participants::ParticipantHealth;

@@ -13,9 +13,9 @@ use tokio::sync::Semaphore;
 use crate::canary::planted;
 
 use super::append::append_certainly;
+use super::builder::NodeError;
 use super::core::Core;
 use super::keys;
-use super::node::NodeError;
 use super::ownership::partitions::runs;
 use super::taken_up;
 

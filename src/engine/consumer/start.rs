@@ -6,8 +6,8 @@ use std::sync::Arc;
 use sagaline_storage::Backend;
 use tokio::task::JoinHandle;
 
+use crate::engine::builder::NodeError;
 use crate::engine::core::Core;
-use crate::engine::node::NodeError;
 use crate::engine::ownership::duty;
 use crate::engine::pages::Pages;
 use crate::engine::subscription::{Followed, following};
