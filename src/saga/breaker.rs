@@ -91,7 +91,7 @@ struct Round {
     left: u32,
     succeeded: u32,
     failed: u32,
-    /// Calls whose outcome was never told may not hold the round up for ever.
+    /// Calls whose outcome was never told may not hold the round up for ever: their places are given again.
     ends_at_us: u64,
 }
 
@@ -120,7 +120,7 @@ impl Breaker {
                 self.admit_in(round, now_us, pause_us)
             }
             State::HalfOpen { round, pause_us } if round.ends_at_us <= now_us => {
-                let again = self.round(round.width, now_us, pause_us);
+                let again = self.go_on_with(round, now_us, pause_us);
                 self.admit_in(again, now_us, pause_us)
             }
             State::HalfOpen { round, pause_us } => self.admit_in(round, now_us, pause_us),
@@ -186,6 +186,14 @@ impl Breaker {
     fn round(&self, width: u32, now_us: u64, pause_us: u64) -> Round {
         let ends_at_us = now_us.saturating_add(pause_us.max(self.policy.ramp_pause_us));
         Round { width, left: width, succeeded: 0, failed: 0, ends_at_us }
+    }
+
+    /// A round whose time is over: what was told of it stays told, and the other places are given once more.
+    fn go_on_with(&self, round: Round, now_us: u64, pause_us: u64) -> Round {
+        let told = round.failed.saturating_add(round.succeeded);
+        let Round { left, ends_at_us, .. } =
+            self.round(round.width.saturating_sub(told), now_us, pause_us);
+        Round { left, ends_at_us, ..round }
     }
 
     fn admit_in(&mut self, mut round: Round, now_us: u64, pause_us: u64) -> Admit {
@@ -301,6 +309,25 @@ mod tests {
         breaker.succeeded(5);
         breaker.failed(6);
         assert_eq!(breaker, before);
+    }
+
+    #[test]
+    fn a_round_that_few_calls_reach_is_judged_all_the_same() {
+        let mut breaker = opened_at(0);
+        let mut now_us = 1_000;
+        while breaker.status() != "closed" && breaker.admit(now_us) == Admit::Go {
+            breaker.succeeded(now_us);
+            if let State::HalfOpen { round: Round { width: 4, .. }, .. } = breaker.state {
+                break;
+            }
+        }
+        // One call in each time that a round has: three failures of four are too many.
+        for _ in 0..3 {
+            now_us += 10_000;
+            assert_eq!(breaker.admit(now_us), Admit::Go);
+            breaker.failed(now_us);
+        }
+        assert_eq!(breaker.status(), "open");
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! Only what is certain is looked at. A streak is what a life of a node hears of one participant without a
 //! single success: calls that were answered with a failure, and connections that could not be opened. Behind
 //! as many of them as the breaker judges by it has opened, if it was closed when they began; else behind as
-//! many as its widest ramp has. Then a round of calls leaves each time it has been open for its shortest time,
-//! or a round that was not answered is over.
+//! many as its widest round has, which may have gone well until then, and as many as it judges by next. From
+//! then on a round of calls leaves each time it has been open for its shortest time, or a round that was not
+//! answered is over.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -122,7 +123,7 @@ impl Certain {
 fn streaks(outcomes: u32, heard: Vec<(u64, What)>) -> Vec<Streak> {
     let mut certain = Certain::default();
     // What has failed in a row, behind how much of it the breaker is open, and since when it is.
-    let (mut failed, mut wanted, mut open_at_us) = (0, CALL * RAMP_MAX, None);
+    let (mut failed, mut wanted, mut open_at_us) = (0, CALL * 2 * RAMP_MAX, None);
     let (mut streaks, mut left) = (Vec::new(), Vec::new());
     for (at_us, what) in heard {
         match what {
@@ -133,7 +134,11 @@ fn streaks(outcomes: u32, heard: Vec<(u64, What)>) -> Vec<Streak> {
                     What::Began => certain = Certain { closed: true, ..Certain::default() },
                     _ => certain.tell(false, outcomes),
                 }
-                wanted = CALL * if certain.closed { outcomes } else { RAMP_MAX };
+                wanted = CALL
+                    * match certain.closed {
+                        true => outcomes,
+                        false => RAMP_MAX + outcomes.max(RAMP_MAX),
+                    };
             }
             What::Failed(weight) => {
                 certain.tell(true, outcomes);
@@ -202,7 +207,7 @@ mod tests {
         calls(&mut history, 1, 10_000, 200);
         calls(&mut history, 60, 10_000, 503);
         assert!(found(&history).is_empty());
-        calls(&mut history, 60, 10_000, 503);
+        calls(&mut history, 120, 10_000, 503);
         assert_eq!(found(&history), [WHAT]);
         // What has worked for long is closed.
         let mut history = begun();
