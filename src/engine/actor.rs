@@ -107,7 +107,7 @@ impl<B: Backend> Actor<B> {
                 Flow::GoOn
             }
             Heard::Mail(Message::Request { stimulus, reply }) => {
-                self.request(stimulus, reply).await
+                self.request(*stimulus, reply).await
             }
             Heard::Mail(Message::Overtaken { version }) => match version > self.run.version {
                 true => self.reload().await,

@@ -76,9 +76,8 @@ impl<B: Backend> Sagas<B> {
     async fn ask_task(&self, id: Uuid, stimulus: Stimulus) -> Result<(), Undone> {
         let core = &self.core;
         let (reply, answer) = oneshot::channel();
-        if let Some(mailbox) =
-            core.directory.send_or_enter(id, Message::Request { stimulus, reply })
-        {
+        let request = Message::Request { stimulus: Box::new(stimulus), reply };
+        if let Some(mailbox) = core.directory.send_or_enter(id, request) {
             taken_up::spawn_from_log(core.clone(), id, mailbox);
         }
         let gone = || RequestError::Unavailable("the node stopped working on the saga".to_owned());

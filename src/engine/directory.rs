@@ -11,8 +11,9 @@ use crate::saga::{Refusal, SagaState, Stimulus};
 
 /// A message to a saga under way.
 pub(crate) enum Message {
-    /// A person's request; the answer comes when it is durable.
-    Request { stimulus: Stimulus, reply: oneshot::Sender<Result<(), Undone>> },
+    /// A person's request; the answer comes when it is durable. Boxed: every saga under way has room for
+    /// a block of messages, and hardly any of them ever gets one.
+    Request { stimulus: Box<Stimulus>, reply: oneshot::Sender<Result<(), Undone>> },
     /// Tell when the saga has ended or is parked.
     Wait { reply: oneshot::Sender<SagaState> },
     /// Another node has written to the saga's stream, up to this version.
