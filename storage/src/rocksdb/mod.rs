@@ -167,7 +167,7 @@ impl RocksKv {
 
     fn write_views(&self, batch: WriteBatch, durability: Durability) -> Result<(), StorageError> {
         let mut rocks = RocksBatch::with_capacity_bytes(size_hint(&batch));
-        for (space, key, value) in &batch.changes {
+        for (space, key, value) in in_key_order(&batch) {
             match space {
                 Space::Views => put_or_delete(&mut rocks, None, key, value.as_ref()),
                 Space::Events | Space::Index => return Err(mixed()),
