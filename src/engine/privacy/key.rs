@@ -64,7 +64,7 @@ impl MasterKey {
         nonce.copy_from_slice(&random[KEY_BYTES..]);
         let sealed = sealed(&self.derived("subject keys"), nonce, subject, &key);
         let hex: String = sealed.iter().map(|byte| format!("{byte:02x}")).collect();
-        (SubjectKey(key), hex)
+        (SubjectKey::of(&key), hex)
     }
 
     /// The key that the store keeps; none when it is not of this subject or this master key.
@@ -72,7 +72,7 @@ impl MasterKey {
         let byte = |at: usize| u8::from_str_radix(kept.get(at..at + 2)?, 16).ok();
         let bytes = (0..kept.len()).step_by(2).map(byte).collect::<Option<Vec<u8>>>()?;
         let key = opened(&self.derived("subject keys"), subject, &bytes)?;
-        key.try_into().ok().map(SubjectKey)
+        key.as_slice().try_into().ok().map(SubjectKey::of)
     }
 
     fn derived(&self, what: &str) -> [u8; KEY_BYTES] {
@@ -86,26 +86,31 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// One subject's key.
+/// One subject's key: the two that are derived from it, each for its own use.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct SubjectKey([u8; KEY_BYTES]);
+pub(super) struct SubjectKey {
+    parts: [u8; KEY_BYTES],
+    nonces: [u8; KEY_BYTES],
+}
 
 impl SubjectKey {
+    fn of(key: &[u8; KEY_BYTES]) -> Self {
+        let derived =
+            |what: &str| blake3::derive_key(&format!("sagaline subject key: {what}"), key);
+        Self { parts: derived("parts"), nonces: derived("nonces") }
+    }
+
     /// Parts in a box, as text.
     pub(super) fn seal(&self, subject: &str, parts: &[u8]) -> String {
-        let hash = blake3::keyed_hash(&self.derived("nonces"), parts);
+        let hash = blake3::keyed_hash(&self.nonces, parts);
         let mut nonce = [0; NONCE_BYTES];
         nonce.copy_from_slice(&hash.as_bytes()[..NONCE_BYTES]);
-        BASE64.encode(sealed(&self.derived("parts"), nonce, subject, parts))
+        BASE64.encode(sealed(&self.parts, nonce, subject, parts))
     }
 
     /// The parts in a box; none when it was changed, or is not this subject's.
     pub(super) fn open(&self, subject: &str, sealed_box: &str) -> Option<Vec<u8>> {
-        opened(&self.derived("parts"), subject, &BASE64.decode(sealed_box).ok()?)
-    }
-
-    fn derived(&self, what: &str) -> [u8; KEY_BYTES] {
-        blake3::derive_key(&format!("sagaline subject key: {what}"), &self.0)
+        opened(&self.parts, subject, &BASE64.decode(sealed_box).ok()?)
     }
 }
 
