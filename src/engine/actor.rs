@@ -346,8 +346,8 @@ impl<B: Backend> Actor<B> {
     fn invoke(&mut self, step: StepIndex, direction: StepDirection, attempt: u32) {
         let registered = &self.run.registered;
         let Some(code) = registered.code.get(step.0 as usize).cloned() else { return };
-        let at = invoke::At { core: &*self.core, id: self.run.id, registered };
         let state = &self.run.state;
+        let at = invoke::At { core: &*self.core, id: self.run.id, registered, input: &state.input };
         let which = (step, direction, attempt);
         let call = at.call(state, &self.run.correlation_id, self.epoch, which);
         let output = state.steps.get(step.0 as usize).and_then(|step| step.result.clone());
@@ -361,9 +361,10 @@ impl<B: Backend> Actor<B> {
         self.calls.give_up(|called| called == step);
         let registered = &self.run.registered;
         let Some(code) = registered.code.get(step.0 as usize).cloned() else { return };
-        let at = invoke::At { core: &*self.core, id: self.run.id, registered };
+        let state = &self.run.state;
+        let at = invoke::At { core: &*self.core, id: self.run.id, registered, input: &state.input };
         let which = (step, StepDirection::Action, attempt);
-        let call = at.call(&self.run.state, &self.run.correlation_id, self.epoch, which);
+        let call = at.call(state, &self.run.correlation_id, self.epoch, which);
         let timeout = self.timeout(step);
         let asking = invoke::ask(self.core.clone(), code, call, step, timeout);
         self.calls.begin(step, asking);

@@ -27,6 +27,8 @@ pub(crate) struct At<'a, B: Backend> {
     pub(crate) core: &'a Core<B>,
     pub(crate) id: Uuid,
     pub(crate) registered: &'a Arc<Registered>,
+    /// What the step reads: the saga's input as the log has it, or, where it is at hand, as it was given.
+    pub(crate) input: &'a Json,
 }
 
 /// A call that came back, and what it staged.
@@ -71,7 +73,7 @@ impl<B: Backend> At<'_, B> {
             correlation_id: correlation_id.clone(),
             at_us,
             deadline_at_us: at_us.saturating_add(timeout_ms.saturating_mul(1_000)),
-            input: state.input.clone(),
+            input: self.input.clone(),
             results,
             aborted: state.aborted.clone(),
             http: self.core.http.clone(),

@@ -223,7 +223,8 @@ impl<B: Backend> Sagas<B> {
             let id = core.draw_saga_id().ok_or_else(|| {
                 StartError::Unavailable("this node owns no shard at the moment".to_owned())
             })?;
-            let attempt = self.try_start(id, &registered, &correlation_id, &key, &sealed).await;
+            let attempt =
+                self.try_start(id, &registered, &correlation_id, &key, (&input, &sealed)).await;
             match attempt {
                 Ok((state, actor)) => {
                     core.metrics.sagas_started.add(1);
@@ -279,7 +280,7 @@ impl<B: Backend> Sagas<B> {
         registered: &Arc<Registered>,
         correlation_id: &CorrelationId,
         key: &Option<Claim>,
-        input: &Json,
+        (given, sealed): (&Json, &Json),
     ) -> Result<(SagaState, Actor<B>), TurnError> {
         let core = &self.core;
         let epoch = core.epoch(core.shard(id)).unwrap_or_default();
@@ -292,6 +293,7 @@ impl<B: Backend> Sagas<B> {
             registered,
             correlation_id,
             base: None,
+            given: Some(given),
             epoch,
             events: Vec::new(),
             changed: None,
@@ -299,7 +301,7 @@ impl<B: Backend> Sagas<B> {
             effects: Vec::new(),
             claims: key.iter().map(take).collect(),
         };
-        turn.begin(begin(&registered.definition, input.clone(), core.moment(epoch)))?;
+        turn.begin(begin(&registered.definition, sealed.clone(), core.moment(epoch)))?;
         turn.settle_local(true).await?;
         let Some(mailbox) = core.directory.enter(id) else {
             return Err(TurnError::Broken("this node works on no sagas any more".to_owned()));

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::canary::planted;
 use crate::codec;
 use crate::saga::{
-    Decision, Effect, Input, Outcome, Refusal, SagaEvent, SagaState, Stimulus, decide_and_fold,
-    evolve, pending_effects,
+    Decision, Effect, Input, Json, Outcome, Refusal, SagaEvent, SagaState, Stimulus,
+    decide_and_fold, evolve, pending_effects,
 };
 
 use super::append::{Refused, append_certainly};
@@ -34,6 +34,9 @@ pub(crate) struct Turn<'a, B: Backend> {
     pub(crate) registered: &'a Arc<Registered>,
     pub(crate) correlation_id: &'a CorrelationId,
     pub(crate) base: Option<&'a SagaRun>,
+    /// The input as it was given, while the saga is being started: nothing need be opened then that was
+    /// sealed a moment before.
+    pub(crate) given: Option<&'a Json>,
     pub(crate) epoch: u64,
     pub(crate) events: Vec<SagaEvent>,
     /// The state after `events`; none while there are none.
@@ -84,6 +87,7 @@ impl<'a, B: Backend> Turn<'a, B> {
             registered: &run.registered,
             correlation_id: &run.correlation_id,
             base: Some(run),
+            given: None,
             epoch,
             events: Vec::new(),
             changed: None,
@@ -147,7 +151,9 @@ impl<'a, B: Backend> Turn<'a, B> {
             let Some(state) = self.state() else {
                 return Err(TurnError::Broken("a local step before the saga's start".to_owned()));
             };
-            let at = invoke::At { core: self.core, id: self.id, registered: self.registered };
+            let (id, registered) = (self.id, self.registered);
+            let input = self.given.unwrap_or(&state.input);
+            let at = invoke::At { core: self.core, id, registered, input };
             let call = at.call(state, self.correlation_id, self.epoch, (step, direction, attempt));
             let (outcome, staged) = invoke::local(code.clone(), call, state, step, staged).await;
             if starting {
