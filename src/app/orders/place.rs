@@ -80,7 +80,7 @@ impl<B: Backend> Orders<B> {
             }
             Err(NotPlaced::Otherwise(error)) => return Err(error),
         };
-        let document = as_placed(order_id, &self.first_event(order_id).await?)?;
+        let document = self.accepted(order_id, &order.details).await?;
         Ok(Accepted { order_id, correlation_id, replayed: false, document })
     }
 
@@ -154,14 +154,32 @@ impl<B: Backend> Orders<B> {
         Ok(Accepted { order_id: existing, correlation_id, replayed: true, document })
     }
 
+    /// An order that was just placed. What its user gave is at hand, and need not be opened again.
+    async fn accepted(
+        &self,
+        id: OrderId,
+        given: &OrderDetails,
+    ) -> Result<OrderDocument, PlaceError> {
+        let sealed = as_placed(id, &self.stored_first_event(id).await?)?;
+        let shipping_address = given.shipping_address.clone();
+        Ok(OrderDocument { shipping_address, sealed: None, ..sealed })
+    }
+
     /// The event that placed an order.
     async fn first_event(&self, id: OrderId) -> Result<RecordedEvent, PlaceError> {
+        let mut first = [self.stored_first_event(id).await?];
+        self.node.open(&mut first).await.map_err(|error| unreadable(id, &error))?;
+        let [first] = first;
+        Ok(first)
+    }
+
+    /// The same as the log has it.
+    async fn stored_first_event(&self, id: OrderId) -> Result<RecordedEvent, PlaceError> {
         let stream = StreamId::new(format!("{}-{id}", Order::CATEGORY))
             .map_err(|error| unreadable(id, &error))?;
         let events = self.node.backend().events();
         let first = events.read_stream(&stream, StreamVersion(1), Direction::Forward, 1).await;
-        let mut first = first.map_err(|error| unreadable(id, &error))?;
-        self.node.open(&mut first).await.map_err(|error| unreadable(id, &error))?;
+        let first = first.map_err(|error| unreadable(id, &error))?;
         first.into_iter().next().ok_or_else(|| unreadable(id, &"it has no events"))
     }
 }
