@@ -83,6 +83,12 @@ impl<B: Backend> Actor<B> {
         }
     }
 
+    /// The same, and somebody who waits for it.
+    pub(crate) fn with(mut self, waiter: Option<oneshot::Sender<SagaState>>) -> Self {
+        self.waiting.extend(waiter);
+        self
+    }
+
     /// Works until the saga has ended, owes nothing, or is somebody else's.
     pub(crate) async fn work(mut self) {
         loop {

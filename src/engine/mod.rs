@@ -29,6 +29,8 @@ pub mod settings;
 mod asks;
 pub mod sagas;
 
+mod starting;
+
 pub mod aggregates;
 
 pub mod barrier;
@@ -96,6 +98,7 @@ pub use run::SagaHistory;
 pub use sagas::{Sagas, StartError, StartRequest, Started};
 pub use settings::EngineSettings;
 pub use stage::{LoadError, Loaded, StageError};
+pub use starting::Starting;
 pub use step::{Compensable, Step};
 pub use view_states::{LiveGeneration, ProjectionState, RebuildError, Rebuilding, live_generation};
 pub use views::{DocumentPage, DocumentQuery, Views};

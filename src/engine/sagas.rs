@@ -165,25 +165,47 @@ impl<B: Backend> Sagas<B> {
         request: StartRequest,
         input: Json,
     ) -> Result<Started, StartError> {
+        let registered = self.named(saga_type, &input)?;
+        self.start_registered(registered, request, input).await
+    }
+
+    /// The definition for new sagas of a type, if it takes this input.
+    pub(super) fn named(
+        &self,
+        saga_type: &str,
+        input: &Json,
+    ) -> Result<Arc<Registered>, StartError> {
         let definitions = &self.core.definitions;
         let registered =
             definitions.named(saga_type).cloned().ok_or_else(|| StartError::UnknownType {
                 saga_type: saga_type.chars().take(64).collect(),
                 known: definitions.names().join(", "),
             })?;
-        (registered.check_input)(&input)
+        (registered.check_input)(input)
             .map_err(|problem| StartError::BadInput { saga_type: saga_type.to_owned(), problem })?;
-        self.start_registered(registered, request, input).await
+        Ok(registered)
     }
 
-    /// In the task that will work on the saga: when the caller goes away in the middle, the saga that may
-    /// already be durable still gets somebody who works on it.
     async fn start_registered(
         &self,
         registered: Arc<Registered>,
         request: StartRequest,
         input: Json,
     ) -> Result<Started, StartError> {
+        let started = self.begin_registered(registered, request, input, None);
+        let broken = |_| StartError::Unavailable("starting it broke off".to_owned());
+        started.await.map_err(broken)?
+    }
+
+    /// In the task that will work on the saga: when the caller goes away in the middle, the saga that may
+    /// already be durable still gets somebody who works on it. `waiter` is told as [`Self::wait`] tells.
+    pub(super) fn begin_registered(
+        &self,
+        registered: Arc<Registered>,
+        request: StartRequest,
+        input: Json,
+        waiter: Option<oneshot::Sender<SagaState>>,
+    ) -> oneshot::Receiver<Result<Started, StartError>> {
         let sagas = self.clone();
         let (reply, started) = oneshot::channel();
         // A saga's future is big: on the heap it is not copied from one owner to the next.
@@ -195,11 +217,10 @@ impl<B: Backend> Sagas<B> {
             // Whoever asked may have gone away; the log has the answer.
             drop(reply.send(answer));
             if let Some(actor) = actor {
-                actor.work().await;
+                actor.with(waiter).work().await;
             }
         }));
-        let broken = |_| StartError::Unavailable("starting it broke off".to_owned());
-        started.await.map_err(broken)?
+        started
     }
 
     async fn start_in_task(

@@ -1,6 +1,7 @@
 //! Waiting for the end of a saga, as `Prefer: wait` asks. Ends early when the node is about to stop:
 //! whoever waits gets what there is.
 
+use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use super::app::App;
 use super::within::within;
+use crate::engine::Starting;
 use crate::saga::SagaState;
 
 /// Returns when the saga has ended or waits for an operator, with its state then. Without one when
@@ -20,14 +22,32 @@ pub(super) async fn wait_for_end<B: Backend>(
     saga: Uuid,
     limit: Option<Duration>,
 ) -> Option<SagaState> {
-    let ended = pin!(within(app.clock(), limit?, app.sagas().wait(saga)));
+    let ended = async {
+        let ended = app.sagas().wait(saga).await;
+        ended.inspect_err(|error| tracing::debug!(saga_id = %saga, %error, "not waited for")).ok()
+    };
+    bounded(app, limit?, ended).await
+}
+
+/// The same for a saga that is being started, for who need not know of its start before its end.
+pub(super) async fn wait_for_end_of<B: Backend>(
+    app: &App<B>,
+    starting: &mut Starting,
+    limit: Option<Duration>,
+) -> Option<SagaState> {
+    bounded(app, limit?, starting.ended()).await
+}
+
+/// Until `limit` has passed or the node stops.
+async fn bounded<B: Backend>(
+    app: &App<B>,
+    limit: Duration,
+    ended: impl Future<Output = Option<SagaState>>,
+) -> Option<SagaState> {
+    let ended = pin!(within(app.clock(), limit, ended));
     let stopped = pin!(app.stopped());
     match select(ended, stopped).await {
-        Either::Left((Some(Ok(state)), _)) => Some(state),
-        Either::Left((Some(Err(error)), _)) => {
-            tracing::debug!(saga_id = %saga, %error, "not waited for");
-            None
-        }
-        Either::Left((None, _)) | Either::Right(((), _)) => None,
+        Either::Left((ended, _)) => ended.flatten(),
+        Either::Right(((), _)) => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use sagaline::engine::{Definition, NodeBuilder, RequestError, StartError, StartRequest};
 use sagaline::saga::{
-    AbortReason, End, ParkReason, Phase, Policy, Refusal, SagaState, TimeUnits, Verb,
+    AbortReason, End, Json, ParkReason, Phase, Policy, Refusal, SagaState, TimeUnits, Verb,
 };
 use sagaline_storage::memory::MemoryKv;
 use sagaline_storage::{AllQuery, EventStore, GlobalPosition, StreamId};
@@ -40,6 +40,31 @@ async fn a_saga_completes_with_one_append_a_call_and_one_more() {
     let claim = sagaline_storage::Claim::new("city", "Rome");
     let holder = sagaline_storage::backend::Backend::events(node.backend()).claim_holder(&claim);
     assert_eq!(holder.await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn whoever_begins_a_saga_hears_of_its_end_without_asking_for_it() {
+    let (node, definition) =
+        trip::node(trip::backend(&MemoryKv::new()).await, &World::default()).await;
+    let (sagas, name) = (node.sagas(), definition.name());
+    let input = Json::of(&to("Rome")).unwrap();
+    let mut first = sagas.begin_named(name, request("k"), input.clone()).unwrap();
+    assert_eq!(first.ended().await.unwrap().phase, Phase::Completed);
+    let first = first.started().await.unwrap();
+    assert!(!first.replayed && !first.state.has_ended(), "the start, and not the end");
+    // One that an earlier call started is not this one's to hear of, and neither is one that was refused.
+    let mut again = sagas.begin_named(name, request("k"), input).unwrap();
+    assert!(again.ended().await.is_none());
+    let again = again.started().await.unwrap();
+    assert_eq!((again.id, again.replayed), (first.id, true));
+    let other = Json::of(&to("Oslo")).unwrap();
+    let mut other = sagas.begin_named(name, request("k"), other).unwrap();
+    assert!(other.ended().await.is_none());
+    assert!(
+        matches!(other.started().await, Err(StartError::KeyReused { saga }) if saga == first.id)
+    );
+    let unfit = sagas.begin_named(name, request("l"), Json::null());
+    assert!(matches!(unfit, Err(StartError::BadInput { .. })));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
-use sagaline_storage::{Backend, CorrelationId};
+use sagaline_storage::{Backend, Clock, CorrelationId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -20,10 +20,10 @@ use crate::http::error::Error;
 use crate::http::failure;
 use crate::http::idempotency::{HeaderKey, Replayed};
 use crate::http::prefer::Wait;
-use crate::http::waiting::wait_for_end;
+use crate::http::waiting::{wait_for_end, wait_for_end_of};
 use crate::limits::SAGA_DATA_BYTES_MAX;
 use crate::projections::SagaPage;
-use crate::saga::Json as RawJson;
+use crate::saga::{Json as RawJson, SagaState};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -89,14 +89,28 @@ pub(super) async fn start<B: Backend>(
         idempotency_key: key.map(|key| format!("{}/{key}", caller.user)),
         correlation_id: Some(correlation_id),
     };
-    let started = app.sagas().start_named(&body.saga_type, request, body.data).await;
-    let started = started.map_err(|error| refusal(error, shown_key))?;
-    answer(&app, wait, started).await
+    let until = wait.limit().map(|limit| app.clock().monotonic().saturating_add(limit));
+    let starting = app.sagas().begin_named(&body.saga_type, request, body.data);
+    let mut starting = starting.map_err(|error| refusal(error, shown_key.clone()))?;
+    let ended = wait_for_end_of(&app, &mut starting, wait.limit()).await;
+    let started = starting.started().await.map_err(|error| refusal(error, shown_key))?;
+    // What is left of the wait: for a saga that an earlier request started, or that another node has now.
+    let left = until.map(|until| until.saturating_sub(app.clock().monotonic()));
+    let ended = match ended {
+        Some(ended) => Some(ended),
+        None => wait_for_end(&app, started.id, left).await,
+    };
+    answer(&app, wait, started, ended).await
 }
 
-async fn answer<B: Backend>(app: &App<B>, wait: Wait, started: Started) -> Result<Response, Error> {
+async fn answer<B: Backend>(
+    app: &App<B>,
+    wait: Wait,
+    started: Started,
+    ended: Option<SagaState>,
+) -> Result<Response, Error> {
     let Started { id, correlation_id, replayed, state } = started;
-    let saga = match (wait.limit(), wait_for_end(app, id, wait.limit()).await) {
+    let saga = match (wait.limit(), ended) {
         (None, _) => opened(app, id, correlation_id, state).await?,
         (Some(_), Some(ended)) => opened(app, id, correlation_id, ended).await?,
         (Some(_), None) => document(app, id).await?,
