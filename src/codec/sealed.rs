@@ -10,7 +10,10 @@
 //! So whatever reads without opening (an export, a consumer of the bus, an older program) never shows more
 //! than it may, and needs to know nothing of keys.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -101,7 +104,9 @@ impl Taken {
 
 /// Whether there is something to open.
 pub(crate) fn is_sealed(json: &[u8]) -> bool {
-    memchr::memmem::find(json, MARK).is_some()
+    // Asked of every event by everybody who reads it: the search is prepared once.
+    static SEARCH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
+    SEARCH.find(json).is_some()
 }
 
 /// The box of an event's payload.
