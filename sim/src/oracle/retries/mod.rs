@@ -56,6 +56,7 @@ impl Oracle for Retries {
         examine_attempts(case, &mut finding);
         examine_pauses(case, &mut finding);
         examine_asked_pauses(case, &mut finding);
+        examine_noes(case, &mut finding);
         examine_epochs(case, &mut finding);
         finding
     }
@@ -176,7 +177,9 @@ fn examine_asked_pauses(case: &Case<'_>, finding: &mut Finding) {
         Fault::BankThrottle { retry_after_s, .. } => Some(retry_after_s * 1_000_000),
         _ => None,
     });
-    let Some(least_us) = asked.min() else { return };
+    let asked_us = asked.min();
+    examine_fated_pauses(case, asked_us, finding);
+    let Some(least_us) = asked_us else { return };
     for saga in case.sagas.values().filter(|saga| steps::of(saga.saga_type).is_some()) {
         for entry in saga.entries.iter().filter(|entry| entry.event_type == "RetryScheduled") {
             if text(&entry.payload, "cause") != Some("status 429") {
@@ -187,6 +190,67 @@ fn examine_asked_pauses(case: &Case<'_>, finding: &mut Finding) {
             finding.expect(pause_us >= least_us, "a repetition sooner than was asked for", || {
                 format!("saga {} at {}: {pause_us} of {least_us} us", saga.id, entry.position)
             });
+        }
+    }
+}
+
+/// The same of the services of a user's sagas, of which the plan says how long they want to be left alone;
+/// what stands before all of them may ask for less.
+fn examine_fated_pauses(case: &Case<'_>, asked_us: Option<u64>, finding: &mut Finding) {
+    let fates = case.evidence.plan.fates();
+    for saga in case.sagas.values() {
+        let fate = saga.entries.first().and_then(|first| fates.get(&first.correlation_id));
+        let Some((step, seconds)) = fate.and_then(|it| it.busy.as_ref().zip(it.retry_after_s))
+        else {
+            continue;
+        };
+        let shape = case.evidence.plan.sagas.iter().find(|shape| shape.name == saga.saga_type);
+        let place = shape.and_then(|shape| shape.steps.iter().position(|it| it.name == *step));
+        let least_us = asked_us.unwrap_or(u64::MAX).min(seconds * 1_000_000);
+        for entry in saga.entries.iter().filter(|entry| entry.event_type == "RetryScheduled") {
+            let of = |name| number(&entry.payload, name).unwrap_or(0);
+            let is_it = usize::try_from(of("step")).ok() == place
+                && text(&entry.payload, "direction") == Some("action")
+                && text(&entry.payload, "cause").is_some_and(|cause| cause.contains("429"));
+            if is_it {
+                let pause_us = of("dueAtUs").saturating_sub(of("atUs"));
+                finding.expect(
+                    pause_us >= least_us,
+                    "a repetition sooner than was asked for",
+                    || {
+                        format!(
+                            "saga {} at {}: {pause_us} of {least_us} us",
+                            saga.id, entry.position
+                        )
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// A participant's no is its answer: where a saga can still go back it is not asked again.
+fn examine_noes(case: &Case<'_>, finding: &mut Finding) {
+    // `CODE: words`
+    let is_no = |cause: &str| {
+        let code = cause.split_once(": ").map_or("", |(code, _)| code);
+        !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    };
+    for saga in case.sagas.values() {
+        for entry in &saga.entries {
+            let step = number(&entry.payload, "step").and_then(|step| usize::try_from(step).ok());
+            let is_pivot = step.is_some() && step == saga.pivot;
+            match entry.event_type.as_str() {
+                "StepSucceeded" | "StepSkipped" | "StepResolved" if is_pivot => break,
+                "AbortRequested" | "SagaAborted" => break,
+                "RetryScheduled" => {
+                    let asked_again = text(&entry.payload, "cause").is_some_and(is_no);
+                    finding.expect(!asked_again, "who has said no was asked again", || {
+                        format!("saga {} at {}: {}", saga.id, entry.position, entry.payload)
+                    });
+                }
+                _ => {}
+            }
         }
     }
 }
@@ -212,9 +276,11 @@ fn examine_epochs(case: &Case<'_>, finding: &mut Finding) {
 mod tests {
     use super::*;
     use crate::evidence::{Power, PowerChange, SentCall};
+    use crate::fate::Fate;
     use crate::fault::Episode;
     use crate::machine::Machine;
     use crate::oracle::testing::{History, caught, clean};
+    use crate::plan::Operation;
 
     fn repeated(times: u64, effect: BankEffect) -> History {
         let mut history = History::good();
@@ -272,6 +338,58 @@ mod tests {
         caught(&Retries, &herd(200, 0, None), WHAT);
         // Who waits behind an open breaker has been let go by the budget before.
         clean(&Retries, &herd(200, 12_000_000, Some(503)));
+    }
+
+    #[test]
+    fn who_is_asked_again_behind_a_no_is_caught() {
+        let asked_again = |cause: &str| {
+            let mut history = History::good();
+            let order = history.start_order(1, "key-9", "product-9");
+            let retry = serde_json::json!({"step": 1, "direction": "action", "attempt": 2,
+                "dueAtUs": 50_005, "cause": cause, "atUs": 5});
+            history.say(&format!("saga-{order}"), "RetryScheduled", retry);
+            history
+        };
+        clean(&Retries, &asked_again("status 503"));
+        caught(
+            &Retries,
+            &asked_again("CARD_DECLINED: no money"),
+            "who has said no was asked again",
+        );
+    }
+
+    #[test]
+    fn who_wants_to_be_left_alone_is() {
+        let retried = |due_us: u64| {
+            let mut history = History::good();
+            let trip = crate::shape::tests::trip();
+            let fate =
+                Fate { busy: Some("mail".to_owned()), retry_after_s: Some(4), ..Fate::default() };
+            let start = Operation::StartSaga {
+                saga_type: "trip".to_owned(),
+                key: 7,
+                input: serde_json::json!({}),
+                fate,
+            };
+            let mut planned = history.evidence.plan.operations[0].clone();
+            planned.operation = start;
+            history.evidence.plan.operations.push(planned);
+            history.evidence.plan.sagas.push(trip);
+            let order = history.start_order(1, "key-9", "product-9");
+            let stream = format!("saga-{order}");
+            let retry = serde_json::json!({"step": 3, "direction": "action", "attempt": 2,
+                "dueAtUs": 5 + due_us, "cause": "status 429", "atUs": 5});
+            history.say(&stream, "RetryScheduled", retry);
+            for entry in history.evidence.log.iter_mut().filter(|entry| entry.stream == stream) {
+                entry.correlation_id = crate::fate::correlation(7);
+                if entry.event_type == "SagaStarted" {
+                    entry.payload["sagaType"] = serde_json::json!("trip");
+                }
+            }
+            history
+        };
+        clean(&Retries, &retried(4_000_000));
+        caught(&Retries, &retried(3_999_999), "a repetition sooner than was asked for");
     }
 
     #[test]
