@@ -1,6 +1,7 @@
 //! Waiting for the end of a saga, as `Prefer: wait` asks. Ends early when the node is about to stop:
 //! whoever waits gets what there is.
 
+use crate::canary::planted;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -20,6 +21,13 @@ pub(super) async fn wait_for_end<B: Backend>(
     saga: Uuid,
     limit: Option<Duration>,
 ) -> Option<SagaState> {
+    if planted("wait-answered-at-once") {
+        return None;
+    }
+    if planted("wait-to-the-last") {
+        within(app.clock(), limit?, app.stopped()).await;
+        return None;
+    }
     let ended = pin!(within(app.clock(), limit?, app.sagas().wait(saga)));
     let stopped = pin!(app.stopped());
     match select(ended, stopped).await {
