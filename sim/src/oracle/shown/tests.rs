@@ -1,3 +1,5 @@
+//! Hand-made views of a world at rest: what is right, and each thing that can be wrong with it.
+
 use serde_json::{Value, json};
 
 use super::*;
