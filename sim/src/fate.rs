@@ -24,6 +24,9 @@ pub struct Fate {
     /// The service is too busy for the first two requests of the action of this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy: Option<String>,
+    /// And says then that it wants to be left alone for so many seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
     /// What becomes of one of its calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub twist: Option<Twist>,

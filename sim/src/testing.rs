@@ -38,6 +38,8 @@ pub(crate) fn evidence() -> Evidence {
         lock_calls: Vec::new(),
         at_risk: Vec::new(),
         contradictions: Vec::new(),
+        looks: Vec::new(),
+        swaps: Vec::new(),
         documents: vec![("orders".to_owned(), ORDER.to_owned(), json!({ "status": "paid" }))],
         subscribers: vec![Subscriber {
             name: "from-zero".to_owned(),

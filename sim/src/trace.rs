@@ -135,6 +135,8 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
         bus: _,
         at_risk,
         contradictions,
+        looks,
+        swaps,
         documents,
         subscribers,
         shards: _,
@@ -157,6 +159,8 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
     each(to, "life", lives)?;
     each(to, "at risk", at_risk)?;
     each(to, "contradiction", contradictions)?;
+    each(to, "look", looks)?;
+    each(to, "swap", swaps)?;
     each(to, "bites", &[bites])?;
     each(to, "phases", &[phases])?;
     each(to, "undone", undone)?;
@@ -201,7 +205,9 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::evidence::{Life, LockCall, LockWhat, Power, PowerChange, RemoteCall, SentCall};
+    use crate::evidence::{
+        Life, LockCall, LockWhat, Look, Power, PowerChange, RemoteCall, Role, SentCall, Swap, Who,
+    };
     use crate::machine::Machine;
     use crate::testing::evidence;
 
@@ -250,7 +256,7 @@ mod tests {
     ];
 
     /// And of each part of the end.
-    const LEFT: [Change; 13] = [
+    const LEFT: [Change; 15] = [
         ("log", |e| e.log[0].payload = Value::Null),
         ("claims", |e| e.claims.clear()),
         ("documents", |e| e.documents.clear()),
@@ -265,6 +271,22 @@ mod tests {
         }),
         ("atRisk", |e| e.at_risk.push("an event".to_owned())),
         ("contradictions", |e| e.contradictions.push("an index".to_owned())),
+        ("looks", |e| {
+            e.looks.push(Look {
+                who: Who { role: Role::Nobody, user: String::new() },
+                list: None,
+                request: "GET /orders".to_owned(),
+                body: Value::Null,
+                wait_s: None,
+                sent_at_us: 1,
+                ended_at_us: 2,
+                answer: None,
+            });
+        }),
+        ("swaps", |e| {
+            let view = "orders".to_owned();
+            e.swaps.push(Swap { at_us: 1, view, before: None, after: Some(1) });
+        }),
         ("bites", |e| e.bites.clear()),
         ("phases", |e| e.phases.healed_at_us += 1),
         ("undone", |e| e.undone.push("a saga".to_owned())),
@@ -293,7 +315,8 @@ mod tests {
     #[test]
     fn no_part_of_the_evidence_but_the_plan_is_left_out() {
         let mut full = evidence();
-        let fills = ["lockCalls", "remotes", "sent", "lives", "atRisk", "contradictions"];
+        let fills =
+            ["lockCalls", "remotes", "sent", "lives", "atRisk", "contradictions", "looks", "swaps"];
         let changes = || SEEN.iter().chain(&LEFT);
         changes()
             .filter(|(name, _)| fills.contains(name))

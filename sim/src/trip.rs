@@ -245,6 +245,27 @@ pub fn start(shape: &SagaShape, key: u32, random: &mut Random) -> Operation {
     Operation::StartSaga { saga_type: TRIP.to_owned(), key, input, fate }
 }
 
+/// So many of a hundred are told by a busy service to leave it alone for long: longer, with the second time,
+/// than such a saga may take.
+const LEFT_ALONE_PERCENT: u64 = 20;
+
+/// Some trips meet a service that wants to be left alone, most of them behind the step that decides: what has
+/// begun to be done is done then, although the deadline passes. Drawn apart, so that nothing else depends on it.
+pub fn leave_alone(shape: &SagaShape, start: &mut Operation, mut random: Random) {
+    let Operation::StartSaga { fate, .. } = start else { return };
+    if !random.percent(LEFT_ALONE_PERCENT) {
+        return;
+    }
+    let all: Vec<_> = shape.steps.iter().map(|step| step.name.clone()).collect();
+    let any = random.pick(&all).cloned();
+    let behind = random.percent(70);
+    fate.busy = if behind { Some(Tickets::NAME.to_owned()) } else { any };
+    fate.retry_after_s = Some(random.between(4, 7));
+    if behind {
+        (fate.no, fate.twist) = (None, None);
+    }
+}
+
 fn fate(shape: &SagaShape, random: &mut Random) -> Fate {
     let mut fate = Fate::default();
     let deciding: Vec<_> = shape.deciding().map(|step| step.name.clone()).collect();
@@ -314,6 +335,21 @@ mod tests {
         let shape = shape().expect("a sound definition");
         assert!(!shape.comes_after("room", "seat") && !shape.comes_after("seat", "room"));
         assert!(shape.comes_after("charge", "meal") && shape.comes_after("meal", "seat"));
+    }
+
+    #[test]
+    fn some_trips_are_held_up_behind_the_step_that_decides() {
+        let shape = shape().expect("a sound definition");
+        let held_up = (0..200).filter(|seed| {
+            let fate = Fate::default();
+            let (saga_type, input) = (TRIP.to_owned(), serde_json::json!({ "nights": 1 }));
+            let mut start = Operation::StartSaga { saga_type, key: 1, input, fate };
+            leave_alone(&shape, &mut start, Seed(*seed).stream("trip"));
+            let Operation::StartSaga { fate, .. } = start else { return false };
+            assert_eq!(fate.busy.is_some(), fate.retry_after_s.is_some());
+            fate.busy.as_deref() == Some(Tickets::NAME)
+        });
+        assert!((10..60).contains(&held_up.count()));
     }
 
     #[test]

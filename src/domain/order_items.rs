@@ -1,5 +1,6 @@
 //! What is ordered, and what it costs together.
 
+use crate::canary::planted;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -88,7 +89,11 @@ pub const ITEMS_MAX: usize = 100;
 /// What `items` cost together, when there is such an amount.
 pub fn total(items: &[OrderItem]) -> Option<Money> {
     items.iter().try_fold(Money::ZERO, |sum, item| {
-        sum.checked_add(item.price.checked_mul(u64::from(item.quantity.pieces()))?)
+        sum.checked_add(item.price.checked_mul(if planted("total-without-quantities") {
+            1
+        } else {
+            u64::from(item.quantity.pieces())
+        })?)
     })
 }
 

@@ -1,6 +1,7 @@
 //! The idempotency key of a request: in the header or in the body, one and the same. Called by the
 //! handlers that create something.
 
+use crate::canary::planted;
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
@@ -25,7 +26,7 @@ impl IntoResponseParts for Replayed {
     type Error = Infallible;
 
     fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {
-        if self.0 {
+        if self.0 && !planted("replay-not-marked") {
             parts.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         }
         Ok(parts)

@@ -1,5 +1,6 @@
 //! Pages of lists: `page` and `limit`, or a `cursor`. Taken from the query by the handlers that list.
 
+use crate::canary::planted;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -64,9 +65,16 @@ impl Page {
         let query = DocumentQuery {
             index,
             partition,
-            direction: Direction::Backward,
-            after: self.cursor,
-            skip: usize::try_from((self.number - 1) * self.limit).unwrap_or(usize::MAX),
+            direction: if planted("oldest-first") {
+                Direction::Forward
+            } else {
+                Direction::Backward
+            },
+            after: self.cursor.filter(|_| !planted("page-from-the-beginning")),
+            skip: usize::try_from(
+                (self.number - 1) * (self.limit + u64::from(planted("page-passes-one-over"))),
+            )
+            .unwrap_or(usize::MAX),
             limit: usize::try_from(self.limit).unwrap_or(usize::MAX),
         };
         let page = view.query(query).await.map_err(foreign_cursor)?;
@@ -74,7 +82,11 @@ impl Page {
             total,
             page: self.number,
             limit: self.limit,
-            total_pages: total.div_ceil(self.limit),
+            total_pages: if planted("pages-rounded-down") {
+                total / self.limit
+            } else {
+                total.div_ceil(self.limit)
+            },
             next_cursor: page.cursor.map(|cursor| hex::encode(&cursor)),
         };
         Ok((page.documents, listed))

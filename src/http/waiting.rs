@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::app::App;
 use super::within::within;
+use crate::canary::planted;
 use crate::engine::Starting;
 use crate::saga::SagaState;
 
@@ -44,6 +45,13 @@ async fn bounded<B: Backend>(
     limit: Duration,
     ended: impl Future<Output = Option<SagaState>>,
 ) -> Option<SagaState> {
+    if planted("wait-answered-at-once") {
+        return None;
+    }
+    if planted("wait-to-the-last") {
+        within(app.clock(), limit, app.stopped()).await;
+        return None;
+    }
     let ended = pin!(within(app.clock(), limit, ended));
     let stopped = pin!(app.stopped());
     match select(ended, stopped).await {

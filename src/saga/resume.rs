@@ -156,5 +156,7 @@ fn owed_deadline(definition: &Definition, state: &SagaState, step: StepIndex) ->
 }
 
 fn may_abort(state: &SagaState) -> bool {
-    state.phase == Phase::Running && state.abort_requested.is_none()
+    let may = state.phase == Phase::Running
+        || (state.phase == Phase::Committing && planted("deadline-behind-the-pivot"));
+    may && state.abort_requested.is_none()
 }

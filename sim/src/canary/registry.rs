@@ -1,5 +1,9 @@
 //! What is known of each canary, as data.
 
+mod asked;
+
+use std::sync::LazyLock;
+
 use crate::strategy::{Scenario, Strategy};
 
 /// A deliberate bug.
@@ -409,15 +413,16 @@ const CANARIES: &[Canary] = &[
 ];
 
 /// All of them, the harmless ones last.
-pub const fn all() -> &'static [Canary] {
-    CANARIES
+pub fn all() -> &'static [Canary] {
+    static ALL: LazyLock<Vec<Canary>> = LazyLock::new(|| [asked::CANARIES, CANARIES].concat());
+    &ALL
 }
 
 /// The one of this name.
 pub fn named(name: &str) -> Result<&'static Canary, String> {
-    let known = CANARIES.iter().find(|canary| canary.name == name);
+    let known = all().iter().find(|canary| canary.name == name);
     known.ok_or_else(|| {
-        let names: Vec<_> = CANARIES.iter().map(|canary| canary.name).collect();
+        let names: Vec<_> = all().iter().map(|canary| canary.name).collect();
         format!("canary {name:?}: wants one of {}", names.join(", "))
     })
 }

@@ -5,6 +5,7 @@
 mod bus;
 mod clients;
 mod locks;
+mod looks;
 mod machines;
 mod participants;
 mod store;
@@ -20,6 +21,7 @@ use crate::plan::Plan;
 pub use bus::{BusEntry, BusWhat};
 pub use clients::{Answer, Call, Subscriber};
 pub use locks::{LockCall, LockWhat};
+pub use looks::{Look, Role, Swap, Who};
 pub use machines::{Power, PowerChange, ShardChange};
 pub use participants::{BankEffect, BankEntry, Effect, Life, RemoteCall, SentCall, Unreached};
 pub use store::{AppendResult, Expected, LogEntry, StoreCall, StoreWhat, Write};
@@ -63,6 +65,12 @@ pub struct Evidence {
     /// In what the store contradicts itself at the end: its indexes and its log, the log and its chain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contradictions: Vec<String>,
+    /// What everybody was shown when all had come to rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<Look>,
+    /// Views that were built anew and took the place of others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub swaps: Vec<Swap>,
     /// Documents of the views at the end: view, key, document.
     pub documents: Vec<(String, String, Value)>,
     /// What subscribers saw, in the order in which they saw it.

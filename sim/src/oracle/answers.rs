@@ -2,6 +2,8 @@
 //! is shown is in the log and in the bank, a cancel, and what a merchant did, is done when it was
 //! acknowledged, nobody sees another customer's order, and nothing is answered with a defect.
 
+mod operated;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -11,7 +13,7 @@ use crate::plan::Operation;
 
 use super::case::Case;
 use super::naive::http::{Asks, answered, id};
-use super::naive::json::{list, minor, text};
+use super::naive::json::{list, minor, number, text};
 use super::naive::order::Order;
 use super::{Finding, Oracle};
 
@@ -46,6 +48,7 @@ impl Oracle for Answers {
             examine_cancel(case, call, &mut finding);
             examine_handled(case, call, &mut finding);
         }
+        operated::examine(case, &mut finding);
         examine_progress(case, &mut finding);
         examine_waited(case, &mut finding);
         finding
@@ -188,6 +191,14 @@ fn examine_placed(call: &Call, finding: &mut Finding) {
     };
     let same = products(&call.body) == products(&answer.body);
     finding.expect(same, "another order was accepted than was asked for", || shown(call));
+    let same = cost_minor(&call.body) == minor(&answer.body, "totalAmount");
+    finding.expect(same, "an order does not cost what its lines say", || shown(call));
+}
+
+/// What the lines of a request cost together, in minor units.
+fn cost_minor(body: &Value) -> Option<u64> {
+    let cost = |item: &Value| minor(item, "price")?.checked_mul(number(item, "quantity")?);
+    list(body, "items").iter().map(cost).sum()
 }
 
 /// 200 to a cancel or a refund: it is cancelled. 202: it will be, or a person has to look at it.

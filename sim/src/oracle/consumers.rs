@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::case::Case;
+use super::naive::http::answered;
 use super::naive::json::number;
 use super::{Finding, Oracle};
 use crate::statement::{CATEGORIES, GROUP, documents, records};
@@ -32,6 +33,7 @@ impl Oracle for Consumers {
             return finding;
         }
         let kept = Kept::of(case);
+        examine_asked(case, &mut finding);
         let mut done: BTreeMap<u64, &str> = BTreeMap::new();
         for (stream, positions) in &kept.documents {
             let in_order = positions.is_sorted();
@@ -64,6 +66,22 @@ impl Oracle for Consumers {
             });
         }
         finding
+    }
+}
+
+/// What an operator was told is in the log is there.
+fn examine_asked(case: &Case<'_>, finding: &mut Finding) {
+    for (verb, event) in [("replay", "ReplayRequested"), ("skip", "SkipRequested")] {
+        let request = format!("POST /consumers/{GROUP}/{verb}");
+        let calls = case.evidence.calls.iter().filter(|call| call.request == request);
+        let told = calls.filter(|call| answered(call, 202).is_some()).count();
+        let requests = case.streams.get(format!("consumer-{GROUP}").as_str());
+        let logged = requests.into_iter().flatten().filter(|it| it.event_type == event).count();
+        finding.expect(
+            told <= logged,
+            "a request of an operator was acknowledged and lost",
+            || format!("{verb}: {told} acknowledged, {logged} in the log"),
+        );
     }
 }
 
@@ -145,6 +163,18 @@ mod tests {
         }
         history.evidence.documents.push((records(), "group".to_owned(), json!({ "place": 1 })));
         history
+    }
+
+    #[test]
+    fn what_an_operator_was_told_is_in_the_log() {
+        let mut history = history();
+        let request = format!("POST /consumers/{GROUP}/replay");
+        let by = json!({"key": null, "reason": "r", "actor": "a"});
+        history.say(&format!("consumer-{GROUP}"), "ReplayRequested", by);
+        history.call(0, &request, None, Value::Null, Some((202, json!({}))));
+        clean(&Consumers, &history);
+        history.call(0, &request, None, Value::Null, Some((202, json!({}))));
+        caught(&Consumers, &history, "a request of an operator was acknowledged and lost");
     }
 
     fn document<'a>(history: &'a mut History, stream: &str) -> &'a mut Vec<Value> {

@@ -161,6 +161,31 @@ mod tests {
     }
 
     #[test]
+    fn an_append_id_stands_for_one_content() {
+        let under_its_id = |result: AppendResult, other: bool| {
+            let mut history = History::empty();
+            history.append("list-1", 1);
+            let mut again = history.evidence.store_calls[0].clone();
+            if let StoreWhat::Append { result: said, writes, .. } = &mut again.what {
+                *said = result;
+                if other {
+                    writes[0].events = vec!["another".to_owned()];
+                }
+            }
+            history.evidence.store_calls.push(again);
+            history
+        };
+        let reused = || AppendResult::Refused { why: "append-id-reused".to_owned(), actual: None };
+        let made = AppendResult::Appended { position: 1, versions: vec![1] };
+        clean(&Durability, &under_its_id(made.clone(), false));
+        clean(&Durability, &under_its_id(reused(), true));
+        let twice = under_its_id(made, true);
+        caught(&Durability, &twice, "one append id was acknowledged for two contents");
+        let refused = under_its_id(reused(), false);
+        caught(&Durability, &refused, "an append was refused as if it were another one");
+    }
+
+    #[test]
     fn an_event_from_nowhere_is_caught() {
         let mut history = History::empty();
         history.append("list-1", 1);

@@ -41,6 +41,7 @@ impl Oracle for Linear {
         let mut lists: BTreeMap<&str, List<'_>> = BTreeMap::new();
         for append in &case.appends {
             examine_append(append, &mut lists, &mut finding);
+            examine_checked(case, append, &mut finding);
         }
         for call in &case.evidence.store_calls {
             examine_call(case, call, &mut lists, &mut finding);
@@ -140,6 +141,29 @@ fn examine_append<'a>(
             );
             finding.break_promise("an append was made that expected another version", detail);
         }
+    }
+}
+
+/// Streams that an append only looked at were as it expected them where it was made.
+fn examine_checked(case: &Case<'_>, append: &Append<'_>, finding: &mut Finding) {
+    let Some(first) = append.entries.iter().flatten().map(|entry| entry.position).min() else {
+        return;
+    };
+    for write in append.writes.iter().filter(|write| write.events.is_empty()) {
+        let entries = case.streams.get(write.stream.as_str()).map_or(&[][..], Vec::as_slice);
+        let version = entries.iter().filter(|entry| entry.position < first).count() as u64;
+        let met = admits(write.expected, version);
+        finding.expect(
+            met,
+            "an append was made beside a stream that it expected otherwise",
+            || {
+                let expected = write.expected;
+                format!(
+                    "append {}: {} is at {version}, expected {expected:?}",
+                    append.id, write.stream
+                )
+            },
+        );
     }
 }
 
@@ -260,6 +284,28 @@ mod tests {
     fn calls_one_after_the_other_are_linearizable() {
         let finding = clean(&Linear, &lists());
         assert!(finding.examined >= 24, "{}", finding.examined);
+    }
+
+    #[test]
+    fn a_stream_that_is_only_looked_at_is_as_it_was_expected() {
+        let looked_at = |expected: Expected| {
+            let mut history = lists();
+            history.append("list-3", 1);
+            if let Some(StoreWhat::Append { writes, .. }) =
+                history.evidence.store_calls.last_mut().map(|call| &mut call.what)
+            {
+                let (stream, events) = ("list-2".to_owned(), Vec::new());
+                writes.push(Write { stream, expected, events });
+            }
+            history
+        };
+        for met in [Expected::Exact(6), Expected::StreamExists, Expected::Any] {
+            clean(&Linear, &looked_at(met));
+        }
+        for not_met in [Expected::Exact(5), Expected::NoStream] {
+            let what = "an append was made beside a stream that it expected otherwise";
+            caught(&Linear, &looked_at(not_met), what);
+        }
     }
 
     #[test]

@@ -25,6 +25,9 @@
 //! | [`outbox`] | published once at least, in order, only what is committed (I11) | publish before commit; offset committed before the handler |
 //! | [`consumers`] | a group acts on each event once and in order, and loses none (I11) | a later event passes one that is parked |
 //! | [`projections`] | a view is the fold of the log | snapshot off by one; poison event skipped |
+//! | [`swaps`] | a view that is built anew is no further back than the one it replaces | a view swapped early |
+//! | [`rights`] | nobody sees or does what is not theirs | a role, or an owner, that is not looked at |
+//! | [`shown`] | at rest everybody is shown the log: lists, single things, traces | a page that passes one over; a list of everybody's |
 //! | [`answers`] | HTTP answers that are possible | reads from a stale view; cancel acknowledged and not done |
 //! | [`accounts`] | accounts, sessions and what is forgotten | a refresh token that is good twice; a forgotten user's key that is kept |
 //! | [`shards`] | one owner for a shard, soon after a crash | lease by wall clock without margin; lost wake-up of the assignment |
@@ -54,9 +57,12 @@ pub mod order;
 pub mod outbox;
 pub mod projections;
 pub mod retries;
+pub mod rights;
 pub mod saga_ends;
 pub mod saga_life;
 pub mod shards;
+pub mod shown;
+pub mod swaps;
 pub mod timers;
 
 mod graph;
@@ -161,7 +167,10 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(outbox::Outbox),
         Box::new(consumers::Consumers),
         Box::new(projections::Projections),
+        Box::new(swaps::Swaps),
+        Box::new(rights::Rights),
         Box::new(answers::Answers),
+        Box::new(shown::Shown),
         Box::new(accounts::Accounts),
         Box::new(shards::Shards),
         Box::new(leaks::Leaks),

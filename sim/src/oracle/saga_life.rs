@@ -122,6 +122,29 @@ mod tests {
         caught(&SagaLife, &history, "a saga was set apart as unworkable");
     }
 
+    #[test]
+    fn a_person_who_decides_on_a_step_that_waits_for_nobody_is_caught() {
+        let decided = |event_type, waits: bool| {
+            let mut history = History::good();
+            let order = history.start_order(1, "key-9", "product-9");
+            let stream = format!("saga-{order}");
+            if waits {
+                let reason = json!({"attemptsUsedUp": {"attempts": 2, "cause": "lost"}});
+                let parked = json!({"step": 1, "direction": "action", "atUs": 5, "reason": reason});
+                history.say(&stream, "SagaParked", parked);
+            }
+            let by =
+                json!({"step": 1, "direction": "action", "reason": "r", "actor": "a", "atUs": 6});
+            history.say(&stream, event_type, by);
+            history
+        };
+        for event_type in ["StepSkipped", "StepResolved"] {
+            clean(&SagaLife, &decided(event_type, true));
+            let what = "a person decided on a step that waits for nobody";
+            caught(&SagaLife, &decided(event_type, false), what);
+        }
+    }
+
     fn renamed(saga: usize, from: &str, to: &str) -> History {
         changed(saga, from, |entry| entry.event_type = to.to_owned())
     }

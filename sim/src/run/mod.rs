@@ -6,6 +6,8 @@ pub mod report;
 #[cfg(madsim)]
 mod confessions;
 #[cfg(madsim)]
+mod inspection;
+#[cfg(madsim)]
 mod liveness;
 #[cfg(madsim)]
 pub mod phases;

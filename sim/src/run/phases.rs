@@ -6,7 +6,7 @@ use std::time::Duration;
 use sagaline::engine::NodeBuilder;
 
 use crate::bites::Bites;
-use crate::evidence::{Evidence, Phases};
+use crate::evidence::{Evidence, Look, Phases};
 use crate::fate;
 use crate::fault::{Episode, Fault};
 use crate::machine::Machine;
@@ -23,6 +23,7 @@ use crate::world::{World, nemesis};
 
 use super::Guest;
 use super::confessions;
+use super::inspection;
 use super::liveness::Liveness;
 
 /// How long the nodes may take to become ready in a world in which nothing is wrong yet.
@@ -53,10 +54,11 @@ struct Run {
     read_models: Vec<(&'static str, u32)>,
 }
 
-/// What should not be, at the end of a run.
+/// What was seen at the end of a run.
 #[derive(Default)]
 struct Left {
     undone: Vec<String>,
+    looks: Vec<Look>,
     confessed: Vec<String>,
     leaks: Vec<String>,
 }
@@ -75,9 +77,13 @@ pub async fn run(plan: Plan, guest: Guest) -> Evidence {
     run.heal();
     let undone = run.come_to_rest(&clients, &mut phases).await;
     run.world.heal(&[]);
+    let looks = match undone.is_empty() {
+        true => inspection::look_round(&run.world, &run.http, &clients, &run.plan).await,
+        false => Vec::new(),
+    };
     let confessed = confessions::heard(&run.world, &run.http, undone.is_empty()).await;
     let leaks = run.switch_off().await;
-    let left = Left { undone, confessed, leaks };
+    let left = Left { undone, looks, confessed, leaks };
     run.evidence(clients.take_calls(), phases, left).await
 }
 
@@ -225,7 +231,7 @@ impl Run {
         &self,
         calls: Vec<crate::evidence::Call>,
         phases: Phases,
-        Left { mut undone, confessed, leaks }: Left,
+        Left { mut undone, looks, confessed, leaks }: Left,
     ) -> Evidence {
         let state = final_state(&self.world, &self.witness).await.unwrap_or_else(|error| {
             // The verdict says whether that is anybody's fault: see what destroys the only store.
@@ -249,6 +255,8 @@ impl Run {
             bus: seen.bus,
             at_risk: seen.at_risk,
             contradictions,
+            looks,
+            swaps: seen.swaps,
             documents,
             subscribers: self.subscribers.take(),
             shards: seen.shards,

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::evidence::{
     AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, LockCall, LockWhat, RemoteCall,
-    SentCall, ShardChange, StoreCall, StoreWhat, Unreached,
+    SentCall, ShardChange, StoreCall, StoreWhat, Swap, Unreached,
 };
 use crate::machine::Machine;
 
@@ -37,6 +37,8 @@ pub struct Witnessed {
     pub shards: Vec<ShardChange>,
     /// What the store told of that a power loss could still have taken.
     pub at_risk: Vec<String>,
+    /// Views that were built anew and took the place of others.
+    pub swaps: Vec<Swap>,
 }
 
 /// A request that is on its way.
@@ -174,6 +176,11 @@ impl Witness {
     /// The store told of something that a power loss could still have taken.
     pub fn at_risk(&self, what: String) {
         self.0.lock().at_risk.push(what);
+    }
+
+    /// A view that was built anew takes the place of another.
+    pub fn swapped(&self, swap: Swap) {
+        self.0.lock().swaps.push(swap);
     }
 
     /// Everything so far, which is then forgotten. Calls that were never answered end at `now_us`.

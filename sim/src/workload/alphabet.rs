@@ -273,7 +273,12 @@ impl Drawing {
 
     fn trip(&mut self, id: u32) -> Operation {
         match self.trip.clone() {
-            Some(shape) => trip::start(&shape, id, &mut self.random),
+            Some(shape) => {
+                let mut start = trip::start(&shape, id, &mut self.random);
+                let random = self.seed.stream(&format!("plan/left-alone/{id}"));
+                trip::leave_alone(&shape, &mut start, random);
+                start
+            }
             None => self.place(id),
         }
     }

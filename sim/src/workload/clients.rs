@@ -1,6 +1,6 @@
 //! Does the planned operations, each at its time, and writes down every request and what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -121,6 +121,28 @@ impl Clients {
     /// Who the others are.
     pub fn people(&self) -> &People {
         &self.0.people
+    }
+
+    /// The orders that were placed, by their place in the plan: whose, and their ids.
+    pub fn orders(&self) -> Vec<(usize, String)> {
+        self.placed_by(|operation| matches!(operation, Operation::PlaceOrder { .. }))
+    }
+
+    /// The sagas of users that were started, by their place in the plan.
+    pub fn sagas(&self) -> Vec<String> {
+        let started = |operation: &Operation| matches!(operation, Operation::StartSaga { .. });
+        self.placed_by(started).into_iter().map(|(_, saga)| saga).collect()
+    }
+
+    /// Each once: what was asked for again is the same again.
+    fn placed_by(&self, by: impl Fn(&Operation) -> bool) -> Vec<(usize, String)> {
+        let (placed, mut seen) = (self.0.placed.lock(), BTreeSet::new());
+        let planned = self.0.plan.operations.iter().filter(|planned| by(&planned.operation));
+        let known = planned.filter_map(|planned| {
+            let customer = usize::try_from(planned.customer).ok()?;
+            Some((customer, placed.get(&planned.id)?.clone()))
+        });
+        known.filter(|(_, id)| seen.insert(id.clone())).collect()
     }
 
     fn patience_of(&self, planned: &Planned, start_us: u64) -> u64 {

@@ -12,9 +12,14 @@ use crate::plan::{Expect, Planned};
 use crate::seed::{Random, Seed};
 use crate::services::remote::RemoteEvents;
 
+use super::alphabet::LISTS;
 use super::patience::Patience;
 
 const PAGE_EVENTS: usize = 500;
+/// So many of a hundred appends also look at another list.
+const BESIDE_PERCENT: u64 = 30;
+/// So many of a hundred that were made are asked for again, and so many under their id with other content.
+const AGAIN_PERCENT: u64 = 20;
 /// How long an answer is waited for.
 const ANSWER_US: u64 = 15_000_000;
 
@@ -42,22 +47,56 @@ pub(super) async fn append(
         Expect::Stale => ExpectedVersion::Exact(StreamVersion(version.0 - 1)),
     };
     let events = (0..events).map(|_| event(&mut random, planned.id)).collect();
+    let mut writes = vec![StreamWrite { stream, expected, events }];
+    let mut beside = seed.stream(&format!("list/beside/{}", planned.id));
+    if beside.percent(BESIDE_PERCENT) {
+        let checked = patience.wait(ANSWER_US, checked(store, list, &mut beside)).await;
+        writes.extend(checked.and_then(Result::ok));
+    }
     let request = AppendRequest {
         append_id: AppendId(uuid(&mut random)),
         node_id: NodeId::new("clients").expect("a plain word is a name"),
         fence: None,
-        writes: vec![StreamWrite { stream, expected, events }],
+        writes,
         claims: Vec::new(),
     };
     loop {
         match patience.wait(ANSWER_US, store.append(request.clone())).await {
             Some(Err(AppendError::OutcomeUnknown(_) | AppendError::Unavailable(_))) | None => {}
-            Some(Ok(_) | Err(_)) => return,
+            Some(Ok(_)) => break,
+            Some(Err(_)) => return,
         }
         if !patience.pause(0).await {
             return;
         }
     }
+    let mut random = seed.stream(&format!("list/again/{}", planned.id));
+    if random.percent(AGAIN_PERCENT) {
+        // Whatever comes of it is witnessed.
+        let _again = patience.wait(ANSWER_US, store.append(request.clone())).await.is_some();
+    }
+    if random.percent(AGAIN_PERCENT) {
+        let mut other = request;
+        other.writes[0].events = vec![event(&mut random, planned.id)];
+        let _other = patience.wait(ANSWER_US, store.append(other)).await.is_some();
+    }
+}
+
+/// Another list that is only looked at, and is expected to be as it is now; some are expected otherwise.
+async fn checked(
+    store: &RemoteEvents,
+    list: u32,
+    random: &mut Random,
+) -> Result<StreamWrite, StorageError> {
+    let other = (list + 1 + u32::try_from(random.below(u64::from(LISTS) - 1)).unwrap_or(0)) % LISTS;
+    let stream = stream_of(other);
+    let StreamVersion(now) = version(store, &stream).await?;
+    let expected = match now {
+        0 => ExpectedVersion::NoStream,
+        now if random.percent(25) => ExpectedVersion::Exact(StreamVersion(now - 1)),
+        now => ExpectedVersion::Exact(StreamVersion(now)),
+    };
+    Ok(StreamWrite { stream, expected, events: Vec::new() })
 }
 
 fn uuid(random: &mut Random) -> Uuid {

@@ -26,7 +26,7 @@ mod patience;
 #[cfg(madsim)]
 pub mod people;
 #[cfg(madsim)]
-mod request;
+pub(crate) mod request;
 #[cfg(madsim)]
 pub mod subscribers;
 #[cfg(madsim)]

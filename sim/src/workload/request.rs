@@ -13,43 +13,44 @@ use super::body;
 
 /// A request as a client sends it, each time the same.
 #[derive(Debug, Clone)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     pub(super) method: Method,
     pub(super) path: String,
-    pub(super) body: Value,
+    pub(crate) body: Value,
     pub(super) key: Option<String>,
-    pub(super) wait_s: Option<u32>,
+    pub(crate) wait_s: Option<u32>,
     /// Whether it may be sent again when nobody knows what became of it.
     pub(super) repeatable: bool,
 }
 
 impl Sent {
-    fn new(method: Method, path: String, body: Value) -> Self {
+    /// Sent again when nobody knows what became of it.
+    pub(crate) fn new(method: Method, path: String, body: Value) -> Self {
         Self { method, path, body, key: None, wait_s: None, repeatable: true }
     }
 
     /// A look at something.
-    pub(super) fn get(path: String) -> Self {
+    pub(crate) fn get(path: String) -> Self {
         Self::new(Method::GET, path, Value::Null)
     }
 
     /// Does away with something.
-    pub(super) fn delete(path: String) -> Self {
+    pub(crate) fn delete(path: String) -> Self {
         Self::new(Method::DELETE, path, Value::Null)
     }
 
     /// A request with a body.
-    pub(super) fn post(path: String, body: Value) -> Self {
+    pub(crate) fn post(path: String, body: Value) -> Self {
         Self::new(Method::POST, path, body)
     }
 
     /// `POST /orders`.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 
     /// With an access token, and a deadline for the server to answer by.
-    pub(super) fn into_http(self, token: &str, key: Option<&str>) -> Request<Full<Bytes>> {
+    pub(crate) fn into_http(self, token: &str, key: Option<&str>) -> Request<Full<Bytes>> {
         let bytes = if self.body.is_null() { Bytes::new() } else { self.body.to_string().into() };
         let mut request = Request::builder()
             .method(self.method)

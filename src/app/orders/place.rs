@@ -146,7 +146,9 @@ impl<B: Backend> Orders<B> {
         let Some(OrderEvent::OrderPlaced(placed)) = placed else {
             return Err(unreadable(existing, &"its first event does not place it"));
         };
-        if placed.request_digest != asked.details.digest() {
+        if placed.request_digest != asked.details.digest()
+            && !planted("key-reused-for-another-order")
+        {
             return Err(PlaceError::KeyReused { existing });
         }
         let document = as_placed(existing, &first)?;

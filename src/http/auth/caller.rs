@@ -1,6 +1,7 @@
 //! Who asks: the bearer of an access token, with the role it was issued for. An extractor of every
 //! handler that is not for anyone.
 
+use crate::canary::planted;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -39,7 +40,7 @@ impl Caller {
 
     /// Whether something of `owner` may be seen: one's own, or everything for an administrator.
     pub fn may_see(&self, owner: UserId) -> bool {
-        self.is_admin() || self.user == owner
+        self.is_admin() || self.user == owner || planted("foreign-order-shown")
     }
 }
 
@@ -59,7 +60,11 @@ impl<B: Backend> FromRequestParts<App<B>> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, app: &App<B>) -> Result<Self, Error> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        if caller.is_admin() { Ok(Self(caller)) } else { Err(Error::Forbidden("admin")) }
+        if caller.is_admin() || planted("operator-not-checked") {
+            Ok(Self(caller))
+        } else {
+            Err(Error::Forbidden("admin"))
+        }
     }
 }
 
@@ -70,6 +75,7 @@ impl<B: Backend> FromRequestParts<App<B>> for Merchant {
         let caller = Caller::from_request_parts(parts, app).await?;
         match caller.role {
             Role::Merchant | Role::Admin => Ok(Self(caller)),
+            Role::Customer if planted("merchant-not-checked") => Ok(Self(caller)),
             Role::Customer => Err(Error::Forbidden("merchant")),
         }
     }

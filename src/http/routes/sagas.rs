@@ -4,6 +4,7 @@ mod active;
 mod list;
 mod start;
 
+use crate::canary::planted;
 use axum::Json;
 use axum::extract::State;
 use sagaline_storage::{Backend, Clock, CorrelationId, Direction};
@@ -75,7 +76,9 @@ async fn visible<B: Backend>(
 }
 
 fn may_see(caller: Caller, saga: &SagaDocument) -> bool {
-    caller.is_admin() || saga.user_id.as_deref() == Some(&*caller.user.to_string())
+    planted("foreign-saga-shown")
+        || caller.is_admin()
+        || saga.user_id.as_deref() == Some(&*caller.user.to_string())
 }
 
 /// The saga as the log has it.

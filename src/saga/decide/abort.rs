@@ -28,6 +28,10 @@ pub(super) fn request(draft: &mut Draft<'_>, reason: AbortReason) -> Result<(), 
             Ok(())
         }
         Phase::Running | Phase::Compensating => Err(Refusal::AlreadyCompensating),
+        Phase::Committing if planted("compensated-behind-the-pivot") => {
+            record(draft, reason);
+            Ok(())
+        }
         Phase::Committing => Err(behind_pivot(draft.definition, state)),
         Phase::Completed | Phase::Compensated => Err(Refusal::Ended { end: state.status() }),
     }

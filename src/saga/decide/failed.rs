@@ -83,6 +83,7 @@ fn pause_ms(
         return 0;
     }
     let counted = next.saturating_sub(state.forgiven(direction));
+    let retry_after_ms = retry_after_ms.filter(|_| !planted("retry-after-ignored"));
     spec.policy.backoff_ms(counted, jitter, retry_after_ms)
 }
 

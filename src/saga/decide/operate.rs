@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use super::{abort, returned};
+use crate::canary::planted;
 use crate::saga::definition::StepIndex;
 use crate::saga::event::{AbortReason, SagaEvent, StepDirection};
 use crate::saga::input::{Refusal, Verb};
@@ -134,6 +135,9 @@ fn pause(draft: &mut Draft<'_>, paused: bool, by: By) -> Result<(), Refusal> {
         let status = if paused { "paused" } else { "not paused" };
         return Err(Refusal::PauseUnchanged { status });
     }
+    if planted("pause-acknowledged-and-lost") {
+        return Ok(());
+    }
     let at_us = draft.now_us();
     let By { reason, actor } = by;
     draft.record(match paused {
@@ -145,6 +149,10 @@ fn pause(draft: &mut Draft<'_>, paused: bool, by: By) -> Result<(), Refusal> {
 
 fn parked_at(draft: &Draft<'_>, verb: &'static str) -> Result<(StepIndex, StepDirection), Refusal> {
     let Some(parked) = &draft.state().parked else {
+        let current = draft.state().current_steps().next();
+        if let Some(current) = current.filter(|_| planted("skipped-whatever-the-state")) {
+            return Ok(current);
+        }
         return Err(not_parked(draft, verb));
     };
     let why = "the saga is poisoned and parked at no step: retry it once the cause is mended, or \

@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use super::{abort, failed};
+use crate::canary::planted;
 use crate::saga::definition::StepIndex;
 use crate::saga::event::{SagaEvent, StepDirection};
 use crate::saga::input::Outcome;
@@ -54,7 +55,8 @@ fn action(draft: &mut Draft<'_>, step: StepIndex, outcome: Outcome) {
 
 pub(super) fn rejected(draft: &mut Draft<'_>, step: StepIndex, code: String, reason: String) {
     let policy = draft.definition.step(step).map(|spec| &spec.policy);
-    let is_final = policy.is_some_and(|policy| policy.is_final(&code));
+    let is_final =
+        policy.is_some_and(|policy| policy.is_final(&code)) && !planted("no-taken-for-unknown");
     if is_final && draft.state().phase != Phase::Committing {
         let at_us = draft.now_us();
         draft.record(SagaEvent::StepRejected { step, code, reason, at_us });

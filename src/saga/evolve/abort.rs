@@ -25,7 +25,9 @@ impl SagaState {
     }
 
     pub(super) fn saga_aborted(&mut self, reason: &AbortReason) -> Legal {
-        must(self.phase == Phase::Running, "the saga can no longer go back")?;
+        let forward = self.phase == Phase::Committing
+            && (planted("deadline-behind-the-pivot") || planted("compensated-behind-the-pivot"));
+        must(self.phase == Phase::Running || forward, "the saga can no longer go back")?;
         let first = self.abort_requested.as_ref().is_none_or(|requested| requested == reason);
         must(first, "an abort was requested before for another reason")?;
         let settled = self.pivot_in_doubt().is_none_or(|pivot| self.is_revoked(pivot));

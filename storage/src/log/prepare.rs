@@ -74,7 +74,9 @@ pub(super) fn append(
     now: Timestamp,
 ) -> Result<Admitted, AppendError> {
     let request = &draft.request;
-    if let Some(made) = heads.append_ids.get(request.append_id) {
+    if let Some(made) =
+        heads.append_ids.get(request.append_id).filter(|_| !planted("append-id-forgotten"))
+    {
         return replay(request.append_id, &draft.digest, made);
     }
     check_fence(heads, request.fence)?;
@@ -95,7 +97,7 @@ pub(super) fn raise(heads: &mut Heads, prepared: &mut Prepared, shards: &[Shard]
 }
 
 fn replay(append_id: AppendId, digest: &[u8; 32], made: &Made) -> Result<Admitted, AppendError> {
-    if made.digest == *digest {
+    if made.digest == *digest || planted("append-id-of-other-content") {
         return Ok(Admitted::Replayed(made.appended.clone()));
     }
     Err(AppendError::AppendIdReused { append_id })
@@ -120,7 +122,8 @@ fn check_fence(heads: &Heads, fence: Option<Fence>) -> Result<(), AppendError> {
 
 fn check_version(heads: &Heads, write: &StreamWrite) -> Result<(), AppendError> {
     let actual = current_version(heads, write);
-    if write.expected.admits(actual) || planted("expected-version-dropped") {
+    let ignored = write.events.is_empty() && planted("checked-streams-not-checked");
+    if write.expected.admits(actual) || ignored || planted("expected-version-dropped") {
         return Ok(());
     }
     Err(AppendError::WrongExpectedVersion {

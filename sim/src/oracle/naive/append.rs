@@ -88,7 +88,12 @@ impl<'a> Append<'a> {
                 self.acknowledged = Some(said);
                 self.check_content(call);
             }
+            // Its id was used for something else: that is no word about this append.
+            AppendResult::Refused { .. } if !self.is_content_of(call) => {}
             AppendResult::Refused { why, .. } => {
+                if why == "append-id-reused" {
+                    self.contradiction = Some("an append was refused as if it were another one");
+                }
                 if self.refused.is_none_or(|(at, _)| call.ended_at_us < at) {
                     self.refused = Some((call.ended_at_us, why));
                 }
@@ -98,12 +103,15 @@ impl<'a> Append<'a> {
     }
 
     fn check_content(&mut self, call: &'a StoreCall) {
-        let StoreWhat::Append { writes, takes, releases, .. } = &call.what else { return };
-        if (writes.as_slice(), takes.as_slice(), releases.as_slice())
-            != (self.writes, self.takes, self.releases)
-        {
+        if !self.is_content_of(call) {
             self.contradiction = Some("one append id was acknowledged for two contents");
         }
+    }
+
+    fn is_content_of(&self, call: &StoreCall) -> bool {
+        let StoreWhat::Append { writes, takes, releases, .. } = &call.what else { return false };
+        (writes.as_slice(), takes.as_slice(), releases.as_slice())
+            == (self.writes, self.takes, self.releases)
     }
 
     /// Whether every answer to it was a final no.

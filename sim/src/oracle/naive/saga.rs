@@ -182,7 +182,7 @@ impl<'a> Saga<'a> {
             ("SagaResumed", _) => self.is_paused = false,
             ("SagaUnparked", _) => self.parked.retain(Option::is_some),
             ("StepSkipped", Some(step)) => self.skipped(entry, step),
-            ("StepResolved", Some(_)) => self.is_overruled = true,
+            ("StepResolved", Some(step)) => self.resolved(entry, step),
             ("SagaCompleted", _) => self.completed(entry),
             ("SagaCompensated", _) => self.compensated(entry),
             _ => self.wrong(entry, "an event that sagas do not have, or of no step of theirs"),
@@ -346,8 +346,16 @@ impl<'a> Saga<'a> {
         self.parked.push(at.map(|step| (step, direction)));
     }
 
+    fn resolved(&mut self, entry: &LogEntry, step: usize) {
+        let waits = self.parked.contains(&Some((step, direction(entry))));
+        self.check(waits, entry, "a person decided on a step that waits for nobody");
+        self.is_overruled = true;
+    }
+
     fn skipped(&mut self, entry: &LogEntry, step: usize) {
         let direction = direction(entry);
+        let waits = self.parked.contains(&Some((step, direction)));
+        self.check(waits, entry, "a person decided on a step that waits for nobody");
         self.check(self.pivot != Some(step), entry, "a pivot was skipped");
         self.is_overruled = true;
         self.set(step, direction, Progress::Skipped);

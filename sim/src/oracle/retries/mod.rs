@@ -9,6 +9,7 @@ mod breaker;
 mod bucket;
 mod budget;
 mod places;
+mod said;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ use crate::evidence::{BankEffect, BankEntry};
 use crate::fault::Fault;
 
 use super::case::Case;
-use super::naive::json::{number, text};
+use super::naive::json::number;
 use super::naive::saga::Saga;
 use super::naive::steps::{self, ATTEMPTS, Key};
 use super::{Finding, Oracle};
@@ -55,7 +56,7 @@ impl Oracle for Retries {
         breaker::examine(case, &mut finding);
         examine_attempts(case, &mut finding);
         examine_pauses(case, &mut finding);
-        examine_asked_pauses(case, &mut finding);
+        said::examine(case, &mut finding);
         examine_epochs(case, &mut finding);
         finding
     }
@@ -170,27 +171,6 @@ fn examine_pauses(case: &Case<'_>, finding: &mut Finding) {
     });
 }
 
-/// Whoever turns a call away says how long it is to be left alone, and is.
-fn examine_asked_pauses(case: &Case<'_>, finding: &mut Finding) {
-    let asked = case.evidence.plan.episodes.iter().filter_map(|episode| match episode.fault {
-        Fault::BankThrottle { retry_after_s, .. } => Some(retry_after_s * 1_000_000),
-        _ => None,
-    });
-    let Some(least_us) = asked.min() else { return };
-    for saga in case.sagas.values().filter(|saga| steps::of(saga.saga_type).is_some()) {
-        for entry in saga.entries.iter().filter(|entry| entry.event_type == "RetryScheduled") {
-            if text(&entry.payload, "cause") != Some("status 429") {
-                continue;
-            }
-            let of = |name| number(&entry.payload, name).unwrap_or(0);
-            let pause_us = of("dueAtUs").saturating_sub(of("atUs"));
-            finding.expect(pause_us >= least_us, "a repetition sooner than was asked for", || {
-                format!("saga {} at {}: {pause_us} of {least_us} us", saga.id, entry.position)
-            });
-        }
-    }
-}
-
 /// Nothing takes effect under an epoch that the bank had seen surpassed for the order.
 fn examine_epochs(case: &Case<'_>, finding: &mut Finding) {
     let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
@@ -212,9 +192,11 @@ fn examine_epochs(case: &Case<'_>, finding: &mut Finding) {
 mod tests {
     use super::*;
     use crate::evidence::{Power, PowerChange, SentCall};
+    use crate::fate::Fate;
     use crate::fault::Episode;
     use crate::machine::Machine;
     use crate::oracle::testing::{History, caught, clean};
+    use crate::plan::Operation;
 
     fn repeated(times: u64, effect: BankEffect) -> History {
         let mut history = History::good();
@@ -272,6 +254,58 @@ mod tests {
         caught(&Retries, &herd(200, 0, None), WHAT);
         // Who waits behind an open breaker has been let go by the budget before.
         clean(&Retries, &herd(200, 12_000_000, Some(503)));
+    }
+
+    #[test]
+    fn who_is_asked_again_behind_a_no_is_caught() {
+        let asked_again = |cause: &str| {
+            let mut history = History::good();
+            let order = history.start_order(1, "key-9", "product-9");
+            let retry = serde_json::json!({"step": 1, "direction": "action", "attempt": 2,
+                "dueAtUs": 50_005, "cause": cause, "atUs": 5});
+            history.say(&format!("saga-{order}"), "RetryScheduled", retry);
+            history
+        };
+        clean(&Retries, &asked_again("status 503"));
+        caught(
+            &Retries,
+            &asked_again("CARD_DECLINED: no money"),
+            "who has said no was asked again",
+        );
+    }
+
+    #[test]
+    fn who_wants_to_be_left_alone_is() {
+        let retried = |due_us: u64| {
+            let mut history = History::good();
+            let trip = crate::shape::tests::trip();
+            let fate =
+                Fate { busy: Some("mail".to_owned()), retry_after_s: Some(4), ..Fate::default() };
+            let start = Operation::StartSaga {
+                saga_type: "trip".to_owned(),
+                key: 7,
+                input: serde_json::json!({}),
+                fate,
+            };
+            let mut planned = history.evidence.plan.operations[0].clone();
+            planned.operation = start;
+            history.evidence.plan.operations.push(planned);
+            history.evidence.plan.sagas.push(trip);
+            let order = history.start_order(1, "key-9", "product-9");
+            let stream = format!("saga-{order}");
+            let retry = serde_json::json!({"step": 3, "direction": "action", "attempt": 2,
+                "dueAtUs": 5 + due_us, "cause": "status 429", "atUs": 5});
+            history.say(&stream, "RetryScheduled", retry);
+            for entry in history.evidence.log.iter_mut().filter(|entry| entry.stream == stream) {
+                entry.correlation_id = crate::fate::correlation(7);
+                if entry.event_type == "SagaStarted" {
+                    entry.payload["sagaType"] = serde_json::json!("trip");
+                }
+            }
+            history
+        };
+        clean(&Retries, &retried(4_000_000));
+        caught(&Retries, &retried(3_999_999), "a repetition sooner than was asked for");
     }
 
     #[test]

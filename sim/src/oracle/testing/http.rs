@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::evidence::{Answer, Call};
+use crate::evidence::{Answer, Call, Look, Role, Who};
 use crate::machine::Machine;
 
 use super::History;
@@ -49,6 +49,29 @@ impl History {
             }),
         });
         calls.last_mut().expect("it was pushed just now")
+    }
+
+    /// What somebody was shown at rest.
+    pub(in crate::oracle) fn look_at(
+        &mut self,
+        role: Role,
+        customer: u32,
+        list: Option<u32>,
+        request: &str,
+        (status, body): (u16, Value),
+    ) {
+        let user = if role == Role::Customer { user(customer) } else { format!("{role:?}") };
+        let (sent_at_us, ended_at_us) = (self.sent_now(), self.sent_now());
+        self.evidence.looks.push(Look {
+            who: Who { role, user },
+            list,
+            request: request.to_owned(),
+            body: Value::Null,
+            wait_s: None,
+            sent_at_us,
+            ended_at_us,
+            answer: Some(Answer { status, replayed: false, node: None, body }),
+        });
     }
 
     /// The answer to the request that placed an order: it had been sent before the append.

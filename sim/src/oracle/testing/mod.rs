@@ -101,6 +101,8 @@ impl History {
             lock_calls: Vec::new(),
             at_risk: Vec::new(),
             contradictions: Vec::new(),
+            looks: Vec::new(),
+            swaps: Vec::new(),
             documents: Vec::new(),
             subscribers: Vec::new(),
             shards: Vec::new(),

@@ -34,6 +34,8 @@ pub(super) struct Heard {
     pub(super) repeated: bool,
     /// What becomes of the call from here on.
     pub(super) twist: Option<How>,
+    /// For how many seconds the service wants to be left alone.
+    pub(super) retry_after_s: Option<u64>,
 }
 
 /// Remote services by their names. Clones are the same services.
@@ -108,8 +110,9 @@ impl Remotes {
         let twist = fate.twist.filter(|twist| {
             tries == 1 && visit.request.step() == Some((twist.step.as_str(), twist.undo))
         });
+        let retry_after_s = fate.retry_after_s.filter(|_| answer.status == 429);
         let reply = Reply { status: answer.status, body: answer.body.to_string() };
-        Some(Heard { reply, repeated, twist: twist.map(|twist| twist.how) })
+        Some(Heard { reply, repeated, twist: twist.map(|twist| twist.how), retry_after_s })
     }
 
     /// What the saga is to meet, and how often this was asked by now; 0 for a question that changes
@@ -137,8 +140,9 @@ fn fated_no(fate: &Fate, request: &Request, tries: u32) -> Option<remotes::Reply
         let no = remotes::Reply::no(422, "FATED_NO", "it is this saga's lot");
         return Some(no.having(effect));
     }
+    let status = if fate.retry_after_s.is_some() { 429 } else { 503 };
     (fate.busy.as_deref() == Some(step) && tries <= BUSY_TIMES)
-        .then(|| remotes::Reply::no(503, "FATED_BUSY", "come again later"))
+        .then(|| remotes::Reply::no(status, "FATED_BUSY", "come again later"))
 }
 
 fn told(world: &World, visit: &Visit, answer: &remotes::Reply) -> RemoteCall {

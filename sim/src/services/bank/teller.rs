@@ -51,6 +51,17 @@ struct Came {
     repeated: bool,
     /// What the caller's fate makes of the answer.
     twist: Option<How>,
+    /// For how many seconds it wants to be left alone.
+    retry_after_s: Option<u64>,
+}
+
+impl Came {
+    fn said(self) -> Ended {
+        match self.retry_after_s {
+            Some(retry_after_s) => Ended::Throttled { retry_after_s },
+            None => Ended::Said(self.reply),
+        }
+    }
 }
 
 /// Takes requests.
@@ -212,16 +223,16 @@ impl Teller {
         let acting = tokio::spawn(async move {
             let came = teller.act(&wanted).await?;
             match came.twist {
-                None | Some(How::DeliveredLate) => Some(came.reply),
+                None | Some(How::DeliveredLate) => Some(came.said()),
                 Some(How::RunTwice) => None,
                 Some(How::DeliveredTwice) => {
                     teller.deliver_later(&wanted, AGAIN, None);
-                    teller.act(&wanted).await.map(|came| came.reply)
+                    teller.act(&wanted).await.map(Came::said)
                 }
             }
         });
         match acting.await {
-            Ok(Some(reply)) => Ended::Said(reply),
+            Ok(Some(ended)) => ended,
             Ok(None) | Err(_) => Ended::Cut,
         }
     }
@@ -233,8 +244,8 @@ impl Teller {
             Wanted::Desk(asked) => self.act_at_desk(asked).await,
             Wanted::Remote(visit) => {
                 let heard = self.participants.remotes.visit(&self.world, &self.witness, visit)?;
-                let Heard { reply, repeated, twist } = heard;
-                Some(Came { reply, repeated, twist })
+                let Heard { reply, repeated, twist, retry_after_s } = heard;
+                Some(Came { reply, repeated, twist, retry_after_s })
             }
         }
     }
@@ -248,7 +259,8 @@ impl Teller {
         };
         match self.desk.lock().await.execute(asked, verdict).await {
             Ok((effect, reply)) => {
-                Some(Came { reply, repeated: effect == BankEffect::Repeated, twist: None })
+                let repeated = effect == BankEffect::Repeated;
+                Some(Came { reply, repeated, twist: None, retry_after_s: None })
             }
             Err(_) => {
                 self.power.cycle(Machine::Bank);

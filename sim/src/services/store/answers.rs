@@ -128,7 +128,9 @@ impl Answers {
     /// The nodes outlive the store: a commit that it could lose again would be missing until the next
     /// event, since whoever made it believes it made.
     async fn commit(&self, batch: ViewBatch) -> Result<(), ViewError> {
+        let swap = self.kept.swap(&batch, &self.views).await;
         self.views.commit(batch).await?;
+        self.kept.swapped(swap, &self.views).await;
         Ok(self.views.flush().await?)
     }
 

@@ -1,6 +1,7 @@
 //! `POST /saga/maintenance/cleanup-pending`: gives up orders that were to be paid elsewhere and were not.
 //! Orders that are paid by card are their saga's, which has deadlines and an operator's verbs.
 
+use crate::canary::planted;
 use axum::Json;
 use axum::extract::State;
 use sagaline_storage::{Backend, Clock};
@@ -71,7 +72,11 @@ pub(super) async fn cleanup_pending<B: Backend>(
         let wants = format!("{}: wants at least {CLEANUP_AGE_S_MIN}", body.older_than_s);
         return Err(Error::field("olderThanS", wants));
     }
-    let age_us = body.older_than_s.saturating_mul(1_000_000);
+    let age_us = if planted("cleanup-takes-what-is-young") {
+        0
+    } else {
+        body.older_than_s.saturating_mul(1_000_000)
+    };
     let until_us = app.clock().now().0.saturating_sub(age_us);
     let (unpaid, by_card, more) = pending_until(&app, until_us).await?;
     let metadata = CommandMetadata { correlation_id: correlation.id, causation_id: None };

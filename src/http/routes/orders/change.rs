@@ -1,5 +1,6 @@
 //! `DELETE /orders/{id}` and `PUT /orders/{id}/confirm`.
 
+use crate::canary::planted;
 use std::time::Duration;
 
 use axum::Json;
@@ -72,7 +73,9 @@ pub(super) async fn cancel<B: Backend>(
     let reason = body.unwrap_or_default().reason;
     let reason = reason.unwrap_or_else(|| "cancelled by its customer".to_owned());
     check_reason(&reason)?;
-    visible(&app, caller, id).await?;
+    if !planted("foreign-order-cancelled") {
+        visible(&app, caller, id).await?;
+    }
     let metadata = CommandMetadata { correlation_id: correlation.id, causation_id: None };
     let actor = caller.user.to_string();
     let cancelled = app.orders().cancel(id, &reason, &actor, &metadata).await.map_err(refusal)?;

@@ -1,5 +1,6 @@
 //! `GET /orders`: one's own, newest first; everybody's for an administrator.
 
+use crate::canary::planted;
 use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
@@ -47,7 +48,10 @@ pub(super) async fn list<B: Backend>(
 /// Where the wanted orders stand in the view.
 fn place(caller: Caller, status: Option<OrderStatus>) -> (&'static str, Bytes) {
     let user = caller.user.to_string();
-    match (caller.is_admin(), status) {
+    match (
+        caller.is_admin() || planted("orders-of-everybody-listed"),
+        status.filter(|_| !planted("status-not-looked-at")),
+    ) {
         (true, None) => ("all", Bytes::from_static(ALL)),
         (true, Some(status)) => ("by_status", partition(&[status.as_str()])),
         (false, None) => ("by_user", partition(&[&user])),

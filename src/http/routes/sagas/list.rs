@@ -1,6 +1,7 @@
 //! `GET /sagas`, `/sagas/status/{status}`, `/sagas/correlation/{id}`: one's own, newest first; all for an
 //! administrator.
 
+use crate::canary::planted;
 use axum::Json;
 use axum::extract::{Path, State};
 use bytes::Bytes;
@@ -126,7 +127,8 @@ pub(super) fn place(
     saga_type: Option<&str>,
     status: Option<&str>,
 ) -> (&'static str, Bytes) {
-    let user = (!caller.is_admin()).then(|| caller.user.to_string());
+    let user = (!caller.is_admin() && !planted("sagas-of-everybody-listed"))
+        .then(|| caller.user.to_string());
     let values: Vec<&str> = [user.as_deref(), saga_type, status].into_iter().flatten().collect();
     let index = match (user.is_some(), saga_type.is_some(), status.is_some()) {
         (false, false, false) => return ("all", Bytes::from_static(ALL)),

@@ -1,0 +1,181 @@
+//! Bugs in what clients are shown, in who may do what, and in what is done because somebody asked for it.
+
+use super::{Canary, STANDARD, canary};
+
+pub(super) const CANARIES: &[Canary] = &[
+    // Lists and traces.
+    canary(
+        "page-from-the-beginning",
+        "A list that goes on behind a page begins anew.",
+        &["shown"],
+        STANDARD,
+    ),
+    canary(
+        "page-passes-one-over",
+        "Between two pages of a list one entry is passed over.",
+        &["shown"],
+        STANDARD,
+    ),
+    canary("oldest-first", "Lists begin with what is oldest.", &["shown"], STANDARD),
+    canary(
+        "pages-rounded-down",
+        "A last page that is not full is not counted.",
+        &["shown"],
+        STANDARD,
+    ),
+    canary(
+        "orders-of-everybody-listed",
+        "A customer's list shows everybody's orders.",
+        &["answers", "shown"],
+        STANDARD,
+    ),
+    canary(
+        "sagas-of-everybody-listed",
+        "A customer's list shows everybody's sagas.",
+        &["shown"],
+        STANDARD,
+    ),
+    canary(
+        "status-not-looked-at",
+        "A list of orders of one status shows those of all.",
+        &["shown"],
+        STANDARD,
+    ),
+    canary("trace-without-its-end", "A trace leaves out the last event.", &["shown"], STANDARD),
+    canary(
+        "view-swapped-early",
+        "A view that is built anew answers before it has come as far as the one before.",
+        &["swaps"],
+        STANDARD,
+    ),
+    // Waiting.
+    canary(
+        "wait-answered-at-once",
+        "Who asks to wait for an end does not wait.",
+        &["answers"],
+        STANDARD,
+    ),
+    canary(
+        "wait-to-the-last",
+        "Who waits for an end waits as long as was asked for, whenever it comes.",
+        &["shown", "answers"],
+        STANDARD,
+    ),
+    // Who may.
+    canary(
+        "foreign-order-shown",
+        "Everybody is shown everybody's orders.",
+        &["rights", "answers"],
+        STANDARD,
+    ),
+    canary("foreign-saga-shown", "Everybody is shown everybody's sagas.", &["rights"], STANDARD),
+    canary(
+        "foreign-payment-shown",
+        "Everybody is shown everybody's payments.",
+        &["rights"],
+        STANDARD,
+    ),
+    canary(
+        "foreign-order-cancelled",
+        "Everybody may cancel everybody's orders.",
+        &["rights", "answers"],
+        STANDARD,
+    ),
+    canary("operator-not-checked", "Everybody may do what operators do.", &["rights"], STANDARD),
+    canary("merchant-not-checked", "Everybody may do what merchants do.", &["rights"], STANDARD),
+    canary("logins-without-limit", "Passwords may be tried for ever.", &["rights"], STANDARD),
+    // What people ask for.
+    canary(
+        "skipped-whatever-the-state",
+        "An operator may decide on a step that is under way.",
+        &["saga-life"],
+        STANDARD,
+    ),
+    canary(
+        "pause-acknowledged-and-lost",
+        "A pause, or its end, is acknowledged and nothing comes of it.",
+        &["answers"],
+        STANDARD,
+    ),
+    canary(
+        "compensated-behind-the-pivot",
+        "An operator may send a saga back that can only go forward.",
+        &["saga-life", "money", "effects"],
+        STANDARD,
+    ),
+    canary(
+        "replay-acknowledged-and-lost",
+        "That parked events be delivered again is acknowledged and nothing comes of it.",
+        &["consumers"],
+        STANDARD,
+    ),
+    canary(
+        "cleanup-takes-what-is-young",
+        "Whoever cleans up gives up every order that waits for its payment.",
+        &["shown"],
+        STANDARD,
+    ),
+    canary(
+        "card-order-confirmed-by-hand",
+        "A merchant confirms orders whose cards are still to be charged.",
+        &["saga-life", "answers", "claims", "money"],
+        STANDARD,
+    ),
+    canary(
+        "key-reused-for-another-order",
+        "A key that stands for one order is taken for another.",
+        &["idempotency", "answers"],
+        STANDARD,
+    ),
+    canary(
+        "replay-not-marked",
+        "An answer that is given again does not say so.",
+        &["idempotency"],
+        STANDARD,
+    ),
+    canary(
+        "total-without-quantities",
+        "An order costs one piece of each line.",
+        &["answers"],
+        STANDARD,
+    ),
+    canary(
+        "product-lock-kept",
+        "A product is free for others an hour later than it should be.",
+        &["claims", "one-live-order"],
+        STANDARD,
+    ),
+    // Sagas and those they call.
+    canary(
+        "deadline-behind-the-pivot",
+        "A deadline sends a saga back that can only go forward.",
+        &["saga-life", "money", "effects"],
+        STANDARD,
+    ),
+    canary(
+        "retry-after-ignored",
+        "Who asks to be left alone is called again as if nothing had been said.",
+        &["retries"],
+        STANDARD,
+    ),
+    canary("no-taken-for-unknown", "Who has said no is asked again.", &["retries"], STANDARD),
+    // The store.
+    canary(
+        "append-id-forgotten",
+        "An append that is asked for again is made again.",
+        &["durability", "idempotency", "linear"],
+        STANDARD,
+    ),
+    canary(
+        "append-id-of-other-content",
+        "An append id stands for whatever is asked for under it.",
+        &["durability"],
+        STANDARD,
+    ),
+    canary(
+        "checked-streams-not-checked",
+        "A stream that an append only looks at may be as it likes.",
+        &["linear", "list-append"],
+        STANDARD,
+    ),
+];

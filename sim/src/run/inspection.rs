@@ -1,0 +1,313 @@
+//! A look round when all has come to rest: lists page by page, single things by those who may see them and by
+//! those who may not, what somebody waits for that has long ended, and what is forbidden. Nothing is under way
+//! any more, so that each answer has one right form; [`crate::oracle::shown`] and [`crate::oracle::rights`]
+//! know it. Nothing that is asked for here may change anything.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::evidence::{Answer, Look, Role, Who};
+use crate::machine::Machine;
+use crate::plan::{Operation, Plan};
+use crate::seed::Random;
+use crate::workload::clients::Clients;
+use crate::workload::http::Http;
+use crate::workload::people::People;
+use crate::workload::request::Sent;
+use crate::world::World;
+
+const ANSWER_US: u64 = 10_000_000;
+const PAUSE_US: u64 = 500_000;
+/// Whoever is not answered, or told to come later, asks so often.
+const TRIES: u32 = 20;
+/// No list has so many pages, of the sizes that are asked for.
+const PAGES_MAX: u64 = 60;
+/// Customers whose lists are read, and things that are looked at one by one.
+const CUSTOMERS: usize = 2;
+const THINGS: usize = 3;
+/// For so long one waits for what has ended.
+const WAIT_S: u32 = 30;
+/// In so many of a hundred seeds passwords are tried, and so often.
+const GUESSES_PERCENT: u64 = 25;
+const GUESSES: u32 = 23;
+
+const ORDER_STATUSES: [&str; 6] =
+    ["pending", "processing", "paid", "shipped", "delivered", "cancelled"];
+const PAYMENT_STATUSES: [&str; 4] = ["processing", "completed", "failed", "refunded"];
+const SAGA_STATUSES: [&str; 5] = ["started", "completed", "compensating", "compensated", "parked"];
+
+/// Looks round. In the order in which it was asked.
+pub(super) async fn look_round(
+    world: &World,
+    http: &Http,
+    clients: &Clients,
+    plan: &Plan,
+) -> Vec<Look> {
+    if !plan.operations.iter().any(|it| matches!(it.operation, Operation::PlaceOrder { .. })) {
+        return Vec::new();
+    }
+    // What was open in the chaos may be dead without anybody knowing it.
+    http.close();
+    let people = clients.people();
+    let random = plan.seed.stream("run/inspection");
+    let mut inspector = Inspector { world, http, people, random, lists: 0, looks: Vec::new() };
+    let (mut orders, sagas) = (clients.orders(), clients.sagas());
+    inspector.random.shuffle(&mut orders);
+    inspector.lists(&orders).await;
+    for (customer, order) in orders.iter().take(THINGS) {
+        inspector.order(*customer, order).await;
+    }
+    inspector.forbidden(&orders, &sagas).await;
+    inspector.clean_up().await;
+    inspector.guess().await;
+    inspector.looks
+}
+
+struct Inspector<'a> {
+    world: &'a World,
+    http: &'a Http,
+    people: &'a People,
+    random: Random,
+    lists: u32,
+    looks: Vec<Look>,
+}
+
+impl<'a> Inspector<'a> {
+    /// The lists of some customers, of the merchant and of the administrator.
+    async fn lists(&mut self, orders: &[(usize, String)]) {
+        let mut some: Vec<usize> = orders.iter().map(|(customer, _)| *customer).collect();
+        some.dedup();
+        some.truncate(CUSTOMERS);
+        for customer in some {
+            let who = self.people.customer(customer);
+            let limit = self.random.between(3, 9);
+            let status = *self.random.pick(&ORDER_STATUSES).unwrap_or(&"paid");
+            self.by_cursor(&who, "/orders", limit).await;
+            self.by_number(&who, "/orders", limit).await;
+            self.by_cursor(&who, &format!("/orders?status={status}"), limit).await;
+            let status = *self.random.pick(&SAGA_STATUSES).unwrap_or(&"completed");
+            self.by_cursor(&who, "/sagas", limit).await;
+            self.by_number(&who, &format!("/sagas?status={status}"), limit).await;
+            self.by_cursor(&who, "/sagas?type=order-processing", limit).await;
+        }
+        let (admin, merchant) =
+            (self.people.of_role(Role::Admin), self.people.of_role(Role::Merchant));
+        let limit = self.random.between(40, 100);
+        let status = *self.random.pick(&ORDER_STATUSES).unwrap_or(&"paid");
+        self.by_cursor(&admin, "/orders", limit).await;
+        self.by_number(&admin, &format!("/orders?status={status}"), limit).await;
+        let status = *self.random.pick(&SAGA_STATUSES).unwrap_or(&"completed");
+        self.by_number(&admin, "/sagas", limit).await;
+        self.by_cursor(&admin, &format!("/sagas/status/{status}"), limit).await;
+        self.by_cursor(&admin, &format!("/sagas?type=trip&status={status}"), limit).await;
+        let status = *self.random.pick(&PAYMENT_STATUSES).unwrap_or(&"completed");
+        self.by_cursor(&merchant, "/payments", limit).await;
+        self.by_number(&merchant, &format!("/payments?status={status}"), limit).await;
+    }
+
+    /// Page after page, each behind the one before.
+    async fn by_cursor(&mut self, who: &(Who, &str), path: &str, limit: u64) {
+        self.lists += 1;
+        let mut cursor: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let behind = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+            let page = self.page(who, path, &format!("limit={limit}{behind}")).await;
+            cursor = page.and_then(|page| page["nextCursor"].as_str().map(str::to_owned));
+            if cursor.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// All pages by their number, and one more, which is empty.
+    async fn by_number(&mut self, who: &(Who, &str), path: &str, limit: u64) {
+        self.lists += 1;
+        for number in 1..PAGES_MAX {
+            let page = self.page(who, path, &format!("limit={limit}&page={number}")).await;
+            let pages = page.and_then(|page| page["totalPages"].as_u64());
+            if pages.is_none_or(|pages| pages < number) {
+                return;
+            }
+        }
+    }
+
+    async fn page(&mut self, who: &(Who, &str), path: &str, part: &str) -> Option<Value> {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let list = Some(self.lists);
+        let answer = self.ask(who, list, Sent::get(format!("{path}{joint}{part}"))).await?;
+        (answer.status == 200).then_some(answer.body)
+    }
+
+    /// One order and what belongs to it, by everybody.
+    async fn order(&mut self, customer: usize, order: &str) {
+        let mut everybody = vec![self.people.customer(customer), self.other(customer)];
+        let roles = [Role::Merchant, Role::Admin, Role::Nobody];
+        everybody.extend(roles.map(|role| self.people.of_role(role)));
+        for who in &everybody {
+            for path in ["/orders", "/sagas", "/payments", "/trace/order"] {
+                self.ask(who, None, Sent::get(format!("{path}/{order}"))).await;
+            }
+        }
+        let owner = self.people.customer(customer);
+        for path in ["/orders", "/sagas"] {
+            let mut sent = Sent::get(format!("{path}/{order}"));
+            sent.wait_s = Some(WAIT_S);
+            let answer = self.ask(&owner, None, sent).await;
+            let correlation =
+                answer.and_then(|it| it.body["correlationId"].as_str().map(str::to_owned));
+            if let Some(correlation) = correlation {
+                let admin = self.people.of_role(Role::Admin);
+                let path = format!("/trace/correlation/{correlation}");
+                self.ask(&admin, None, Sent::get(path)).await;
+            }
+        }
+    }
+
+    /// A customer who is not this one.
+    fn other(&mut self, customer: usize) -> (Who, &'a str) {
+        let all = usize::try_from(crate::workload::alphabet::CUSTOMERS).unwrap_or(2);
+        let further = usize::try_from(self.random.below(all as u64 - 1)).unwrap_or(0);
+        self.people.customer((customer + 1 + further) % all)
+    }
+
+    /// What a person may not do: it is refused whatever it is about.
+    async fn forbidden(&mut self, orders: &[(usize, String)], sagas: &[String]) {
+        let Some((owner, order)) = orders.last().cloned() else { return };
+        let saga = sagas.first().cloned().unwrap_or_else(|| order.clone());
+        let customer = self.other(owner);
+        let (merchant, nobody) =
+            (self.people.of_role(Role::Merchant), self.people.of_role(Role::Nobody));
+        self.ask(&customer, None, Sent::delete(format!("/orders/{order}"))).await;
+        for sent in of_merchants(&order) {
+            self.ask(&customer, None, sent.clone()).await;
+            self.ask(&nobody, None, sent).await;
+        }
+        for sent in of_admins(&saga) {
+            for who in [&customer, &merchant, &nobody] {
+                self.ask(who, None, sent.clone()).await;
+            }
+        }
+    }
+
+    /// Nothing is so old; and were it, nothing would be done about it.
+    async fn clean_up(&mut self) {
+        let admin = self.people.of_role(Role::Admin);
+        let body = json!({ "reason": "an inspection", "olderThanS": 864_000, "dryRun": true });
+        let sent = Sent::post("/saga/maintenance/cleanup-pending".to_owned(), body);
+        self.ask(&admin, None, sent).await;
+    }
+
+    /// Somebody tries passwords at one node, in some of the seeds: each try costs time.
+    async fn guess(&mut self) {
+        if !self.random.percent(GUESSES_PERCENT) {
+            return;
+        }
+        let nobody = self.people.of_role(Role::Nobody);
+        let body = json!({ "email": "nobody@example.com", "password": "a guess" });
+        let node = *self.random.pick(&Machine::NODES).unwrap_or(&Machine::Node1);
+        for _ in 0..GUESSES {
+            let sent = Sent::post("/auth/login".to_owned(), body.clone());
+            let sent_at_us = self.world.now_us();
+            let answer = self.send(&nobody, node, &sent).await;
+            self.note(&nobody.0, None, sent, (sent_at_us, answer));
+        }
+    }
+
+    /// Asks a node until it answers for good.
+    async fn ask(&mut self, person: &(Who, &str), list: Option<u32>, sent: Sent) -> Option<Answer> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let node = *self.random.pick(&Machine::NODES).unwrap_or(&Machine::Node1);
+            let sent_at_us = self.world.now_us();
+            let answer = self.send(person, node, &sent).await;
+            let again = answer.as_ref().is_none_or(|it| matches!(it.status, 429 | 503));
+            if again && tries < TRIES {
+                self.world.timeline().after(PAUSE_US).await;
+                continue;
+            }
+            self.note(&person.0, list, sent, (sent_at_us, answer.clone()));
+            return answer;
+        }
+    }
+
+    async fn send(&self, (_, token): &(Who, &str), node: Machine, sent: &Sent) -> Option<Answer> {
+        let request = sent.clone().into_http(token, None);
+        let wait_us = ANSWER_US + u64::from(sent.wait_s.unwrap_or(0)) * 1_000_000;
+        tokio::select! {
+            biased;
+            answer = self.http.send(node, request) => answer.ok(),
+            () = self.world.timeline().after(wait_us) => None,
+        }
+    }
+
+    fn note(
+        &mut self,
+        who: &Who,
+        list: Option<u32>,
+        sent: Sent,
+        (sent_at_us, answer): (u64, Option<Answer>),
+    ) {
+        self.looks.push(Look {
+            who: who.clone(),
+            list,
+            request: sent.name(),
+            body: sent.body,
+            wait_s: sent.wait_s,
+            sent_at_us,
+            ended_at_us: self.world.now_us(),
+            answer,
+        });
+    }
+}
+
+/// Requests that merchants and administrators may make.
+fn of_merchants(order: &str) -> Vec<Sent> {
+    let payment = json!({ "paymentId": "7b0c1c1e-0000-4000-8000-000000000001" });
+    let reason = json!({ "reason": "an inspection" });
+    vec![
+        Sent::new(Method::PUT, format!("/orders/{order}/confirm"), payment),
+        Sent::new(Method::PUT, format!("/orders/{order}/ship"), Value::Null),
+        Sent::new(Method::PUT, format!("/orders/{order}/deliver"), Value::Null),
+        Sent::post(format!("/orders/{order}/refund"), reason),
+        Sent::get("/payments?limit=1".to_owned()),
+    ]
+}
+
+/// Requests that only administrators may make.
+fn of_admins(saga: &str) -> Vec<Sent> {
+    let reason = || json!({ "reason": "an inspection" });
+    let verbs = ["retry", "compensate", "skip", "pause", "resume"];
+    let mut sent: Vec<_> = verbs
+        .map(|verb| Sent::post(format!("/saga/{verb}/{saga}"), reason()))
+        .into_iter()
+        .chain([
+            Sent::post(
+                format!("/saga/resolve/{saga}"),
+                json!({ "reason": "an inspection", "outcome": "rejected" }),
+            ),
+            Sent::post(
+                "/saga/maintenance/cleanup-pending".to_owned(),
+                json!({ "reason": "an inspection", "olderThanS": 864_000, "dryRun": true }),
+            ),
+            Sent::post("/consumers/statement/replay".to_owned(), reason()),
+            Sent::post("/projections/orders/rebuild".to_owned(), json!({})),
+            Sent::post("/sagas".to_owned(), json!({ "sagaType": "trip", "data": { "nights": 1 } })),
+        ])
+        .collect();
+    let looks = [
+        "/saga/maintenance/pending-orders",
+        "/saga/maintenance/saga-health",
+        "/trace/events?limit=1",
+        "/trace/active-flows",
+        "/trace/distribution",
+        "/projections",
+        "/consumers",
+        "/consumers/statement/parked",
+        "/users",
+        "/health/detailed",
+        "/db-pool",
+    ];
+    sent.extend(looks.map(|path| Sent::get(path.to_owned())));
+    sent
+}
