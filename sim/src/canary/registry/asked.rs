@@ -47,7 +47,8 @@ pub(super) const CANARIES: &[Canary] = &[
         "A view that is built anew answers before it has come as far as the one before.",
         &["swaps"],
         STANDARD,
-    ),
+    )
+    .known_at(4),
     // Waiting.
     canary(
         "wait-answered-at-once",
@@ -102,7 +103,8 @@ pub(super) const CANARIES: &[Canary] = &[
         "An operator may send a saga back that can only go forward.",
         &["saga-life", "money", "effects"],
         STANDARD,
-    ),
+    )
+    .known_at(16),
     canary(
         "replay-acknowledged-and-lost",
         "That parked events be delivered again is acknowledged and nothing comes of it.",
