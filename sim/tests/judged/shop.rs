@@ -161,6 +161,8 @@ impl Shop {
             bus: seen.bus,
             at_risk: Vec::new(),
             contradictions: Vec::new(),
+            looks: Vec::new(),
+            swaps: Vec::new(),
             documents,
             subscribers: Vec::new(),
             shards: seen.shards,
