@@ -1,6 +1,5 @@
 //! What is ordered, and what it costs together.
 
-use crate::canary::planted;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -9,6 +8,7 @@ use super::ids::ProductId;
 use super::invalid::{FieldErrors, Invalid};
 use super::money::{Money, MoneyError};
 use super::text::text_type;
+use crate::canary::planted;
 
 text_type!(
     /// What a product is called on the bill.

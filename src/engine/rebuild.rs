@@ -8,7 +8,6 @@
 //! Each arrow is one commit of [`super::generations`]: after a crash whoever follows goes on behind the last
 //! one. Run by one node at a time for each projection, see [`super::ownership::duty`].
 
-use crate::canary::planted;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use super::projection::Projection;
 use super::projector::Projector;
 use super::step::BoxFuture;
 use super::subscription::{Followed, Progress, Subscription};
+use crate::canary::planted;
 
 /// How often it is looked whether another node asked for a rebuild.
 const LOOK: Duration = Duration::from_secs(1);

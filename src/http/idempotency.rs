@@ -1,7 +1,6 @@
 //! The idempotency key of a request: in the header or in the body, one and the same. Called by the
 //! handlers that create something.
 
-use crate::canary::planted;
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
@@ -13,6 +12,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::documented;
 use super::error::Error;
+use crate::canary::planted;
 use crate::domain::IdempotencyKey;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

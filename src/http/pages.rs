@@ -1,6 +1,5 @@
 //! Pages of lists: `page` and `limit`, or a `cursor`. Taken from the query by the handlers that list.
 
-use crate::canary::planted;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use super::app::App;
 use super::error::Error;
 use super::params::Params;
 use super::{documented, failure, hex};
+use crate::canary::planted;
 use crate::engine::{DocumentQuery, Projection, Views};
 use crate::limits::{PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX, PAGE_NUMBER_MAX};
 

@@ -1,7 +1,6 @@
 //! The groups of a node as its user and its operators see them: how far they are, what is parked, and the
 //! requests to replay or skip it. Works at every node, whichever runs the group.
 
-use crate::canary::planted;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use sagaline_storage::{
 };
 use serde::de::DeserializeOwned;
 
+use crate::canary::planted;
 use crate::engine::aggregates::{Aggregates, CommandMetadata};
 use crate::engine::core::Core;
 use crate::engine::subscription::Followed;

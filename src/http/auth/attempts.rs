@@ -1,13 +1,13 @@
 //! How often something failed lately, by name: an account, an address. Who fails too often is told to
 //! wait before a password is looked at. Asked by login. In memory, bounded, of this node only.
 
-use crate::canary::planted;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use lru::LruCache;
 use parking_lot::Mutex;
 
+use crate::canary::planted;
 use crate::http::error::Error;
 use crate::settings::Rate;
 

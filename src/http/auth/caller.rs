@@ -1,13 +1,13 @@
 //! Who asks: the bearer of an access token, with the role it was issued for. An extractor of every
 //! handler that is not for anyone.
 
-use crate::canary::planted;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use sagaline_storage::{Backend, Clock};
 
+use crate::canary::planted;
 use crate::domain::{Role, UserId};
 use crate::http::app::App;
 use crate::http::error::{Error, TokenProblem};

@@ -1,6 +1,5 @@
 //! Payments: what is known of the money of every order. The gateway is the truth; see its ledger.
 
-use crate::canary::planted;
 use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::canary::planted;
 use crate::domain::{Aggregate, Order, OrderId, Payment, PaymentStatus, Role};
 use crate::http::app::App;
 use crate::http::auth::{Caller, Merchant};

@@ -4,7 +4,6 @@ mod active;
 mod list;
 mod start;
 
-use crate::canary::planted;
 use axum::Json;
 use axum::extract::State;
 use sagaline_storage::{Backend, Clock, CorrelationId, Direction};
@@ -12,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use crate::canary::planted;
 use crate::engine::{DocumentQuery, RequestError};
 use crate::http::app::App;
 use crate::http::auth::Caller;

@@ -7,7 +7,6 @@ mod flows;
 mod stream;
 mod timeline;
 
-use crate::canary::planted;
 use axum::Json;
 use axum::extract::State;
 use sagaline_storage::{
@@ -18,6 +17,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::canary::planted;
 use crate::domain::{Aggregate, Order, OrderId, Payment};
 use crate::engine::SAGA_CATEGORY;
 use crate::http::app::App;

@@ -1,7 +1,6 @@
 //! `POST /saga/maintenance/cleanup-pending`: gives up orders that were to be paid elsewhere and were not.
 //! Orders that are paid by card are their saga's, which has deadlines and an operator's verbs.
 
-use crate::canary::planted;
 use axum::Json;
 use axum::extract::State;
 use sagaline_storage::{Backend, Clock};
@@ -10,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::pending::oldest;
 use crate::app::ChangeError;
+use crate::canary::planted;
 use crate::domain::{OrderId, OrderStatus, PaymentKind};
 use crate::engine::CommandMetadata;
 use crate::http::app::App;

@@ -1,6 +1,5 @@
 //! `DELETE /orders/{id}` and `PUT /orders/{id}/confirm`.
 
-use crate::canary::planted;
 use std::time::Duration;
 
 use axum::Json;
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::{NO_ORDER, document, visible};
 use crate::app::{Cancelled, ChangeError};
+use crate::canary::planted;
 use crate::domain::{OrderId, OrderStatus, PaymentId};
 use crate::engine::CommandMetadata;
 use crate::http::app::App;

@@ -1,6 +1,5 @@
 //! `GET /orders`: one's own, newest first; everybody's for an administrator.
 
-use crate::canary::planted;
 use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
@@ -8,6 +7,7 @@ use sagaline_storage::Backend;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::canary::planted;
 use crate::domain::OrderStatus;
 use crate::http::app::App;
 use crate::http::auth::Caller;

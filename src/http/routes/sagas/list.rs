@@ -1,7 +1,6 @@
 //! `GET /sagas`, `/sagas/status/{status}`, `/sagas/correlation/{id}`: one's own, newest first; all for an
 //! administrator.
 
-use crate::canary::planted;
 use axum::Json;
 use axum::extract::{Path, State};
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::may_see;
 use crate::app::ORDER_PROCESSING;
+use crate::canary::planted;
 use crate::http::app::App;
 use crate::http::auth::Caller;
 use crate::http::error::Error;
