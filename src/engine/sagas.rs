@@ -247,10 +247,15 @@ impl<B: Backend> Sagas<B> {
             let attempt =
                 self.try_start(id, &registered, &correlation_id, &key, (&input, &sealed)).await;
             match attempt {
-                Ok((state, actor)) => {
+                Ok(Some((state, actor))) => {
                     core.metrics.sagas_started.add(1);
                     let started = Started { id, correlation_id, replayed: false, state };
                     return Ok((started, Some(actor)));
+                }
+                Ok(None) if tries_left > 0 => tries_left -= 1,
+                Ok(None) => {
+                    let lost = "this node loses its shards at the moment".to_owned();
+                    return Err(StartError::Unavailable(lost));
                 }
                 Err(TurnError::Append(AppendError::ClaimTaken { claim, owner }))
                     if Some(&claim) == key.as_ref() =>
@@ -295,6 +300,7 @@ impl<B: Backend> Sagas<B> {
         Ok(())
     }
 
+    /// None: the shard was lost before anything was appended.
     async fn try_start(
         &self,
         id: Uuid,
@@ -302,7 +308,7 @@ impl<B: Backend> Sagas<B> {
         correlation_id: &CorrelationId,
         key: &Option<Claim>,
         (given, sealed): (&Json, &Json),
-    ) -> Result<(SagaState, Actor<B>), TurnError> {
+    ) -> Result<Option<(SagaState, Actor<B>)>, TurnError> {
         let core = &self.core;
         let epoch = core.epoch(core.shard(id)).unwrap_or_default();
         let owner = keys::saga_stream(id);
@@ -328,16 +334,17 @@ impl<B: Backend> Sagas<B> {
             return Err(TurnError::Broken("this node works on no sagas any more".to_owned()));
         };
         let entered = Entered { core, id, entry: mailbox.entry(), done: false };
+        // What is entered behind a loss nobody dismisses: recovery would take it to be under way. Lost
+        // from here on it is dismissed, found in the log by the next owner, and this task ends.
+        if core.epoch(core.shard(id)) != Some(epoch) {
+            return Ok(None);
+        }
         let (run, effects) = turn.append().await?;
         let run = run.ok_or_else(|| TurnError::Broken("a start without events".to_owned()))?;
         let state = run.state.clone();
         entered.keep();
-        // Lost while it was not entered yet: its new owner finds it in the log, and this task ends.
-        if core.epoch(core.shard(id)) != Some(epoch) {
-            core.directory.abandon(id, mailbox.entry());
-        }
         actor::count_end(core, &state);
-        Ok((state, actor::begin(core.clone(), run, epoch, mailbox, effects)))
+        Ok(Some((state, actor::begin(core.clone(), run, epoch, mailbox, effects))))
     }
 
     /// The input as the log has it.

@@ -51,7 +51,9 @@ pub(crate) async fn from_log<B: Backend>(
     loads: Option<Arc<Semaphore>>,
 ) {
     let Some(epoch) = core.epoch(core.shard(id)) else {
-        return refuse_all(&core, id, mailbox, &unowned());
+        refuse_all(&core, id, mailbox, &unowned());
+        // Taken meanwhile, recovery may have passed it by as under way.
+        return wake(&core, id, StreamVersion::NONE);
     };
     let place = match &loads {
         Some(loads) => loads.acquire().await.ok(),

@@ -9,7 +9,8 @@
 //!
 //! A participant that comes back is met by a ramp and not by the storm of everything that waited. What
 //! counts is the share of failures and never a single one: some requests fail whatever the health of
-//! the participant, and they must not keep the others out. Time
+//! the participant, and they must not keep the others out. On the ramp the last outcomes count as they do
+//! while it is closed, too: who fails anew in the middle of a wide round is not called to its end. Time
 //! is monotonic microseconds and comes as an argument; the breaker never sleeps and never calls.
 
 /// Whether a call may leave.
@@ -66,7 +67,7 @@ pub struct Breaker {
 enum State {
     Closed { recent: Recent },
     Open { until_us: u64, pause_us: u64 },
-    HalfOpen { round: Round, pause_us: u64 },
+    HalfOpen { round: Round, recent: Recent, pause_us: u64 },
 }
 
 /// The last outcomes, the newest in the lowest bit; 1 is a failure.
@@ -117,13 +118,15 @@ impl Breaker {
             State::Open { until_us, .. } if now_us < until_us => Admit::WaitUntil(until_us),
             State::Open { pause_us, .. } => {
                 let round = self.round(self.policy.ramp_min.max(1), now_us, pause_us);
-                self.admit_in(round, now_us, pause_us)
+                self.admit_in(round, Recent::default(), now_us, pause_us)
             }
-            State::HalfOpen { round, pause_us } if round.ends_at_us <= now_us => {
+            State::HalfOpen { round, recent, pause_us } if round.ends_at_us <= now_us => {
                 let again = self.go_on_with(round, now_us, pause_us);
-                self.admit_in(again, now_us, pause_us)
+                self.admit_in(again, recent, now_us, pause_us)
             }
-            State::HalfOpen { round, pause_us } => self.admit_in(round, now_us, pause_us),
+            State::HalfOpen { round, recent, pause_us } => {
+                self.admit_in(round, recent, now_us, pause_us)
+            }
         }
     }
 
@@ -142,23 +145,26 @@ impl Breaker {
             State::Closed { mut recent } => {
                 recent.tell(failed, self.policy.outcomes);
                 self.state = State::Closed { recent };
-                let enough = recent.told >= self.policy.outcomes.clamp(1, 64);
-                if failed && enough && self.too_many(recent.failures.count_ones(), recent.told) {
+                if failed && self.is_failing(recent) {
                     self.open(now_us, self.policy.open_min_us);
                 }
             }
             State::Open { .. } => {}
-            State::HalfOpen { mut round, pause_us } => {
+            State::HalfOpen { mut round, mut recent, pause_us } => {
+                recent.tell(failed, self.policy.outcomes);
                 round.failed = round.failed.saturating_add(u32::from(failed));
                 round.succeeded = round.succeeded.saturating_add(u32::from(!failed));
-                self.state = State::HalfOpen { round, pause_us };
-                self.judge(round, now_us, pause_us);
+                self.state = State::HalfOpen { round, recent, pause_us };
+                if failed && self.is_failing(recent) {
+                    return self.open(now_us, pause_us.saturating_mul(2));
+                }
+                self.judge(round, recent, now_us, pause_us);
             }
         }
     }
 
     /// A round is over as soon as what is still out cannot change its end.
-    fn judge(&mut self, round: Round, now_us: u64, pause_us: u64) {
+    fn judge(&mut self, round: Round, recent: Recent, now_us: u64, pause_us: u64) {
         if self.too_many(round.failed, round.width) {
             return self.open(now_us, pause_us.saturating_mul(2));
         }
@@ -166,11 +172,17 @@ impl Breaker {
             return;
         }
         self.state = if round.width >= self.policy.ramp_max {
-            State::Closed { recent: Recent::default() }
+            State::Closed { recent }
         } else {
             let wider = round.width.saturating_mul(2).min(self.policy.ramp_max);
-            State::HalfOpen { round: self.round(wider, now_us, pause_us), pause_us }
+            State::HalfOpen { round: self.round(wider, now_us, pause_us), recent, pause_us }
         };
+    }
+
+    /// Whether most of the last outcomes are failures; fewer than it judges by say nothing.
+    fn is_failing(&self, recent: Recent) -> bool {
+        let enough = recent.told >= self.policy.outcomes.clamp(1, 64);
+        enough && self.too_many(recent.failures.count_ones(), recent.told)
     }
 
     fn too_many(&self, failures: u32, outcomes: u32) -> bool {
@@ -196,14 +208,20 @@ impl Breaker {
         Round { left, ends_at_us, ..round }
     }
 
-    fn admit_in(&mut self, mut round: Round, now_us: u64, pause_us: u64) -> Admit {
+    fn admit_in(
+        &mut self,
+        mut round: Round,
+        recent: Recent,
+        now_us: u64,
+        pause_us: u64,
+    ) -> Admit {
         let admit = if round.left == 0 {
             Admit::WaitUntil(now_us.saturating_add(self.policy.ramp_pause_us).min(round.ends_at_us))
         } else {
             round.left -= 1;
             Admit::Go
         };
-        self.state = State::HalfOpen { round, pause_us };
+        self.state = State::HalfOpen { round, recent, pause_us };
         admit
     }
 }
@@ -328,6 +346,22 @@ mod tests {
             breaker.failed(now_us);
         }
         assert_eq!(breaker.status(), "open");
+    }
+
+    #[test]
+    fn who_fails_anew_on_the_ramp_is_not_called_to_the_end_of_a_wide_round() {
+        let policy = BreakerPolicy { ramp_max: 64, ..POLICY };
+        let mut breaker = Breaker::new(policy);
+        (0..4).for_each(|_| breaker.failed(0));
+        let mut calls = 0;
+        while calls < 70 {
+            assert_eq!(breaker.admit(1_000), Admit::Go);
+            breaker.succeeded(1_000);
+            calls += 1;
+        }
+        assert_eq!(breaker.status(), "half_open");
+        (0..3).for_each(|_| breaker.failed(1_000));
+        assert_eq!(breaker.admit(1_000), Admit::WaitUntil(3_000), "three of the last four failed");
     }
 
     #[test]

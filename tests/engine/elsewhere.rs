@@ -2,6 +2,7 @@
 
 use sagaline::engine::{RequestError, saga_stream};
 use sagaline::saga::{AbortReason, Phase, Refusal, Verb};
+use sagaline_storage::Backend;
 
 use crate::nodes::{Cluster, until};
 use crate::trip::{Booking, Does};
@@ -124,6 +125,22 @@ async fn whoever_waits_at_another_node_is_told_of_the_end() {
     for waiter in waiters {
         assert_eq!(waiter.await.unwrap().unwrap().phase, Phase::Completed);
     }
+}
+
+#[tokio::test]
+async fn whoever_waits_is_not_turned_away_by_a_store_that_is_away_for_a_moment() {
+    let cluster = Cluster::new().await;
+    cluster.world.plan("charge", &[Does::Hold]);
+    let [owner, other] = cluster.nodes(["n1", "n2"]).await;
+    let id = cluster.start(&owner, "Rome").await.id;
+    until(|| cluster.world.count("charge") > 0).await;
+    let log = other.backend().events();
+    log.fail_reads(1);
+    let sagas = other.sagas();
+    let waiter = tokio::spawn(async move { sagas.wait(id).await });
+    until(|| log.failures_left() == 0).await;
+    cluster.world.plan("charge", &[Does::Succeed]);
+    assert_eq!(waiter.await.unwrap().unwrap().phase, Phase::Completed);
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use sagaline::engine::StartError;
 use sagaline::saga::Phase;
+use sagaline_storage::bus::MessageBus;
 use sagaline_storage::{Backend, StreamId};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::nodes::{Cluster, SHARDS, bus_of, settled, until};
-use crate::trip::{Booking, Does};
+use crate::trip::{Booking, Does, Trip};
 
 const ALL: u64 = SHARDS as u64;
 
@@ -163,6 +164,39 @@ async fn a_shard_that_was_taken_by_mistake_is_taken_back() {
     }
     until(|| node.shards_owned() == ALL).await;
     assert!(node.metrics().fenced_appends.get() > 0);
+}
+
+/// A node loses half its shards while it starts sagas, and takes them back while the appends are under way:
+/// what recovery finds of them is, as far as it can see, about to be worked on.
+#[tokio::test]
+async fn sagas_whose_start_outlives_the_ownership_of_their_shard_end() {
+    const STARTS: usize = 16;
+    let cluster = Cluster::new().await;
+    let node = cluster.node("n1").await;
+    until(|| node.shards_owned() == ALL).await;
+    let log = node.backend().events();
+    log.reads().close();
+    let starting: Vec<_> = (0..STARTS)
+        .map(|n| {
+            let (sagas, definition) = (node.sagas(), cluster.definition.clone());
+            let trip = Trip { city: format!("City {n}") };
+            tokio::spawn(async move { sagas.start(&definition, format!("key {n}"), &trip).await })
+        })
+        .collect();
+    until(|| log.reads().waiting() == STARTS).await;
+    // Nobody works on what it gets, so that the epochs stay as they are.
+    let rival = cluster.bus.subscribe("sagaline-shards", "sagaline-nodes").await.unwrap();
+    until(|| node.shards_owned() == ALL / 2).await;
+    log.appends().close();
+    log.reads().open();
+    until(|| log.appends().waiting() == STARTS).await;
+    drop(rival);
+    until(|| node.shards_owned() == ALL).await;
+    log.appends().open();
+    for started in starting {
+        let id = started.await.unwrap().unwrap().id;
+        assert_eq!(node.sagas().wait(id).await.unwrap().phase, Phase::Completed);
+    }
 }
 
 #[tokio::test]

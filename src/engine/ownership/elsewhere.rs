@@ -3,8 +3,9 @@
 //! to be done in the world is left to the owner, who learns of it from the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use sagaline_storage::{AppendError, Backend, EventStore, StreamVersion};
+use sagaline_storage::{AppendError, Backend, Clock, ErrorKind, EventStore, StreamVersion};
 use uuid::Uuid;
 
 use crate::saga::{Effect, SagaState, Stimulus, pending_effects};
@@ -17,6 +18,9 @@ use super::super::run::{self, RunError, SagaRun};
 use super::super::stage::Stage;
 use super::super::taken_up;
 use super::super::turn::{Turn, TurnError};
+
+/// So long after a look that failed whoever waits for a saga looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Decides a request and makes it durable, in a task of its own: whoever asked may go away. No effect is
 /// run here.
@@ -100,22 +104,26 @@ fn refused_load(error: RunError) -> RequestError {
     }
 }
 
-/// Returns when the saga, whoever works on it, has ended, or is parked or paused with no call under way.
-/// An error: there is no such saga, its log cannot be read, or this node stops.
+/// Returns when the saga, whoever works on it, has ended, or is parked or paused with no call under way: a
+/// store that is away for a while turns nobody away who waits. An error: there is no such saga, its log is
+/// damaged, or this node stops.
 pub(crate) async fn wait<B: Backend>(core: &Core<B>, id: Uuid) -> Result<SagaState, RequestError> {
     // Before the first look: what is written behind that look is told.
     let mut watch = core.watched.watch(id);
     loop {
-        let state = run::history(core, id).await.map_err(refused_load)?.state;
-        if is_at_rest(core, &state) {
-            return Ok(state);
-        }
+        let is_read = match run::history(core, id).await {
+            Ok(history) if is_at_rest(core, &history.state) => return Ok(history.state),
+            Ok(_) => true,
+            Err(RunError::Storage(error)) if error.kind == ErrorKind::Unavailable => false,
+            Err(error) => return Err(refused_load(error)),
+        };
         tokio::select! {
             biased;
             () = core.stopped() => {
                 return Err(RequestError::Unavailable("this node is stopping".to_owned()));
             }
             () = watch.news() => {}
+            () = core.backend.clock().sleep(LOOK_AGAIN), if !is_read => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Several nodes over one log, in one process.
 
 mod bus;
+mod log;
 
 use sagaline::engine::{
     Definition, EngineSettings, Node, NodeBuilder, StartError, StartRequest, Started,
@@ -13,11 +14,12 @@ use sagaline_storage::{AllQuery, Backend, EventStore, GlobalPosition, Log, Recor
 use tokio::runtime::Handle;
 
 pub(crate) use bus::NodeBus;
+pub(crate) use log::NodeLog;
 
 use crate::trip::{self, Trip, World};
 
 pub(crate) type Shared = Parts<
-    Log<MemoryKv, SystemClock>,
+    NodeLog,
     Views<MemoryKv>,
     LocalLocks<SystemClock>,
     NodeBus,
@@ -56,7 +58,7 @@ impl Cluster {
         Parts {
             name: "shared",
             shared: true,
-            events: self.log.clone(),
+            events: NodeLog::new(self.log.clone()),
             views: self.views.clone(),
             locks: self.locks.clone(),
             bus: NodeBus::new(self.bus.clone(), self.runtime.clone()),

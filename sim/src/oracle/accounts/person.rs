@@ -135,9 +135,10 @@ impl<'a> Person<'a> {
             let may = self.may_go_on() != Known::No || self.late_registration;
             finding.expect(may, "somebody was let in who is shut out", || shown(call));
             self.registered = Known::Yes;
-            if self.late_registration && self.forgotten == Known::Yes {
-                // It has come back under the same address.
+            if self.late_registration && self.forgotten != Known::No {
+                // It may have come back under the same address, and nobody has shut that one out.
                 self.forgotten = Known::Maybe;
+                self.closed = self.closed.min(Known::Maybe);
             }
             self.begin(&answer.body, call, finding);
         } else if answered(call, 401).is_some() && right {

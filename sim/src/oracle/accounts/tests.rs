@@ -106,6 +106,11 @@ fn nobody_says_what_became_of_a_request_without_an_answer() {
     told.refreshed("s1.b", no("SESSION_ENDED")).clean();
     let told = Told::new().told("POST /auth/register", Value::Null, None);
     told.told("POST /auth/register", Value::Null, Some((409, json!({})))).clean();
+    // It came late, and the next account at this address is nobody's who was shut out.
+    let told = Told::new().registered().verb("disable").verb("forget");
+    let told = told.told("POST /auth/register", Value::Null, None);
+    let told = told.logged_in("right", (200, tokens("s2.a")));
+    told.refreshed("s2.a", Some((200, tokens("s2.b")))).clean();
 }
 
 #[test]

@@ -3,12 +3,10 @@
 //!
 //! Only what is certain is looked at. A streak is what a life of a node hears of one participant without a
 //! single success: calls that were answered with a failure, and connections that could not be opened. Behind
-//! as many of them as the breaker judges by it has opened, if it was closed when they began; else behind as
-//! many as its widest round has, which may have gone well until then, and as many as it judges by next. From
-//! then on a round of calls leaves each time it has been open for its shortest time, or a round that was not
-//! answered is over.
+//! as many of them as the breaker judges by it has opened, closed or on its ramp. From then on a round of
+//! calls leaves each time it has been open for its shortest time, or a round that was not answered is over.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::evidence::Power;
 use crate::machine::Machine;
@@ -18,11 +16,6 @@ use crate::oracle::case::Case;
 /// Calls of a round, and rounds that can begin in half the time for which a breaker stays open.
 const ROUND: u32 = 4;
 const ROUNDS: u32 = 2;
-/// The widest round of a ramp, and more calls than all its rounds have together.
-const RAMP_MAX: u32 = 64;
-const RAMP_ALL: u32 = 160;
-/// A breaker that hears of a smaller share of failures stays closed.
-const FAILURES_PERCENT: usize = 60;
 /// What left at that moment was let go before, and an answer is heard of when the rest of it has come.
 const LEAVING_US: u64 = 250_000;
 /// A call is told by its request. One that cannot connect is not, and a question about what became of it,
@@ -39,7 +32,7 @@ pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
         heard.push(match call.answer {
             Some((at_us, status)) if status >= 500 => (at_us, What::Failed(CALL)),
             Some((at_us, _)) => (at_us, What::Succeeded),
-            None => (call.sent_at_us, What::InDoubt),
+            None => continue,
         });
     }
     for it in &case.evidence.unreached {
@@ -69,8 +62,6 @@ enum What {
     Began,
     Succeeded,
     Failed(u32),
-    /// It may have failed, and nobody knows when.
-    InDoubt,
     Left(u32),
 }
 
@@ -93,61 +84,22 @@ impl Streak {
     }
 }
 
-/// What is certain of a breaker.
-#[derive(Default)]
-struct Certain {
-    /// Whether it is closed.
-    closed: bool,
-    /// Successes in a row.
-    successes: u32,
-    /// Whether the last outcomes may have been failures.
-    recent: VecDeque<bool>,
-}
-
-impl Certain {
-    fn tell(&mut self, may_have_failed: bool, outcomes: u32) {
-        self.successes = if may_have_failed { 0 } else { self.successes + 1 };
-        if self.successes >= RAMP_ALL {
-            self.closed = true;
-        }
-        self.recent.push_back(may_have_failed);
-        let outcomes = usize::try_from(outcomes).unwrap_or(usize::MAX);
-        if self.recent.len() > outcomes {
-            self.recent.pop_front();
-        }
-        let failures = self.recent.iter().filter(|failed| **failed).count();
-        self.closed &= failures * 100 < FAILURES_PERCENT * outcomes;
-    }
-}
-
 fn streaks(outcomes: u32, heard: Vec<(u64, What)>) -> Vec<Streak> {
-    let mut certain = Certain::default();
-    // What has failed in a row, behind how much of it the breaker is open, and since when it is.
-    let (mut failed, mut wanted, mut open_at_us) = (0, CALL * 2 * RAMP_MAX, None);
+    // What has failed in a row, and since when the breaker is open by that.
+    let (mut failed, mut open_at_us) = (0, None);
     let (mut streaks, mut left) = (Vec::new(), Vec::new());
     for (at_us, what) in heard {
         match what {
             What::Began | What::Succeeded => {
                 streaks.extend((!left.is_empty()).then(|| Streak(std::mem::take(&mut left))));
                 (failed, open_at_us) = (0, None);
-                match what {
-                    What::Began => certain = Certain { closed: true, ..Certain::default() },
-                    _ => certain.tell(false, outcomes),
-                }
-                wanted = CALL
-                    * match certain.closed {
-                        true => outcomes,
-                        false => RAMP_MAX + outcomes.max(RAMP_MAX),
-                    };
             }
             What::Failed(weight) => {
-                certain.tell(true, outcomes);
                 failed += weight;
-                if failed >= wanted {
+                if failed >= CALL * outcomes {
                     open_at_us.get_or_insert(at_us);
                 }
             }
-            What::InDoubt => certain.tell(true, outcomes),
             What::Left(weight) => {
                 let behind = open_at_us.filter(|open| open + LEAVING_US < at_us);
                 left.extend(behind.map(|_| (at_us, weight)));
@@ -201,20 +153,14 @@ mod tests {
         let mut history = begun();
         calls(&mut history, 60, 10_000, 503);
         assert_eq!(found(&history), [WHAT]);
-        // What was in trouble before may be on its widest ramp.
-        let mut history = begun();
-        calls(&mut history, 8, 10_000, 503);
-        calls(&mut history, 1, 10_000, 200);
-        calls(&mut history, 60, 10_000, 503);
-        assert!(found(&history).is_empty());
-        calls(&mut history, 120, 10_000, 503);
-        assert_eq!(found(&history), [WHAT]);
-        // What has worked for long is closed.
-        let mut history = begun();
-        calls(&mut history, 8, 10_000, 503);
-        calls(&mut history, 200, 10_000, 200);
-        calls(&mut history, 60, 10_000, 503);
-        assert_eq!(found(&history), [WHAT]);
+        // Closed or on its ramp: what went well before does not let more through.
+        for went_well in [1, 40, 200] {
+            let mut history = begun();
+            calls(&mut history, 8, 10_000, 503);
+            calls(&mut history, went_well, 10_000, 200);
+            calls(&mut history, 60, 10_000, 503);
+            assert_eq!(found(&history), [WHAT]);
+        }
     }
 
     #[test]
