@@ -208,13 +208,7 @@ impl Breaker {
         Round { left, ends_at_us, ..round }
     }
 
-    fn admit_in(
-        &mut self,
-        mut round: Round,
-        recent: Recent,
-        now_us: u64,
-        pause_us: u64,
-    ) -> Admit {
+    fn admit_in(&mut self, mut round: Round, recent: Recent, now_us: u64, pause_us: u64) -> Admit {
         let admit = if round.left == 0 {
             Admit::WaitUntil(now_us.saturating_add(self.policy.ramp_pause_us).min(round.ends_at_us))
         } else {

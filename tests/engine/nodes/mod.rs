@@ -18,14 +18,8 @@ pub(crate) use log::NodeLog;
 
 use crate::trip::{self, Trip, World};
 
-pub(crate) type Shared = Parts<
-    NodeLog,
-    Views<MemoryKv>,
-    LocalLocks<SystemClock>,
-    NodeBus,
-    SystemClock,
-    SystemEntropy,
->;
+pub(crate) type Shared =
+    Parts<NodeLog, Views<MemoryKv>, LocalLocks<SystemClock>, NodeBus, SystemClock, SystemEntropy>;
 
 /// Two to a partition of the bus.
 pub(crate) const SHARDS: u32 = 16;

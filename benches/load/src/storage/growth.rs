@@ -1,10 +1,10 @@
 //! Cost per append while the log grows from a thousand to a million events: flat, or not.
 //!
 //! In rounds, each with one part at every length, short and long one after the other: a machine that is
-//! slower for a while is slower for both, and a single flush or compaction does not decide. Only the log
-//! that is measured is open, so that each pays for its own compactions.
+//! slower for a while is slower for both, and a single flush or compaction does not decide. The logs stay
+//! open, so that each has in memory what it has while it serves.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use sagaline_storage::EventStore;
 
@@ -35,12 +35,14 @@ const GROWTH_MAX: f64 = 1.5;
 
 /// Measures and prints.
 pub(crate) async fn run(args: StorageArgs) -> Result<(), Failure> {
-    let lengths = LENGTHS.into_iter().filter(|length| *length <= args.profile.growth_events());
-    let lengths = lengths.map(|events| Length::new(&args, events));
-    let mut lengths = lengths.collect::<Result<Vec<_>, _>>()?;
+    let mut lengths = Vec::new();
+    for events in LENGTHS.into_iter().filter(|length| *length <= args.profile.growth_events()) {
+        let filled = Filled::new(&args.data_dir, events, 0).await?;
+        lengths.push(Length { events, filled, costs_us: Vec::new() });
+    }
     for _ in 0..ROUNDS {
         for length in &mut lengths {
-            length.measure().await?;
+            length.measure(&args.data_dir).await?;
         }
     }
     for Length { events, costs_us, .. } in &lengths {
@@ -54,37 +56,43 @@ pub(crate) async fn run(args: StorageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A log of one length, and what an append to it has cost in each round.
+/// A length, and what an append to a log of it has cost in each round.
 struct Length {
     events: u64,
-    dir: PathBuf,
-    workload: Workload,
+    filled: Filled,
     costs_us: Vec<f64>,
 }
 
 impl Length {
-    fn new(args: &StorageArgs, events: u64) -> Result<Self, Failure> {
-        let dir = empty_dir(&args.data_dir, &format!("growth-{events}"))?;
-        Ok(Self { events, dir, workload: Workload::new()?, costs_us: Vec::new() })
-    }
-
-    async fn measure(&mut self) -> Result<(), Failure> {
-        let ours = open::ours(&self.dir).await?;
-        fill(&ours, &mut self.workload, self.events).await?;
-        let log = ours.clone();
+    async fn measure(&mut self, data_dir: &Path) -> Result<(), Failure> {
+        let log = self.filled.log.clone();
         let append = move |request| {
             let log = log.clone();
             async move { log.append(request).await.map(drop).context("appending") }
         };
-        let timed = contest::by_tasks(self.workload.next(WRITERS, PART)?, append).await?;
+        let appends = self.filled.workload.next(WRITERS, PART)?;
+        let timed = contest::by_tasks(appends, append).await?;
         self.costs_us.push(1e6 / timed.per_second);
-        ours.close().await;
-        drop(ours);
         if self.events < KEPT {
-            std::fs::remove_dir_all(&self.dir).context(format!("emptying {}", self.dir.display()))?;
-            self.workload = Workload::new()?;
+            self.filled.log.close().await;
+            self.filled = Filled::new(data_dir, self.events, self.costs_us.len()).await?;
         }
         Ok(())
+    }
+}
+
+/// An open log, and what can be appended to it next.
+struct Filled {
+    log: EmbeddedLog,
+    workload: Workload,
+}
+
+impl Filled {
+    async fn new(data_dir: &Path, events: u64, round: usize) -> Result<Self, Failure> {
+        let dir = empty_dir(data_dir, &format!("growth-{events}-{round}"))?;
+        let (log, mut workload) = (open::ours(&dir).await?, Workload::new()?);
+        fill(&log, &mut workload, events).await?;
+        Ok(Self { log, workload })
     }
 }
 
