@@ -27,8 +27,9 @@ pub mod node;
 pub mod settings;
 
 mod asks;
-pub mod sagas;
+mod sagas;
 
+mod start;
 mod starting;
 
 pub mod aggregates;
@@ -95,9 +96,10 @@ pub use participants::ParticipantHealth;
 pub use privacy::MasterKey;
 pub use projection::{IndexKey, Projection, Recorded, View};
 pub use run::SagaHistory;
-pub use sagas::{Sagas, StartError, StartRequest, Started};
+pub use sagas::Sagas;
 pub use settings::EngineSettings;
 pub use stage::{LoadError, Loaded, StageError};
+pub use start::{StartError, StartRequest, Started};
 pub use starting::Starting;
 pub use step::{Compensable, Step};
 pub use view_states::{LiveGeneration, ProjectionState, RebuildError, Rebuilding, live_generation};
