@@ -69,7 +69,7 @@ impl<B: Backend> At<'_, B> {
             step: name,
             direction,
             attempt,
-            epoch,
+            epoch: epoch.saturating_sub(u64::from(planted("call-under-the-epoch-before"))),
             correlation_id: correlation_id.clone(),
             at_us,
             deadline_at_us: at_us.saturating_add(timeout_ms.saturating_mul(1_000)),

@@ -92,11 +92,7 @@ impl<B: Backend> Sagas<B> {
     }
 
     /// The definition for new sagas of a type, if it takes this input.
-    fn named(
-        &self,
-        saga_type: &str,
-        input: &Json,
-    ) -> Result<Arc<Registered>, StartError> {
+    fn named(&self, saga_type: &str, input: &Json) -> Result<Arc<Registered>, StartError> {
         let definitions = &self.core.definitions;
         let registered =
             definitions.named(saga_type).cloned().ok_or_else(|| StartError::UnknownType {

@@ -299,7 +299,7 @@ impl<'a, B: Backend> Turn<'a, B> {
             event_type: event_type.map_err(|error| TurnError::Broken(error.to_string()))?,
             schema_version: 1,
             correlation_id: self.correlation_id.clone(),
-            causation_id: cause,
+            causation_id: cause.filter(|_| !planted("events-without-cause")),
             payload,
         })
     }

@@ -135,6 +135,24 @@ const CANARIES: &[Canary] = &[
         STANDARD,
     ),
     canary(
+        "events-without-cause",
+        "What an event follows from is not said.",
+        &["saga-life"],
+        STANDARD,
+    ),
+    canary(
+        "call-under-the-epoch-before",
+        "A node calls under the epoch that the shard's owner before it had.",
+        &["fencing", "effects", "saga-ends", "liveness"],
+        STANDARD,
+    ),
+    canary(
+        "deadline-halved",
+        "A saga has half the time that its definition gives it.",
+        &["timers"],
+        STANDARD,
+    ),
+    canary(
         "key-per-attempt",
         "Each attempt at a step has an idempotency key of its own.",
         &["money", "retries", "saga-life", "saga-ends", "liveness", "effects"],

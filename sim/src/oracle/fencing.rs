@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::StoreWhat;
+use crate::evidence::{SentCall, StoreWhat};
+use crate::machine::Machine;
 
 use super::case::Case;
 use super::naive::append::Append;
 use super::naive::json::number;
+use super::naive::steps::Key;
 use super::{Finding, Oracle};
 
 /// See the module.
@@ -36,7 +38,8 @@ impl Oracle for Fencing {
         }
         made.sort_by_key(|(position, ..)| *position);
         examine_commits(&made, &mut finding);
-        examine_bearers(case, &mut finding);
+        let shards = examine_bearers(case, &mut finding);
+        examine_calls(case, &shards, &mut finding);
         examine_zombies(case, &made, &mut finding);
         examine_sagas(case, &mut finding);
         finding
@@ -59,8 +62,8 @@ fn examine_commits(made: &[(u64, u32, u64, &Append<'_>)], finding: &mut Finding)
 }
 
 /// Whoever writes to a saga bears the epoch of its shard, which is always the same one, and says so in the
-/// saga's events.
-fn examine_bearers(case: &Case<'_>, finding: &mut Finding) {
+/// saga's events. Returns the shards by the sagas' streams.
+fn examine_bearers<'a>(case: &'a Case<'_>, finding: &mut Finding) -> BTreeMap<&'a str, u32> {
     let mut shards: BTreeMap<&str, u32> = BTreeMap::new();
     for append in case.appends.iter().filter(|append| append.position().is_some()) {
         for (write, entries) in append.written() {
@@ -82,6 +85,26 @@ fn examine_bearers(case: &Case<'_>, finding: &mut Finding) {
                     .break_promise("a saga's event names another epoch than its append", detail());
             }
         }
+    }
+    shards
+}
+
+/// A call leaves under the epoch by which its node had the saga's shard.
+fn examine_calls(case: &Case<'_>, shards: &BTreeMap<&str, u32>, finding: &mut Finding) {
+    let mut taken: BTreeMap<(Machine, u32, u64), u64> = BTreeMap::new();
+    for change in case.evidence.shards.iter().filter(|change| change.taken) {
+        taken.entry((change.node, change.shard, change.epoch)).or_insert(change.at_us);
+    }
+    for call in &case.evidence.sent {
+        let Some(key) = Key::parse(&call.key) else { continue };
+        let Some(shard) = shards.get(format!("saga-{}", key.saga).as_str()) else { continue };
+        let had = taken.get(&(call.by, *shard, call.epoch));
+        let may = had.is_some_and(|at_us| *at_us <= call.sent_at_us);
+        let what = "a call left under an epoch that its node did not have";
+        finding.expect(may, what, || {
+            let SentCall { by, key, epoch, sent_at_us, .. } = call;
+            format!("shard {shard}: {key} of {by} under {epoch} at {sent_at_us} us")
+        });
     }
 }
 
@@ -123,7 +146,6 @@ fn examine_sagas(case: &Case<'_>, finding: &mut Finding) {
 mod tests {
     use super::*;
     use crate::evidence::ShardChange;
-    use crate::machine::Machine;
     use crate::oracle::testing::{History, caught, clean};
 
     fn owned() -> History {
@@ -161,6 +183,35 @@ mod tests {
         history.evidence.shards[0].at_us = now_us.saturating_sub(500);
         history.append_fenced("list-1", 7, 1);
         caught(&Fencing, &history, "a fenced writer appended");
+    }
+
+    #[test]
+    fn a_call_under_an_epoch_that_its_node_never_had_is_caught() {
+        let call = |epoch| {
+            let mut history = History::good();
+            let order = history.orders[0].clone();
+            let stream = format!("saga-{order}");
+            let case = Case::new(&history.evidence);
+            let fence = case.appends.iter().find_map(|append| {
+                let writes = append.writes.iter().any(|write| write.stream == stream);
+                append.fence.filter(|_| writes)
+            });
+            let shard = fence.expect("a fenced append").0;
+            let of_shard = |change: &&ShardChange| change.shard == shard;
+            let owner = history.evidence.shards.iter().find(of_shard).expect("an owner").node;
+            history.evidence.sent.push(SentCall {
+                by: owner,
+                to: "bank".to_owned(),
+                key: format!("{order}/capture_payment/action"),
+                epoch,
+                sent_at_us: history.now_us,
+                answer: None,
+            });
+            history
+        };
+        let epoch = History::good().evidence.shards[0].epoch;
+        clean(&Fencing, &call(epoch));
+        caught(&Fencing, &call(epoch - 1), "a call left under an epoch that its node did not have");
     }
 
     #[test]

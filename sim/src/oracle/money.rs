@@ -37,6 +37,7 @@ impl Oracle for Money {
                 finding.break_promise(what, shown(entry));
             }
             book.examine(case, entry, &mut finding);
+            examine_amount(case, entry, &mut finding);
         }
         for order in case.orders.values() {
             let account = accounts.get(order.id).cloned().unwrap_or_default();
@@ -128,6 +129,18 @@ fn examine_intent(case: &Case<'_>, key: &Key<'_>, entry: &BankEntry, finding: &m
     }
 }
 
+/// The bank is asked for what the order costs, whatever it answers.
+fn examine_amount(case: &Case<'_>, entry: &BankEntry, finding: &mut Finding) {
+    let is_asked = matches!(entry.operation.as_str(), "authorize" | "capture" | "refund");
+    let is_new =
+        matches!(entry.effect, BankEffect::Done | BankEffect::Declined | BankEffect::Refused);
+    let order = case.orders.get(entry.order.as_str()).filter(|_| is_asked && is_new);
+    let Some(order) = order else { return };
+    let is_whole = entry.amount_minor == order.total_minor;
+    let what = "the bank was asked for another amount than the order costs";
+    finding.expect(is_whole, what, || shown(entry));
+}
+
 /// At its end the ledger agrees with the saga, unless an operator overruled the participants.
 fn examine_end(case: &Case<'_>, order: &Order<'_>, account: &Account, finding: &mut Finding) {
     let Some(saga) = case.sagas.get(order.id).filter(|saga| !saga.is_overruled) else { return };
@@ -178,6 +191,16 @@ mod tests {
     fn a_ledger_that_agrees_with_the_log_is_right() {
         let finding = clean(&Money, &History::good());
         assert!(finding.examined > 10, "{}", finding.examined);
+    }
+
+    #[test]
+    fn another_amount_than_the_order_costs_is_caught_also_when_the_bank_refuses_it() {
+        let mut history = History::good();
+        let is_capture = |entry: &&mut BankEntry| entry.operation == "capture";
+        let entry = history.evidence.bank.iter_mut().find(is_capture).expect("a capture");
+        entry.amount_minor -= 1;
+        entry.effect = BankEffect::Refused;
+        caught(&Money, &history, "the bank was asked for another amount than the order costs");
     }
 
     #[test]

@@ -35,6 +35,7 @@ impl Oracle for SagaLife {
             }
         }
         examine_workable(case, &mut finding);
+        examine_causes(case, &mut finding);
         examine_streams(case, &mut finding);
         examine_acknowledged(case, &mut finding);
         finding
@@ -48,6 +49,18 @@ fn examine_workable(case: &Case<'_>, finding: &mut Finding) {
         for why in parked.filter_map(|entry| entry.payload["reason"].get("poisoned")) {
             let detail = format!("{}: {why}", saga.id);
             finding.break_promise("a saga was set apart as unworkable", detail);
+        }
+    }
+}
+
+/// Each event of a saga is caused by the one before it.
+fn examine_causes(case: &Case<'_>, finding: &mut Finding) {
+    for saga in case.sagas.values() {
+        for pair in saga.entries.windows(2) {
+            let follows = pair[1].causation_id.as_deref() == Some(&*pair[0].id);
+            finding.expect(follows, "a saga's event is not caused by the one before it", || {
+                format!("saga {} at {}: {:?}", saga.id, pair[1].position, pair[1].causation_id)
+            });
         }
     }
 }

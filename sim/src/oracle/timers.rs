@@ -4,6 +4,7 @@
 use super::case::Case;
 use super::naive::json::number;
 use super::naive::saga::Saga;
+use super::naive::steps;
 use super::{Finding, Oracle};
 use crate::fault::Fault;
 
@@ -43,6 +44,7 @@ impl Oracle for Timers {
                     finding.break_promise("an attempt ended before it was due", detail);
                 }
             }
+            examine_term(saga, &mut finding);
             examine_deadline(saga, &mut finding);
             if !stands_still {
                 examine_overdue(saga, skew_us, &mut finding);
@@ -50,6 +52,16 @@ impl Oracle for Timers {
         }
         finding
     }
+}
+
+/// A saga's deadline is as far from its start as its definition says.
+fn examine_term(saga: &Saga<'_>, finding: &mut Finding) {
+    let Some(term_us) = steps::term_us(saga.saga_type) else { return };
+    let started = saga.entries.first().and_then(|first| number(&first.payload, "startedAtUs"));
+    let due_us = term_us.zip(started).map(|(term_us, at_us)| at_us + term_us);
+    finding.expect(saga.deadline_at_us == due_us, "a deadline is not where it should be", || {
+        format!("saga {}: {:?} and not {due_us:?}", saga.id, saga.deadline_at_us)
+    });
 }
 
 /// A saga that was aborted by its deadline was not aborted before it: the deciding node compares its own
@@ -115,6 +127,16 @@ mod tests {
         let done = json!({"step": 1, "result": null, "atUs": ended_at_us});
         history.say(&stream, "StepSucceeded", done);
         history
+    }
+
+    #[test]
+    fn a_deadline_that_is_too_early_is_caught() {
+        let mut history = History::good();
+        clean(&Timers, &history);
+        let starts = |entry: &&mut crate::evidence::LogEntry| entry.event_type == "SagaStarted";
+        let started = history.evidence.log.iter_mut().find(starts).expect("a saga");
+        started.payload["deadlineAtUs"] = 450_000_000.into();
+        caught(&Timers, &history, "a deadline is not where it should be");
     }
 
     #[test]

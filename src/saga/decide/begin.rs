@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use super::settle;
+use crate::canary::planted;
 use crate::saga::definition::Definition;
 use crate::saga::effect::Decision;
 use crate::saga::event::SagaEvent;
@@ -11,7 +12,8 @@ use crate::saga::json::Json;
 /// The decision that begins a saga: `SagaStarted` and the first steps. `state` after these events is
 /// [`crate::saga::evolve()`]'s.
 pub fn begin(definition: &Definition, input: Json, moment: Moment) -> Decision {
-    let deadline_us = definition.deadline_ms().map(|ms| ms.saturating_mul(1_000));
+    let unit_us = if planted("deadline-halved") { 500 } else { 1_000 };
+    let deadline_us = definition.deadline_ms().map(|ms| ms.saturating_mul(unit_us));
     let started = SagaEvent::SagaStarted {
         saga_type: definition.name().clone(),
         definition: definition.hash().clone(),

@@ -1,5 +1,6 @@
 //! What an operator was told is done to a saga is in the saga's log: as many events of a verb as there were
-//! acknowledgements, since each was carried out once.
+//! acknowledgements, since each was carried out once. What became of a step that somebody decided on is what
+//! they said.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +8,7 @@ use crate::evidence::{Call, LogEntry};
 use crate::oracle::Finding;
 use crate::oracle::case::Case;
 use crate::oracle::naive::http::answered;
+use crate::oracle::naive::json::text;
 
 pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
     let mut told: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -17,7 +19,7 @@ pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
     }
     for ((saga, verb), told) in told {
         let entries = case.sagas.get(saga).map_or(&[][..], |saga| &saga.entries);
-        let logged = entries.iter().filter(|entry| says(entry, verb)).count();
+        let logged = (0..entries.len()).filter(|at| says(&entries[*at..], verb)).count();
         finding.expect(told <= logged, "an operator's verb was acknowledged and lost", || {
             format!("saga {saga}: {verb} acknowledged {told} times, {logged} in the log")
         });
@@ -28,16 +30,31 @@ pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
 fn asked(call: &Call) -> Option<(&str, &str)> {
     let path = call.request.strip_prefix("POST /saga/")?;
     let (verb, saga) = path.split_once('/')?;
+    let verb = match (verb, text(&call.body, "outcome")) {
+        ("resolve", Some("succeeded")) => "resolve as succeeded",
+        ("resolve", Some("rejected")) => "resolve as rejected",
+        _ => verb,
+    };
     (!saga.contains('/')).then_some((saga, verb))
 }
 
-/// Whether an event is what this verb leaves. A retry leaves one for each step that waited.
-fn says(entry: &LogEntry, verb: &str) -> bool {
+/// Whether the first of these events is what this verb leaves. A retry leaves one for each step that waited.
+fn says(entries: &[&LogEntry], verb: &str) -> bool {
+    let Some(entry) = entries.first() else { return false };
+    let next = || entries.get(1).map_or("", |next| &*next.event_type);
     let by_operator = || entry.payload["reason"].get("operator").is_some();
     match verb {
         "pause" => entry.event_type == "SagaPaused",
         "resume" => entry.event_type == "SagaResumed",
         "skip" => entry.event_type == "StepSkipped",
+        "resolve as succeeded" => {
+            let ends = ["StepSucceeded", "CompensationSucceeded"];
+            entry.event_type == "StepResolved" && ends.contains(&next())
+        }
+        "resolve as rejected" => {
+            let ends = ["StepRejected", "RevocationRejected"];
+            entry.event_type == "StepResolved" && ends.contains(&next())
+        }
         "resolve" => entry.event_type == "StepResolved",
         "retry" => matches!(entry.event_type.as_str(), "RetryRequested" | "SagaUnparked"),
         "compensate" => {
@@ -77,6 +94,26 @@ mod tests {
         clean(&Answers, &history);
         told(&mut history, &saga, "pause");
         caught(&Answers, &history, WHAT);
+    }
+
+    #[test]
+    fn a_step_that_is_decided_on_otherwise_is_caught() {
+        for (outcome, end) in [("succeeded", "StepSucceeded"), ("rejected", "StepRejected")] {
+            let resolved = |end: &'static str| {
+                let mut history = History::good();
+                let saga = history.start_order(1, "key-9", "product-9");
+                let by = json!({"step": 1, "direction": "action", "reason": "r", "actor": "a"});
+                history.say(&format!("saga-{saga}"), "StepResolved", by);
+                history.say(&format!("saga-{saga}"), end, json!({"step": 1, "atUs": 5}));
+                let request = format!("POST /saga/resolve/{saga}");
+                let answer = Some((200, json!({"id": saga})));
+                history.call(0, &request, None, json!({ "outcome": outcome }), answer);
+                history
+            };
+            clean(&Answers, &resolved(end));
+            let other = if end == "StepRejected" { "StepSucceeded" } else { "StepRejected" };
+            caught(&Answers, &resolved(other), WHAT);
+        }
     }
 
     #[test]

@@ -12,6 +12,16 @@ pub fn of(saga_type: &str) -> Option<&'static [&'static str]> {
     }
 }
 
+/// How long after its start a saga of this type has its deadline, in microseconds, if it has one; none: a
+/// type that is not known here.
+pub fn term_us(saga_type: &str) -> Option<Option<u64>> {
+    match saga_type {
+        "order-processing" => Some(Some(900_000_000)),
+        "order-refund" => Some(None),
+        _ => None,
+    }
+}
+
 /// How often the gateway is asked to do, and to undo, before a saga is parked.
 pub const ATTEMPTS: [u64; 2] = [24, 8];
 

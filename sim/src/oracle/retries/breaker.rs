@@ -18,6 +18,9 @@ const ROUND: u32 = 4;
 const ROUNDS: u32 = 2;
 /// What left at that moment was let go before, and an answer is heard of when the rest of it has come.
 const LEAVING_US: u64 = 250_000;
+/// What was let go before may wait for its connection, and leave together when there is one: that happens
+/// once, or once more, while a breaker that lets everything through does so again and again.
+const BURSTS: usize = 3;
 /// A call is told by its request. One that cannot connect is not, and a question about what became of it,
 /// which no breaker holds back, cannot connect either.
 const CALL: u32 = 2;
@@ -43,14 +46,15 @@ pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
     let window_us = case.evidence.plan.knobs.breaker_open_ms * 500;
     for ((node, participant), mut heard) in heard {
         let power = case.evidence.power.iter().filter(|change| change.machine == node);
-        let begins = power.filter(|it| !matches!(it.what, Power::Paused | Power::Resumed));
+        // Whoever was paused lets leave afterwards what was let go before.
+        let begins = power.filter(|it| it.what != Power::Paused);
         heard.extend(begins.map(|change| (change.at_us, What::Began)));
         heard.sort_by_key(|(at_us, _)| *at_us);
         for streak in streaks(case.evidence.plan.knobs.breaker_outcomes, heard) {
-            let (most, at_us) = streak.most_within(window_us);
-            let holds = most <= CALL_MAX * ROUND * ROUNDS;
+            let bursts = streak.bursts(window_us, CALL_MAX * ROUND * ROUNDS);
+            let holds = bursts.len() < BURSTS;
             finding.expect(holds, "a participant that only failed was called all the same", || {
-                format!("{node} at {participant}: some {} calls from {at_us} us on", most / CALL)
+                format!("{node} at {participant}: more calls than rounds have at {bursts:?} us")
             });
         }
     }
@@ -58,7 +62,7 @@ pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
 
 #[derive(Debug, Clone, Copy)]
 enum What {
-    /// The node begins anew, with a closed breaker.
+    /// The node begins anew, or goes on after a pause.
     Began,
     Succeeded,
     Failed(u32),
@@ -69,18 +73,25 @@ enum What {
 struct Streak(Vec<(u64, u32)>);
 
 impl Streak {
-    /// The most that left within such a time, and from when on.
-    fn most_within(&self, window_us: u64) -> (u32, u64) {
-        let (mut first, mut within, mut most) = (0, 0, (0, 0));
-        for (at_us, weight) in &self.0 {
+    /// When more than `most` had left within such a time; what leaves within as long behind that belongs to it.
+    fn bursts(&self, window_us: u64, most: u32) -> Vec<u64> {
+        let (mut first, mut within, mut bursts) = (0, 0, Vec::<u64>::new());
+        for (at, (at_us, weight)) in self.0.iter().enumerate() {
+            if bursts.last().is_some_and(|burst| *at_us <= burst + window_us) {
+                first = at + 1;
+                continue;
+            }
             within += weight;
             while self.0[first].0 + window_us < *at_us {
                 within -= self.0[first].1;
                 first += 1;
             }
-            most = most.max((within, self.0[first].0));
+            if within > most {
+                bursts.push(*at_us);
+                within = 0;
+            }
         }
-        most
+        bursts
     }
 }
 
@@ -151,14 +162,14 @@ mod tests {
     fn a_breaker_that_never_opens_is_caught() {
         // It judges by ten, and stays open for half a second.
         let mut history = begun();
-        calls(&mut history, 60, 10_000, 503);
+        calls(&mut history, 200, 10_000, 503);
         assert_eq!(found(&history), [WHAT]);
         // Closed or on its ramp: what went well before does not let more through.
         for went_well in [1, 40, 200] {
             let mut history = begun();
             calls(&mut history, 8, 10_000, 503);
             calls(&mut history, went_well, 10_000, 200);
-            calls(&mut history, 60, 10_000, 503);
+            calls(&mut history, 200, 10_000, 503);
             assert_eq!(found(&history), [WHAT]);
         }
     }
@@ -166,7 +177,7 @@ mod tests {
     #[test]
     fn connections_that_cannot_be_opened_are_failures_too() {
         let mut history = begun();
-        for _ in 0..120 {
+        for _ in 0..400 {
             history.now_us += 5_000;
             let (by, at_us) = (Machine::Node1, history.now_us);
             history.evidence.unreached.push(Unreached { by, to: "bank".to_owned(), at_us });
@@ -175,10 +186,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_let_go_before_may_leave_together() {
+        let mut history = begun();
+        calls(&mut history, 10, 10_000, 503);
+        history.now_us += 400_000;
+        calls(&mut history, 60, 100, 503);
+        assert!(found(&history).is_empty());
+    }
+
+    #[test]
     fn rounds_that_try_how_it_is_are_right() {
         let mut history = begun();
         calls(&mut history, 10, 10_000, 503);
-        for _ in 0..5 {
+        for _ in 0..12 {
             history.now_us += 500_000;
             calls(&mut history, 4, 1_000, 503);
         }
@@ -188,7 +208,7 @@ mod tests {
     #[test]
     fn one_success_among_them_says_that_it_works() {
         let mut history = begun();
-        for _ in 0..10 {
+        for _ in 0..100 {
             calls(&mut history, 9, 5_000, 503);
             calls(&mut history, 1, 5_000, 402);
         }

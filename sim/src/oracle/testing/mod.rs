@@ -208,6 +208,8 @@ impl History {
         *version += 1;
         let position = self.evidence.log.len() as u64 + 1;
         let id = format!("event-{position}");
+        let before = self.evidence.log.iter().rfind(|entry| entry.stream == stream);
+        let causation_id = before.map(|entry| entry.id.clone());
         self.evidence.log.push(LogEntry {
             position,
             stream: stream.to_owned(),
@@ -215,7 +217,7 @@ impl History {
             id: id.clone(),
             event_type: event_type.to_owned(),
             correlation_id: correlation.to_owned(),
-            causation_id: None,
+            causation_id,
             node: "node-1".to_owned(),
             recorded_at_us: self.now_us,
             payload,

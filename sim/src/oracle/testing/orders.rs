@@ -118,7 +118,7 @@ impl History {
         let locked_until_us = self.now_us + 5_000_000;
         let input = json!({"userId": user(customer)});
         let started = json!({"sagaType": "order-processing", "definition": "d", "steps": 4,
-            "pivot": 2, "input": input, "startedAtUs": 1, "deadlineAtUs": 900_000_000, "epoch": EPOCH});
+            "pivot": 2, "input": input, "startedAtUs": 0, "deadlineAtUs": 900_000_000, "epoch": EPOCH});
         let placed = json!({"userId": user(customer), "totalMinor": PRICE, "currency": "USD",
             "items": [{"productId": product, "quantity": 1, "priceMinor": PRICE}],
             "paymentKind": "card", "idempotencyKey": key, "lockedUntilUs": locked_until_us});
