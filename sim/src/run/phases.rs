@@ -173,6 +173,9 @@ impl Run {
         if undone.is_empty() && !away.is_empty() {
             undone = self.come_back(away).await;
         }
+        if undone.is_empty() && clients.decide_on_what_is_parked().await {
+            undone = self.liveness(&[]).wait().await;
+        }
         if undone.is_empty() {
             phases.quiet_at_us = Some(self.world.now_us());
         }

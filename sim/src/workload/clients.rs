@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use sagaline::engine::saga_of;
+use sagaline_storage::EventStore;
 use tokio::sync::watch;
 
 use crate::evidence::{Answer, Call};
@@ -27,6 +29,12 @@ const ANSWER_US: u64 = 10_000_000;
 /// milliseconds, and some more to its end.
 const CHASE_US: u64 = 30_000;
 const CHASE_LOOK_US: u64 = 500;
+/// Sagas that an operator decides on at rest, and how.
+const DECISIONS_MAX: usize = 10;
+const DECISIONS: [&str; 5] =
+    ["skip", "resolve-succeeded", "retry", "resolve-rejected", "compensate"];
+/// The claims of sagas that are parked.
+const PARKED: &str = "saga-parked";
 /// How long after the healing the most patient client goes away.
 const PATIENCE_BEHIND_CHAOS_US: u64 = 30_000_000;
 
@@ -111,6 +119,30 @@ impl Clients {
             sent.repeatable = true;
             self.ask(&planned, sent, self.patience(&planned, ends_at_us)).await;
         }
+    }
+
+    /// An operator looks at what is parked once everything is at rest, and decides: one way for one saga,
+    /// another for the next. Whether there was anything to decide on.
+    pub async fn decide_on_what_is_parked(&self) -> bool {
+        let Ok(parked) = self.0.store.claims(PARKED, None, DECISIONS_MAX).await else {
+            return false;
+        };
+        let mut random = self.0.plan.seed.stream("parked");
+        let mut decisions = DECISIONS;
+        random.shuffle(&mut decisions);
+        let sagas = parked.iter().filter_map(|it| saga_of(&it.owner));
+        for (saga, verb) in sagas.zip(decisions.iter().cycle()) {
+            let saga = saga.to_string();
+            let of_saga = |planned: &&Planned| self.id_of(planned.id).as_deref() == Some(&*saga);
+            // The refund of an order is nobody's own.
+            let Some(placed) = self.0.plan.operations.iter().find(of_saga) else { continue };
+            let operation = Operation::Operate { order: placed.id, verb: (*verb).to_owned() };
+            let planned = Planned { to: Machine::Balancer, operation, ..placed.clone() };
+            let ends_at_us = self.0.world.now_us() + PATIENCE_BEHIND_CHAOS_US;
+            let sent = request::verb_of(verb, &saga);
+            self.ask(&planned, sent, self.patience(&planned, ends_at_us)).await;
+        }
+        !parked.is_empty()
     }
 
     /// Every request so far, in the order in which they ended; it is then forgotten.

@@ -93,6 +93,12 @@ pub(super) const CANARIES: &[Canary] = &[
         STANDARD,
     ),
     canary(
+        "decided-otherwise",
+        "What an operator says has become of a step is taken for the contrary.",
+        &["answers"],
+        STANDARD,
+    ),
+    canary(
         "pause-acknowledged-and-lost",
         "A pause, or its end, is acknowledged and nothing comes of it.",
         &["answers"],

@@ -142,7 +142,9 @@ impl<'a> Ledger<'a> {
         self.check(!never, "what never happened was taken back", call);
         self.check(!twice, "an action was taken back twice", call);
         let stands = |other: &str| self.actions.get(&(step.0, other)).is_some_and(Action::stands);
-        let shape = self.case.sagas.get(step.0).and_then(|saga| shape(self.case, saga));
+        // Where an operator has decided, what a participant did may be otherwise than the saga takes it to be.
+        let saga = self.case.sagas.get(step.0).filter(|saga| !saga.is_overruled);
+        let shape = saga.and_then(|saga| shape(self.case, saga));
         let mut behind = shape.into_iter().flat_map(|shape| {
             let behind = |other: &&str| shape.comes_after(other, step.1);
             shape.steps.iter().map(|other| other.name.as_str()).filter(behind)
