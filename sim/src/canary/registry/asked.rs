@@ -97,7 +97,8 @@ pub(super) const CANARIES: &[Canary] = &[
         "What an operator says has become of a step is taken for the contrary.",
         &["answers"],
         STANDARD,
-    ),
+    )
+    .known_at(6),
     canary(
         "pause-acknowledged-and-lost",
         "A pause, or its end, is acknowledged and nothing comes of it.",

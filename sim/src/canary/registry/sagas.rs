@@ -136,12 +136,6 @@ pub(super) const CANARIES: &[Canary] = &[
         STANDARD,
     ),
     canary(
-        "ramp-lets-all-through",
-        "A participant that comes back is met by everything that waited.",
-        &["retries"],
-        STANDARD,
-    ),
-    canary(
         "forgotten-key-kept",
         "Whoever is forgotten keeps the key to what is personal.",
         &["accounts"],

@@ -18,9 +18,9 @@ const ROUND: u32 = 4;
 const ROUNDS: u32 = 2;
 /// What left at that moment was let go before, and an answer is heard of when the rest of it has come.
 const LEAVING_US: u64 = 250_000;
-/// What was let go before may wait for its connection, and leave together when there is one: that happens
-/// once, or once more, while a breaker that lets everything through does so again and again.
-const BURSTS: usize = 3;
+/// What was let go before may wait for its connection, and leave together when there is one: what leaves within
+/// so short a time counts as no more than a round.
+const TOGETHER_US: u64 = 10_000;
 /// A call is told by its request. One that cannot connect is not, and a question about what became of it,
 /// which no breaker holds back, cannot connect either.
 const CALL: u32 = 2;
@@ -50,11 +50,12 @@ pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
         let begins = power.filter(|it| it.what != Power::Paused);
         heard.extend(begins.map(|change| (change.at_us, What::Began)));
         heard.sort_by_key(|(at_us, _)| *at_us);
-        for streak in streaks(case.evidence.plan.knobs.breaker_outcomes, heard) {
-            let bursts = streak.bursts(window_us, CALL_MAX * ROUND * ROUNDS);
-            let holds = bursts.len() < BURSTS;
+        let streaks = streaks(case.evidence.plan.knobs.breaker_outcomes, heard);
+        for streak in streaks.into_iter().filter(|streak| !streak.0.is_empty()) {
+            let (most, at_us) = streak.most_within(window_us);
+            let holds = most <= CALL_MAX * ROUND * ROUNDS;
             finding.expect(holds, "a participant that only failed was called all the same", || {
-                format!("{node} at {participant}: more calls than rounds have at {bursts:?} us")
+                format!("{node} at {participant}: some {} calls from {at_us} us on", most / CALL)
             });
         }
     }
@@ -69,40 +70,44 @@ enum What {
     Left(u32),
 }
 
-/// What left behind the moment from which on the breaker is certainly open, until something succeeded.
+/// What left behind the moment from which on the breaker is certainly open, until something succeeded: when, and
+/// how much together.
+#[derive(Default)]
 struct Streak(Vec<(u64, u32)>);
 
 impl Streak {
-    /// When more than `most` had left within such a time; what leaves within as long behind that belongs to it.
-    fn bursts(&self, window_us: u64, most: u32) -> Vec<u64> {
-        let (mut first, mut within, mut bursts) = (0, 0, Vec::<u64>::new());
-        for (at, (at_us, weight)) in self.0.iter().enumerate() {
-            if bursts.last().is_some_and(|burst| *at_us <= burst + window_us) {
-                first = at + 1;
-                continue;
+    fn leave(&mut self, at_us: u64, weight: u32) {
+        match self.0.last_mut() {
+            Some((first_us, left)) if at_us <= *first_us + TOGETHER_US => {
+                *left = (*left + weight).min(CALL_MAX * ROUND);
             }
+            Some(_) | None => self.0.push((at_us, weight)),
+        }
+    }
+
+    /// The most that left within such a time, and from when on.
+    fn most_within(&self, window_us: u64) -> (u32, u64) {
+        let (mut first, mut within, mut most) = (0, 0, (0, 0));
+        for (at_us, weight) in &self.0 {
             within += weight;
             while self.0[first].0 + window_us < *at_us {
                 within -= self.0[first].1;
                 first += 1;
             }
-            if within > most {
-                bursts.push(*at_us);
-                within = 0;
-            }
+            most = most.max((within, self.0[first].0));
         }
-        bursts
+        most
     }
 }
 
 fn streaks(outcomes: u32, heard: Vec<(u64, What)>) -> Vec<Streak> {
     // What has failed in a row, and since when the breaker is open by that.
     let (mut failed, mut open_at_us) = (0, None);
-    let (mut streaks, mut left) = (Vec::new(), Vec::new());
+    let (mut streaks, mut streak) = (Vec::new(), Streak::default());
     for (at_us, what) in heard {
         match what {
             What::Began | What::Succeeded => {
-                streaks.extend((!left.is_empty()).then(|| Streak(std::mem::take(&mut left))));
+                streaks.push(std::mem::take(&mut streak));
                 (failed, open_at_us) = (0, None);
             }
             What::Failed(weight) => {
@@ -112,12 +117,13 @@ fn streaks(outcomes: u32, heard: Vec<(u64, What)>) -> Vec<Streak> {
                 }
             }
             What::Left(weight) => {
-                let behind = open_at_us.filter(|open| open + LEAVING_US < at_us);
-                left.extend(behind.map(|_| (at_us, weight)));
+                if open_at_us.is_some_and(|open| open + LEAVING_US < at_us) {
+                    streak.leave(at_us, weight);
+                }
             }
         }
     }
-    streaks.extend((!left.is_empty()).then_some(Streak(left)));
+    streaks.push(streak);
     streaks
 }
 
@@ -162,14 +168,14 @@ mod tests {
     fn a_breaker_that_never_opens_is_caught() {
         // It judges by ten, and stays open for half a second.
         let mut history = begun();
-        calls(&mut history, 200, 10_000, 503);
+        calls(&mut history, 60, 10_000, 503);
         assert_eq!(found(&history), [WHAT]);
         // Closed or on its ramp: what went well before does not let more through.
-        for went_well in [1, 40, 200] {
+        for went_well in [1, 40, 100] {
             let mut history = begun();
             calls(&mut history, 8, 10_000, 503);
             calls(&mut history, went_well, 10_000, 200);
-            calls(&mut history, 200, 10_000, 503);
+            calls(&mut history, 60, 10_000, 503);
             assert_eq!(found(&history), [WHAT]);
         }
     }
@@ -177,7 +183,7 @@ mod tests {
     #[test]
     fn connections_that_cannot_be_opened_are_failures_too() {
         let mut history = begun();
-        for _ in 0..400 {
+        for _ in 0..120 {
             history.now_us += 5_000;
             let (by, at_us) = (Machine::Node1, history.now_us);
             history.evidence.unreached.push(Unreached { by, to: "bank".to_owned(), at_us });
