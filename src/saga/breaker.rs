@@ -9,9 +9,9 @@
 //!
 //! A participant that comes back is met by a ramp and not by the storm of everything that waited. What
 //! counts is the share of failures and never a single one: some requests fail whatever the health of
-//! the participant, and they must not keep the others out. On the ramp the last outcomes count as they do
-//! while it is closed, too: who fails anew in the middle of a wide round is not called to its end. Time
-//! is monotonic microseconds and comes as an argument; the breaker never sleeps and never calls.
+//! the participant, and they must not keep the others out. On the ramp a round counts as a whole, but for
+//! one thing: who has failed as often in a row as the breaker judges by is not called to the round's end.
+//! Time is monotonic microseconds and comes as an argument; the breaker never sleeps and never calls.
 
 /// Whether a call may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl Breaker {
                 round.failed = round.failed.saturating_add(u32::from(failed));
                 round.succeeded = round.succeeded.saturating_add(u32::from(!failed));
                 self.state = State::HalfOpen { round, recent, pause_us };
-                if failed && self.is_failing(recent) {
+                if self.has_only_failed(recent) {
                     return self.open(now_us, pause_us.saturating_mul(2));
                 }
                 self.judge(round, recent, now_us, pause_us);
@@ -172,7 +172,7 @@ impl Breaker {
             return;
         }
         self.state = if round.width >= self.policy.ramp_max {
-            State::Closed { recent }
+            State::Closed { recent: Recent::default() }
         } else {
             let wider = round.width.saturating_mul(2).min(self.policy.ramp_max);
             State::HalfOpen { round: self.round(wider, now_us, pause_us), recent, pause_us }
@@ -183,6 +183,11 @@ impl Breaker {
     fn is_failing(&self, recent: Recent) -> bool {
         let enough = recent.told >= self.policy.outcomes.clamp(1, 64);
         enough && self.too_many(recent.failures.count_ones(), recent.told)
+    }
+
+    /// Whether all of the last outcomes are.
+    fn has_only_failed(&self, recent: Recent) -> bool {
+        recent.failures.count_ones() >= self.policy.outcomes.clamp(1, 64)
     }
 
     fn too_many(&self, failures: u32, outcomes: u32) -> bool {
@@ -355,7 +360,9 @@ mod tests {
         }
         assert_eq!(breaker.status(), "half_open");
         (0..3).for_each(|_| breaker.failed(1_000));
-        assert_eq!(breaker.admit(1_000), Admit::WaitUntil(3_000), "three of the last four failed");
+        assert_eq!(breaker.status(), "half_open", "a few failures in a row are chance");
+        breaker.failed(1_000);
+        assert_eq!(breaker.admit(1_000), Admit::WaitUntil(3_000), "the last four failed");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //!
 //! Only what is certain is looked at. A streak is what a life of a node hears of one participant without a
 //! single success: calls that were answered with a failure, and connections that could not be opened. Behind
-//! as many of them as the breaker judges by it has opened, closed or on its ramp. From then on a round of
-//! calls leaves each time it has been open for its shortest time, or a round that was not answered is over.
+//! as many of them as the breaker judges by it has opened, closed or on its ramp; behind twice as many if it
+//! closed in between. From then on a round of calls leaves each time it has been open for its shortest time,
+//! or a round that was not answered is over.
 
 use std::collections::BTreeMap;
 
@@ -112,7 +113,7 @@ fn streaks(outcomes: u32, heard: Vec<(u64, What)>) -> Vec<Streak> {
             }
             What::Failed(weight) => {
                 failed += weight;
-                if failed >= CALL * outcomes {
+                if failed >= CALL * 2 * outcomes {
                     open_at_us.get_or_insert(at_us);
                 }
             }
@@ -194,7 +195,7 @@ mod tests {
     #[test]
     fn what_was_let_go_before_may_leave_together() {
         let mut history = begun();
-        calls(&mut history, 10, 10_000, 503);
+        calls(&mut history, 20, 10_000, 503);
         history.now_us += 400_000;
         calls(&mut history, 60, 100, 503);
         assert!(found(&history).is_empty());
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn rounds_that_try_how_it_is_are_right() {
         let mut history = begun();
-        calls(&mut history, 10, 10_000, 503);
+        calls(&mut history, 20, 10_000, 503);
         for _ in 0..12 {
             history.now_us += 500_000;
             calls(&mut history, 4, 1_000, 503);
