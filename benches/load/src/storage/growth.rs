@@ -29,8 +29,9 @@ const ROUNDS: usize = 9;
 const KEPT: u64 = 100_000;
 /// Events of one wide append.
 const WIDE: usize = 100;
-/// The last cost over the first of the same round, median of the rounds. A store that grows pays for compaction now and then: raw RocksDB itself
-/// goes from 1.0 to 1.3 on such a machine. Anything that searches the log would be far beyond this.
+/// The last cost over the first of the same round, median of the rounds. A store that grows pays for
+/// compaction now and then: raw RocksDB itself goes from 1.0 to 1.3 on such a machine. Anything that
+/// searches the log would be far beyond this.
 const GROWTH_MAX: f64 = 1.5;
 
 /// Measures and prints.
@@ -65,6 +66,10 @@ struct Length {
 
 impl Length {
     async fn measure(&mut self, data_dir: &Path) -> Result<(), Failure> {
+        if self.events < KEPT && !self.costs_us.is_empty() {
+            self.filled.log.close().await;
+            self.filled = Filled::new(data_dir, self.events, self.costs_us.len()).await?;
+        }
         let log = self.filled.log.clone();
         let append = move |request| {
             let log = log.clone();
@@ -73,10 +78,6 @@ impl Length {
         let appends = self.filled.workload.next(WRITERS, PART)?;
         let timed = contest::by_tasks(appends, append).await?;
         self.costs_us.push(1e6 / timed.per_second);
-        if self.events < KEPT {
-            self.filled.log.close().await;
-            self.filled = Filled::new(data_dir, self.events, self.costs_us.len()).await?;
-        }
         Ok(())
     }
 }
