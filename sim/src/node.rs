@@ -256,6 +256,7 @@ async fn start(
     };
     let tune = |engine: &mut EngineSettings| {
         engine.retry_burst = knobs.retry_burst;
+        engine.conflict_retries = knobs.conflict_retries;
         engine.retry_budget_min_per_s = knobs.retries_per_s;
         engine.subscription_batch = knobs.followers_page;
         engine.tail_events = knobs.followers_page as u64 * 4;

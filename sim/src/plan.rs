@@ -89,6 +89,9 @@ pub struct Knobs {
     /// How many appends the store writes at once.
     #[serde(default = "together")]
     pub store_batch: usize,
+    /// How often a command that lost a race is decided again.
+    #[serde(default = "often_enough")]
+    pub conflict_retries: u32,
 }
 
 /// As in production: no stream of a run is so long.
@@ -99,6 +102,11 @@ const fn snapshots_of_long_streams() -> usize {
 /// More than a run has.
 const fn as_in_production() -> usize {
     4_096
+}
+
+/// As in production.
+const fn often_enough() -> u32 {
+    8
 }
 
 const fn usual_burst() -> u32 {

@@ -2,6 +2,7 @@
 //! have. Two steps are done side by side and undone again, participants keep the product's own barrier, many
 //! sagas write to one aggregate, and a deadline comes while a service is away.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sagaline::prelude::*;
@@ -158,14 +159,18 @@ struct Account {
     trips: u64,
 }
 
+/// What a step was given of what others returned, by their names.
+type Given = BTreeMap<String, Booking>;
+
 struct Credit {
     trip: String,
     miles: u64,
+    given: Given,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 enum AccountEvent {
-    MilesAdded { trip: String, miles: u64, total: u64, trips: u64 },
+    MilesAdded { trip: String, miles: u64, total: u64, trips: u64, given: Given },
 }
 
 impl Aggregate for Account {
@@ -174,9 +179,12 @@ impl Aggregate for Account {
     type Event = AccountEvent;
     type Refusal = std::convert::Infallible;
 
-    fn decide(&self, Credit { trip, miles }: Credit) -> Result<Vec<AccountEvent>, Self::Refusal> {
+    fn decide(
+        &self,
+        Credit { trip, miles, given }: Credit,
+    ) -> Result<Vec<AccountEvent>, Self::Refusal> {
         let (total, trips) = (self.total + miles, self.trips + 1);
-        Ok(vec![AccountEvent::MilesAdded { trip, miles, total, trips }])
+        Ok(vec![AccountEvent::MilesAdded { trip, miles, total, trips, given }])
     }
 
     fn evolve(&mut self, event: &AccountEvent) {
@@ -186,11 +194,17 @@ impl Aggregate for Account {
     }
 }
 
-/// Done within the saga's own append.
+/// Done within the saga's own append. What it reads it only writes down, for the oracle of results.
 struct Miles;
+
+/// What a step returned; nothing when an operator has declared it done without saying with what.
+fn given<S: Step<Output = Booking>>(call: &Call<Trip>) -> Option<(String, Booking)> {
+    Some((S::NAME.to_owned(), call.result::<S>().ok()?))
+}
 
 impl Step for Miles {
     const NAME: &'static str = "miles";
+    const READS: &'static [&'static str] = &[Room::NAME, Charge::NAME];
     const LOCAL: bool = true;
     const PARTICIPANT: &'static str = "accounts";
     type Saga = Trip;
@@ -198,7 +212,8 @@ impl Step for Miles {
 
     async fn action(&self, call: &Call<Trip>) -> Outcome<()> {
         let nights = call.input().nights;
-        let credit = Credit { trip: call.saga_id().to_string(), miles: nights * 100 };
+        let given = given::<Room>(call).into_iter().chain(given::<Charge>(call)).collect();
+        let credit = Credit { trip: call.saga_id().to_string(), miles: nights * 100, given };
         call.execute::<Account>(&(nights % ACCOUNTS).to_string(), credit).await.map(drop)
     }
 }

@@ -16,6 +16,7 @@
 //! | [`money`] | the bank's ledger (I1 to I4) | unknown taken as failure, as success; compensation twice; no barrier tombstone; undo of what never happened at the bank; key per attempt |
 //! | [`effects`] | the ledgers of a user's own services: one effect for each step that is done, none for what is undone | the same, in a user's saga |
 //! | [`aggregates`] | commands decided on what really was, once | snapshot off by one; expected version dropped |
+//! | [`results`] | what a step returned is given to those that read it and to its undo | an undo that is not told |
 //! | [`saga_life`] | legal lives, acknowledged starts (I8) | compensation in forward order; undo of what never happened; cancel honoured after the pivot; publish before commit of a start |
 //! | [`saga_ends`] | every saga ends or waits for a person with a reason (I6) | timer outside the batch; one poison saga blocks the shard; lost wake-up without poll |
 //! | [`timers`] | nothing before it is due (I7) | stale timer accepted |
@@ -56,6 +57,7 @@ pub mod one_live_order;
 pub mod order;
 pub mod outbox;
 pub mod projections;
+pub mod results;
 pub mod retries;
 pub mod rights;
 pub mod saga_ends;
@@ -159,6 +161,7 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(money::Money),
         Box::new(effects::Effects),
         Box::new(aggregates::Aggregates),
+        Box::new(results::Results),
         Box::new(saga_life::SagaLife),
         Box::new(timers::Timers),
         Box::new(idempotency::Idempotency),

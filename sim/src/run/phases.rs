@@ -122,7 +122,7 @@ impl Run {
         }
         self.world.timeline().after(SETTLE_US).await;
         let people = People::enter(&self.http).await?;
-        consumers::start(&self.world, &self.witness, &self.ports);
+        consumers::start(&self.world, &self.witness, &self.ports, self.plan.seed);
         Ok(people)
     }
 
@@ -173,8 +173,12 @@ impl Run {
         if undone.is_empty() && !away.is_empty() {
             undone = self.come_back(away).await;
         }
-        if undone.is_empty() && clients.decide_on_what_is_parked().await {
-            undone = self.liveness(&[]).wait().await;
+        if undone.is_empty() {
+            undone = match clients.decide_on_what_is_parked().await {
+                Ok(true) => self.liveness(&[]).wait().await,
+                Ok(false) => undone,
+                Err(error) => vec![format!("what is parked cannot be read: {error}")],
+            };
         }
         if undone.is_empty() {
             phases.quiet_at_us = Some(self.world.now_us());

@@ -130,6 +130,7 @@ impl Knobs {
             followers_page: usize::try_from(one_of(&[4, 2_000])).unwrap_or(2_000),
             store_keeps: usize::try_from(one_of(&[8, 64, 4_096])).unwrap_or(4_096),
             store_batch: usize::try_from(one_of(&[1, 8, 1_024])).unwrap_or(1_024),
+            conflict_retries: small(one_of(&[1, 8])),
         }
     }
 }

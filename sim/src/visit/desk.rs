@@ -20,7 +20,7 @@ use sagaline::engine::{Aggregates, CommandMetadata, InProcess};
 use sagaline_storage::Clock;
 
 use super::museum::{Ask, Museum};
-use super::{HOST, Visit};
+use super::{Asked, HOST};
 use crate::fate::{AGAIN, Fate, How, LATE, NEVER};
 use crate::machine::Machine;
 use crate::plan::Plan;
@@ -64,7 +64,7 @@ struct Shared {
 struct Wanted {
     call: Arc<CallHeaders>,
     key: Arc<str>,
-    museum: u64,
+    asked: Asked,
     undoes: bool,
     refuses: bool,
 }
@@ -143,16 +143,16 @@ impl Desk {
         let aggregates = self.0.aggregates.lock().clone();
         let Some(aggregates) = aggregates else { return closed() };
         let guarded = Guarded::new(aggregates);
-        let Wanted { call, key, .. } = wanted;
+        let Wanted { call, key, asked, .. } = wanted;
         let metadata = CommandMetadata::of_request(call.correlation_id.clone());
-        let museum = wanted.museum.to_string();
+        let (museum, given) = (asked.museum.to_string(), asked.given.clone());
         if wanted.undoes {
             let of = key.replace("/compensation", "/action");
-            let undo = Ask::Leave { of };
+            let undo = Ask::Leave { of, given };
             let undone = guarded.undo::<Museum>(&call.key, call.epoch, &museum, undo, &metadata);
             return answer_undo(&undone.await).map(Body::new);
         }
-        let ask = Ask::Enter { key: key.to_string(), refuses: wanted.refuses };
+        let ask = Ask::Enter { key: key.to_string(), refuses: wanted.refuses, given };
         let guests = |museum: &Museum| museum.guests;
         let done = guarded.act(&call.key, call.epoch, &museum, ask, guests, &metadata).await;
         answer_action(&done).map(Body::new)
@@ -166,23 +166,23 @@ impl Desk {
     }
 }
 
-async fn enter(State(desk): State<Desk>, headers: HeaderMap, Json(visit): Json<Visit>) -> Answer {
-    asked(desk, &headers, &visit, false).await
+async fn enter(State(desk): State<Desk>, headers: HeaderMap, Json(asked): Json<Asked>) -> Answer {
+    take(desk, &headers, asked, false).await
 }
 
-async fn leave(State(desk): State<Desk>, headers: HeaderMap, Json(visit): Json<Visit>) -> Answer {
-    asked(desk, &headers, &visit, true).await
+async fn leave(State(desk): State<Desk>, headers: HeaderMap, Json(asked): Json<Asked>) -> Answer {
+    take(desk, &headers, asked, true).await
 }
 
-async fn asked(desk: Desk, headers: &HeaderMap, visit: &Visit, undoes: bool) -> Answer {
+async fn take(desk: Desk, headers: &HeaderMap, asked: Asked, undoes: bool) -> Answer {
     let call = match CallHeaders::read(headers) {
         Ok(call) => Arc::new(call),
         Err(problem) => return (StatusCode::BAD_REQUEST, problem.to_string()).into_response(),
     };
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
     let key: Arc<str> = key.unwrap_or_default().into();
-    let (museum, refuses) = (visit.museum, !undoes && desk.refuses(&call, &key));
-    desk.take(Wanted { call, key, museum, undoes, refuses }).await
+    let refuses = !undoes && desk.refuses(&call, &key);
+    desk.take(Wanted { call, key, asked, undoes, refuses }).await
 }
 
 /// Nobody knows what came of it.

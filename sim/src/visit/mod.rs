@@ -8,6 +8,8 @@ pub mod desk;
 #[cfg(madsim)]
 mod museum;
 
+use std::collections::BTreeMap;
+
 use sagaline::prelude::*;
 
 use crate::fate::{Fate, How, Twist};
@@ -33,12 +35,30 @@ pub struct Visit {
     pub museum: u64,
 }
 
-async fn enter(call: &Call<Visit>) -> Outcome<u64> {
-    call.http().post(&format!("http://{HOST}/enter"), call.input()).await
+/// What a call was given of what steps returned, by their names.
+type Given = BTreeMap<String, u64>;
+
+/// What the participant is sent. What the call was given it only writes down, for the oracle of results.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Asked {
+    museum: u64,
+    given: Given,
 }
 
-async fn leave(call: &Call<Visit>) -> Outcome<()> {
-    call.http().post::<()>(&format!("http://{HOST}/leave"), call.input()).await
+async fn enter(call: &Call<Visit>, given: Given) -> Outcome<u64> {
+    let asked = Asked { museum: call.input().museum, given };
+    call.http().post(&format!("http://{HOST}/enter"), &asked).await
+}
+
+async fn leave(call: &Call<Visit>, step: &str, returned: Option<&u64>) -> Outcome<()> {
+    let given = returned.map(|guests| (step.to_owned(), *guests)).into_iter().collect();
+    let asked = Asked { museum: call.input().museum, given };
+    call.http().post::<()>(&format!("http://{HOST}/leave"), &asked).await
+}
+
+/// What a step returned; nothing when an operator has skipped it.
+fn given<S: Step<Output = u64>>(call: &Call<Visit>) -> Option<(String, u64)> {
+    Some((S::NAME.to_owned(), call.result::<S>().ok()?))
 }
 
 struct Guide;
@@ -50,13 +70,13 @@ impl Step for Guide {
     type Output = u64;
 
     async fn action(&self, call: &Call<Visit>) -> Outcome<u64> {
-        enter(call).await
+        enter(call, Given::new()).await
     }
 }
 
 impl Compensable for Guide {
-    async fn compensate(&self, call: &Call<Visit>, _: Option<&u64>) -> Outcome<()> {
-        leave(call).await
+    async fn compensate(&self, call: &Call<Visit>, returned: Option<&u64>) -> Outcome<()> {
+        leave(call, Self::NAME, returned).await
     }
 }
 
@@ -69,13 +89,13 @@ impl Step for Locker {
     type Output = u64;
 
     async fn action(&self, call: &Call<Visit>) -> Outcome<u64> {
-        enter(call).await
+        enter(call, Given::new()).await
     }
 }
 
 impl Compensable for Locker {
-    async fn compensate(&self, call: &Call<Visit>, _: Option<&u64>) -> Outcome<()> {
-        leave(call).await
+    async fn compensate(&self, call: &Call<Visit>, returned: Option<&u64>) -> Outcome<()> {
+        leave(call, Self::NAME, returned).await
     }
 }
 
@@ -83,12 +103,13 @@ struct Entry;
 
 impl Step for Entry {
     const NAME: &'static str = "entry";
+    const READS: &'static [&'static str] = &[Guide::NAME, Locker::NAME];
     const PARTICIPANT: &'static str = HOST;
     type Saga = Visit;
     type Output = u64;
 
     async fn action(&self, call: &Call<Visit>) -> Outcome<u64> {
-        enter(call).await
+        enter(call, given::<Guide>(call).into_iter().chain(given::<Locker>(call)).collect()).await
     }
 }
 

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use sagaline::domain::Aggregate;
 
+use super::Given;
+
 /// A museum and those in it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Museum {
@@ -16,18 +18,18 @@ pub(super) struct Museum {
 #[derive(Debug, Clone)]
 pub(super) enum Ask {
     /// To do what a key stands for.
-    Enter { key: String, refuses: bool },
+    Enter { key: String, refuses: bool, given: Given },
     /// To undo it.
-    Leave { of: String },
+    Leave { of: String, given: Given },
 }
 
 /// What came of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum MuseumEvent {
     /// It was done.
-    GuestEntered { key: String, guests: u64 },
+    GuestEntered { key: String, guests: u64, given: Given },
     /// It was undone.
-    GuestLeft { of: String, guests: u64 },
+    GuestLeft { of: String, guests: u64, given: Given },
 }
 
 /// A business no.
@@ -51,12 +53,13 @@ impl Aggregate for Museum {
     fn decide(&self, ask: Ask) -> Result<Vec<MuseumEvent>, Full> {
         match ask {
             Ask::Enter { refuses: true, .. } => Err(Full),
-            Ask::Enter { key, .. } => {
-                Ok(vec![MuseumEvent::GuestEntered { key, guests: self.guests + 1 }])
+            Ask::Enter { key, given, .. } => {
+                let guests = self.guests + 1;
+                Ok(vec![MuseumEvent::GuestEntered { key, guests, given }])
             }
-            Ask::Leave { of } => {
+            Ask::Leave { of, given } => {
                 let guests = self.guests.saturating_sub(1);
-                Ok(vec![MuseumEvent::GuestLeft { of, guests }])
+                Ok(vec![MuseumEvent::GuestLeft { of, guests, given }])
             }
         }
     }

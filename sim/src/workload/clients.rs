@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use sagaline::engine::saga_of;
-use sagaline_storage::EventStore;
+use sagaline_storage::{EventStore, StorageError};
 use tokio::sync::watch;
 
 use crate::evidence::{Answer, Call};
@@ -122,11 +122,9 @@ impl Clients {
     }
 
     /// An operator looks at what is parked once everything is at rest, and decides: one way for one saga,
-    /// another for the next. Whether there was anything to decide on.
-    pub async fn decide_on_what_is_parked(&self) -> bool {
-        let Ok(parked) = self.0.store.claims(PARKED, None, DECISIONS_MAX).await else {
-            return false;
-        };
+    /// another for the next. Whether there was anything to decide on; it fails when the store does.
+    pub async fn decide_on_what_is_parked(&self) -> Result<bool, StorageError> {
+        let parked = self.0.store.claims(PARKED, None, DECISIONS_MAX).await?;
         let mut random = self.0.plan.seed.stream("parked");
         let mut decisions = DECISIONS;
         random.shuffle(&mut decisions);
@@ -142,7 +140,7 @@ impl Clients {
             let sent = request::verb_of(verb, &saga);
             self.ask(&planned, sent, self.patience(&planned, ends_at_us)).await;
         }
-        !parked.is_empty()
+        Ok(!parked.is_empty())
     }
 
     /// Every request so far, in the order in which they ended; it is then forgotten.

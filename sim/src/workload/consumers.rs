@@ -9,6 +9,7 @@ use sagaline_storage::bus::{Consumer, ConsumerEvent, Delivery, MessageBus};
 use sagaline_storage::{Backend, StorageError};
 
 use crate::evidence::{BusEntry, BusWhat};
+use crate::seed::{Random, Seed};
 use crate::services::{SimBackend, Witness};
 use crate::world::World;
 
@@ -18,21 +19,24 @@ const TOPICS: [&str; 2] = ["order-events", "payment-events"];
 const MEMBERS: u32 = 2;
 const GROUP: &str = "another-system";
 const RETRY_US: u64 = 300_000;
+/// How long it takes at the most to act on a message: what is handed out stays open so long.
+const ACT_US: u64 = 12_000;
 
 /// Messages that were acted on, by topic and id: what the other system keeps in its database.
 type Inbox = Arc<Mutex<BTreeSet<(String, String)>>>;
 
 /// Starts the other system. It goes on to the end of the world.
-pub fn start(world: &World, witness: &Witness, backend: &SimBackend) {
+pub fn start(world: &World, witness: &Witness, backend: &SimBackend, seed: Seed) {
     let inbox = Inbox::default();
     for topic in TOPICS {
-        for _ in 0..MEMBERS {
+        for number in 0..MEMBERS {
             let member = Member {
                 world: world.clone(),
                 witness: witness.clone(),
                 backend: backend.clone(),
                 inbox: inbox.clone(),
                 topic,
+                pace: Mutex::new(seed.stream(&format!("another-system/{topic}/{number}"))),
             };
             tokio::spawn(member.run());
         }
@@ -45,6 +49,7 @@ struct Member {
     backend: SimBackend,
     inbox: Inbox,
     topic: &'static str,
+    pace: Mutex<Random>,
 }
 
 impl Member {
@@ -64,6 +69,8 @@ impl Member {
                 ConsumerEvent::Assigned(_) | ConsumerEvent::Revoked(_) => {}
                 ConsumerEvent::Delivered(delivery) => {
                     self.act(&delivery);
+                    let pace_us = self.pace.lock().below(ACT_US);
+                    self.world.timeline().after(pace_us).await;
                     // Not acknowledged in time: another member has it, and the inbox knows it.
                     consumer.ack(&delivery).await?;
                 }

@@ -181,6 +181,7 @@ fn knobs() -> Knobs {
         followers_page: 2_000,
         store_keeps: 4_096,
         store_batch: 1_024,
+        conflict_retries: 8,
     }
 }
 

@@ -57,6 +57,7 @@ fn plan(seed: Seed) -> Plan {
         followers_page: 2_000,
         store_keeps: 4_096,
         store_batch: 1_024,
+        conflict_retries: 8,
     };
     Plan {
         seed,

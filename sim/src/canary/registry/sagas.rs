@@ -29,6 +29,12 @@ pub(super) const CANARIES: &[Canary] = &[
         STANDARD,
     ),
     canary(
+        "undo-not-told-the-result",
+        "A step is undone without being told what it had returned.",
+        &["results"],
+        STANDARD,
+    ),
+    canary(
         "deadline-halved",
         "A saga has half the time that its definition gives it.",
         &["timers"],

@@ -17,7 +17,8 @@ pub fn of(saga_type: &str) -> Option<&'static [&'static str]> {
 pub fn term_us(saga_type: &str) -> Option<Option<u64>> {
     match saga_type {
         "order-processing" => Some(Some(900_000_000)),
-        "order-refund" => Some(None),
+        "trip" => Some(Some(9_000_000)),
+        "order-refund" | "visit" => Some(None),
         _ => None,
     }
 }

@@ -74,6 +74,7 @@ impl History {
             followers_page: 2_000,
             store_keeps: 4_096,
             store_batch: 1_024,
+            conflict_retries: 8,
         };
         let plan = Plan {
             seed: Seed(1),
