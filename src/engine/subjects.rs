@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use sagaline_storage::{Backend, Claim, RecordedEvent};
+use tokio::sync::oneshot;
 
 use crate::codec::CodecError;
 use crate::codec::sealed::is_sealed;
@@ -9,6 +10,7 @@ use crate::domain::Aggregate;
 use crate::saga::SagaState;
 
 use super::aggregates::{Aggregates, CommandMetadata, ExecuteError};
+use super::append::Refused;
 use super::node::Node;
 use super::sagas::Sagas;
 use super::stage::{LoadError, Stage};
@@ -139,15 +141,33 @@ impl<B: Backend> Aggregates<B> {
         subject: &str,
         metadata: &CommandMetadata,
     ) -> Result<bool, ExecuteError<R>> {
-        let privacy = &self.core.privacy;
-        let changes = privacy.forgetting(subject).await.map_err(ExecuteError::from)?;
+        let changes = self.core.privacy.forgetting(subject).await.map_err(ExecuteError::from)?;
         changes.into_iter().for_each(|change| stage.claim(change));
-        let appended = self.append(stage, metadata).await;
-        privacy.look_again(subject);
-        match appended {
+        let broken = |_| ExecuteError::<R>::Unavailable("forgetting broke off".to_owned());
+        match self.append_and_look_again(stage, subject, metadata).await.map_err(broken)? {
             Ok(()) => Ok(true),
             Err(error) if error.is_race() => Ok(false),
             Err(error) => Err(self.failure(error)),
         }
+    }
+
+    /// In a task of its own: when the caller goes away in the middle, what is appended all the same must not
+    /// leave the subject's key remembered.
+    fn append_and_look_again(
+        &self,
+        stage: Stage,
+        subject: &str,
+        metadata: &CommandMetadata,
+    ) -> oneshot::Receiver<Result<(), Refused>> {
+        let (aggregates, subject) = (self.clone(), subject.to_owned());
+        let metadata = metadata.clone();
+        let (reply, appended) = oneshot::channel();
+        tokio::spawn(Box::pin(async move {
+            let answer = aggregates.append(stage, &metadata).await;
+            aggregates.core.privacy.look_again(&subject);
+            // Whoever asked may have gone away.
+            drop(reply.send(answer));
+        }));
+        appended
     }
 }

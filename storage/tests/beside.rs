@@ -97,7 +97,11 @@ async fn a_reader_beside_a_writer_sees_a_whole_log() {
 #[tokio::test]
 async fn what_is_read_only_refuses_to_be_written_to() {
     let folder = tempfile::tempdir().unwrap();
-    RocksKv::open(folder.path(), &BUSY).unwrap();
+    let kv = RocksKv::open(folder.path(), &BUSY).unwrap();
+    let settings = LogSettings::default();
+    let log = Log::open(kv, SystemClock::default(), &SystemEntropy, settings).await.unwrap();
+    log.append(request(1)).await.unwrap();
+    log.close().await;
     let seen = RocksKv::open_read_only(folder.path(), &BUSY).unwrap();
     let mut batch = WriteBatch::default();
     batch.put(Space::Index, "key", "value");
@@ -108,5 +112,5 @@ async fn what_is_read_only_refuses_to_be_written_to() {
     assert!(!nowhere.exists());
     // It copies like any other store.
     let copied = sagaline_storage::log::copy(&seen, &MemoryKv::new(), |_, _| {}).await.unwrap();
-    assert_eq!(copied.head, GlobalPosition::START);
+    assert_eq!(copied.head, GlobalPosition(1));
 }

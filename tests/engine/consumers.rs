@@ -11,6 +11,7 @@ use sagaline::engine::{
 };
 use sagaline::saga::Policy;
 use sagaline_storage::memory::MemoryKv;
+use sagaline_storage::view_store::limits::DOCUMENT_BYTES_MAX;
 use sagaline_storage::{
     AppendId, AppendRequest, Backend, CorrelationId, Entropy, EventId, EventStore, EventType,
     ExpectedVersion, GlobalPosition, NewEvent, NodeId, StreamId, StreamWrite,
@@ -469,4 +470,40 @@ async fn an_ack_whose_changes_cannot_be_made_parks_its_event_and_changes_nothing
     }
     assert_eq!(consumers.document::<String>("confused", "a").await.unwrap().unwrap(), "text");
     assert_eq!(consumers.document::<u64>("confused", "b").await.unwrap(), None);
+}
+
+/// Keeps documents as long as they may be, and of one door a byte more.
+struct Hoarder;
+
+impl Consumer for Hoarder {
+    const NAME: &'static str = "hoarder";
+    const CATEGORIES: &'static [&'static str] = &["door"];
+
+    async fn consume(&self, delivery: &Delivery) -> Outcome<Ack> {
+        let key = delivery.envelope().stream.key().to_owned();
+        // In JSON there are two quotation marks around it.
+        let chars = DOCUMENT_BYTES_MAX - 2 + usize::from(key == "big");
+        Ok(Ack::new().change(key, move |_: Option<String>| Some("x".repeat(chars))))
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_the_store_does_not_take_parks_its_event_and_holds_up_nobody_else() {
+    let backend = trip::backend(&MemoryKv::new()).await;
+    let node = NodeBuilder::new(backend.clone()).consumer(Hoarder).start().await.unwrap();
+    let last = ring(&backend, &["door-big", "door-full"]).await;
+    let consumers = node.consumers();
+    assert!(consumers.caught_up("hoarder", last, EVER).await.unwrap());
+    let letters = consumers.parked("hoarder", None, 10).await.unwrap().letters;
+    let shown: Vec<_> =
+        letters.iter().map(|letter| (letter.key.as_str(), letter.attempts)).collect();
+    assert_eq!(shown, [("door-big", 1)]);
+    let reason = format!(
+        "document `big` of {} bytes: wants at most {DOCUMENT_BYTES_MAX}",
+        DOCUMENT_BYTES_MAX + 1
+    );
+    assert_eq!(letters[0].reason, reason);
+    assert_eq!(consumers.document::<String>("hoarder", "big").await.unwrap(), None);
+    let full = consumers.document::<String>("hoarder", "full").await.unwrap();
+    assert_eq!(full.map(|text| text.len()), Some(DOCUMENT_BYTES_MAX - 2));
 }

@@ -11,15 +11,17 @@ use sagaline::engine::{
     NodeError, Outcome, Projection, Recorded, StartRequest, Step, View,
 };
 use sagaline::prelude::CodecError;
+use sagaline_storage::backend::Parts;
 use sagaline_storage::memory::MemoryKv;
 use sagaline_storage::{
-    AllQuery, AppendId, AppendRequest, Backend, Claim, ClaimChange, CorrelationId, EventId,
+    AllQuery, AppendId, AppendRequest, Backend, Claim, ClaimChange, Clock, CorrelationId, EventId,
     EventStore, EventType, ExpectedVersion, GlobalPosition, NewEvent, NodeId, RecordedEvent,
     StreamId, StreamWrite,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::nodes::{NodeLog, until};
 use crate::trip::{self, Memory};
 
 /// A letter of somebody; the subject stands in the event.
@@ -119,7 +121,7 @@ fn metadata() -> CommandMetadata {
     CommandMetadata { correlation_id: CorrelationId::new("c").unwrap(), causation_id: None }
 }
 
-async fn write(node: &Node<Memory>, id: &str, by: &str, text: &str) -> Letter {
+async fn write<B: Backend>(node: &Node<B>, id: &str, by: &str, text: &str) -> Letter {
     let command = (by.to_owned(), text.to_owned());
     node.aggregates().execute::<Letter>(id, command, &metadata()).await.unwrap()
 }
@@ -166,6 +168,39 @@ async fn a_forgotten_subject_is_gone_from_the_log_the_view_and_the_aggregate() {
     // What comes later is not kept either.
     write(&node, "3", "ada", "again").await;
     assert_eq!(shown(&node, "3").await, "…");
+}
+
+/// The texts of a letter as its aggregate has them.
+async fn texts<B: Backend>(node: &Node<B>, id: &str) -> Vec<String> {
+    node.aggregates().load::<Letter>(id).await.unwrap().state.texts
+}
+
+#[tokio::test]
+async fn whoever_goes_away_in_the_middle_has_forgotten_all_the_same() {
+    let Parts { name, shared, events, views, locks, bus, clock, entropy } =
+        trip::backend(&MemoryKv::new()).await;
+    let events = NodeLog::new(events);
+    let log = events.clone();
+    let backend = Parts { name, shared, events, views, locks, bus, clock, entropy };
+    let builder = NodeBuilder::new(backend).settings(settings()).master_key(master());
+    let node = builder.start().await.unwrap();
+    write(&node, "1", "ada", "dear bob").await;
+    assert_eq!(texts(&node, "1").await, ["dear bob"], "the key is remembered from here on");
+    log.appends().close();
+    let metadata = metadata();
+    tokio::select! {
+        biased;
+        _ = node.forget("ada", &metadata) => panic!("its append is not answered"),
+        () = until(|| log.appends().waiting() == 1) => {}
+    }
+    log.appends().open();
+    for _ in 0..1_000 {
+        if texts(&node, "1").await == ["…"] {
+            break;
+        }
+        clock.sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(texts(&node, "1").await, ["…"]);
 }
 
 #[tokio::test]

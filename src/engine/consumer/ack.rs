@@ -28,7 +28,8 @@ impl Ack {
     /// delivery that counts, after every change that was acknowledged before; documents are shared by all
     /// keys of the group, and no change is lost. Read it with [`Consumers::document`].
     ///
-    /// A document that does not fit its type, or a panic in `change`, parks the event and changes nothing.
+    /// A document that does not fit its type or is over 4 MiB, or a panic in `change`, parks the event and
+    /// changes nothing.
     ///
     /// [`Consumers::document`]: super::Consumers::document
     #[must_use]

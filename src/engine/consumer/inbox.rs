@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use sagaline_storage::StorageError;
+use sagaline_storage::view_store::limits::{DOCUMENT_BYTES_MAX, KEY_BYTES_MAX};
 use sagaline_storage::views::{ViewChange, ViewStore};
 
 use super::ack::Ack;
@@ -17,7 +18,8 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Makes the changes of an acknowledgement, all or none. The inner error says why they cannot be made.
+    /// Makes the changes of an acknowledgement, all or none. The inner error says why they cannot be made:
+    /// with a document that the store does not take no commit would ever succeed.
     pub(super) async fn keep<V: ViewStore>(
         &mut self,
         views: &V,
@@ -26,10 +28,10 @@ impl Inbox {
     ) -> Result<Result<(), String>, StorageError> {
         let mut made = BTreeMap::new();
         for (key, change) in ack.changes {
-            if key.is_empty() || key.len() > DOCUMENT_KEY_BYTES_MAX {
+            if key.is_empty() || key.len() > KEY_BYTES_MAX {
                 let bytes = key.len();
                 return Ok(Err(format!(
-                    "a document's key of {bytes} bytes: wants 1 to {DOCUMENT_KEY_BYTES_MAX}"
+                    "a document's key of {bytes} bytes: wants 1 to {KEY_BYTES_MAX}"
                 )));
             }
             let stored = match made.get(&key).or_else(|| self.changed.get(&key)) {
@@ -37,6 +39,12 @@ impl Inbox {
                 None => views.get(view, key.as_bytes()).await?,
             };
             match catch_unwind(AssertUnwindSafe(|| change(stored.as_ref()))) {
+                Ok(Ok(Some(document))) if document.len() > DOCUMENT_BYTES_MAX => {
+                    let bytes = document.len();
+                    return Ok(Err(format!(
+                        "document `{key}` of {bytes} bytes: wants at most {DOCUMENT_BYTES_MAX}"
+                    )));
+                }
                 Ok(Ok(document)) => _ = made.insert(key, document),
                 Ok(Err(error)) => {
                     return Ok(Err(format!("document `{key}` does not fit its type: {error}")));
@@ -59,6 +67,3 @@ impl Inbox {
         })
     }
 }
-
-/// As the view store bounds its primary keys.
-const DOCUMENT_KEY_BYTES_MAX: usize = 512;

@@ -117,8 +117,8 @@ impl<B: Backend> Runner<B> {
         self.end(work, deliveries).await
     }
 
-    /// The group as it is stored; a new one is stored before anything is delivered, so that it begins at one
-    /// place whatever happens. None: another node wrote meanwhile.
+    /// The group as it is stored; a new one is stored durably before anything is delivered, so that it begins
+    /// at one place whatever happens. None: another node wrote meanwhile.
     async fn load(&self) -> Result<Option<Work>, ViewError> {
         let backend = &self.core.backend;
         let Some(mut loaded) = store::load(backend.views(), self.terms.name).await? else {
@@ -131,6 +131,10 @@ impl<B: Backend> Runner<B> {
         let mut work = self.work(loaded);
         if is_new {
             self.commit(&mut work).await?;
+        }
+        if work.turn == Some(store::FIRST_TURN) {
+            // Also when somebody else stored it, or the flush behind it failed.
+            backend.views().flush().await?;
         }
         self.progress.reach(GlobalPosition(work.group.place()));
         Ok(Some(work))

@@ -15,6 +15,8 @@ use super::record::{
     letter_key, read, turns, view, written,
 };
 
+/// Of the commit that stores where a group begins.
+pub(super) const FIRST_TURN: GlobalPosition = GlobalPosition(1);
 /// Records read at a time.
 const PAGE: usize = 1_000;
 
@@ -86,7 +88,7 @@ impl Turn<'_> {
         self,
         views: &V,
     ) -> Result<Option<GlobalPosition>, ViewError> {
-        let after = GlobalPosition(self.before.map_or(0, |turn| turn.0) + 1);
+        let after = self.before.map_or(FIRST_TURN, |turn| GlobalPosition(turn.0 + 1));
         let checkpoint = Checkpoint { subscription: turns(self.name), before: self.before, after };
         let changes = self.changes()?;
         views.commit(ViewBatch { changes, checkpoint: Some(checkpoint) }).await?;

@@ -1,8 +1,10 @@
 //! Copies a log from one store to another, key by key: what a backup is, and a restore.
 
+use bytes::Bytes;
+
 use crate::error::StorageError;
 use crate::event::RecordedEvent;
-use crate::kv::{Durability, Entry, Kv, Range, Space, WriteBatch};
+use crate::kv::{Durability, Kv, Range, Space, WriteBatch};
 use crate::log::{envelope, intern, keys};
 use crate::stream::GlobalPosition;
 
@@ -24,6 +26,8 @@ pub struct Copied {
 /// crash. Read models are not copied: they are rebuilt. `from` must not change meanwhile: it is a store
 /// without a log on top, or a [read-only view](crate::rocksdb::RocksKv::open_read_only) of one that is being
 /// written to. `progress` is told how many records were copied, and how many there are.
+///
+/// The store's own identity is written last: a copy that was broken off opens as no log, and is no source.
 pub async fn copy<F: Kv, T: Kv>(
     from: &F,
     to: &T,
@@ -36,6 +40,7 @@ pub async fn copy<F: Kv, T: Kv>(
             ));
         }
     }
+    let identity = identity(from).await?;
     let mut copied = Copied::default();
     if let Some(last) = last(from).await? {
         copied.head = last.position;
@@ -48,36 +53,64 @@ pub async fn copy<F: Kv, T: Kv>(
         progress(done, head);
     })
     .await?;
+    if done != head {
+        return Err(StorageError::corrupt(format!(
+            "{done} events were copied, and the last of them has position {head}: what was copied \
+             from has lost some, or has changed meanwhile"
+        )));
+    }
     let mut index_entries = 0;
     copy_space(from, to, Space::Index, |entries| index_entries += entries).await?;
-    to.flush(Space::Index).await?;
+    for space in [Space::Events, Space::Index] {
+        to.flush(space).await?;
+    }
+    let mut batch = WriteBatch::default();
+    batch.put(Space::Index, keys::meta::key(), identity);
+    to.write(batch, Durability::Synced).await?;
     Ok(Copied { index_entries, ..copied })
 }
 
+/// What the log in a store says of itself, as it is stored.
+async fn identity<K: Kv>(kv: &K) -> Result<Bytes, StorageError> {
+    let Some(value) = kv.get(Space::Index, &keys::meta::key()).await? else {
+        return Err(StorageError::corrupt(
+            "there is no log to copy, or a part of one: the store's own identity is not there",
+        ));
+    };
+    keys::meta::decode(&value)?;
+    Ok(value)
+}
+
+/// Copies a space but for the store's own identity, which is counted all the same.
 async fn copy_space<F: Kv, T: Kv>(
     from: &F,
     to: &T,
     space: Space,
     mut copied: impl FnMut(u64) + Send,
 ) -> Result<(), StorageError> {
+    let identity = keys::meta::key();
     let mut range = all(ENTRIES);
     loop {
         let entries = from.scan(space, range.clone()).await?;
         let Some((last, _)) = entries.last().cloned() else { return Ok(()) };
         let count = entries.len();
         let mut batch = WriteBatch::default();
-        entries.into_iter().for_each(|(key, value): Entry| batch.put(space, key, value));
+        for (key, value) in entries {
+            if space != Space::Index || key != identity {
+                batch.put(space, key, value);
+            }
+        }
         to.write(batch, Durability::Buffered).await?;
         copied(count as u64);
         if count < ENTRIES {
-            return to.flush(space).await;
+            return Ok(());
         }
         range = keys::resume(&range, &last);
     }
 }
 
 fn all(limit: usize) -> Range {
-    Range { from: bytes::Bytes::new(), to: bytes::Bytes::new(), backward: false, limit }
+    Range { from: Bytes::new(), to: Bytes::new(), backward: false, limit }
 }
 
 async fn last<K: Kv>(kv: &K) -> Result<Option<RecordedEvent>, StorageError> {
@@ -91,16 +124,59 @@ async fn last<K: Kv>(kv: &K) -> Result<Option<RecordedEvent>, StorageError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use uuid::Uuid;
+
     use super::*;
     use crate::clock::SystemEntropy;
     use crate::event::{AppendId, CorrelationId, EventId, EventType, NewEvent, NodeId};
     use crate::event_store::{
         AppendRequest, Claim, ClaimChange, EventStore, ExpectedVersion, StreamWrite,
     };
+    use crate::kv::Entry;
     use crate::log::{Log, LogSettings};
     use crate::memory::{ManualClock, MemoryKv};
     use crate::stream::StreamId;
-    use uuid::Uuid;
+
+    /// A store that remembers what was written to it, in order.
+    #[derive(Clone, Default)]
+    struct Noted {
+        kv: MemoryKv,
+        written: Arc<Mutex<Vec<(WriteBatch, Durability)>>>,
+    }
+
+    impl Kv for Noted {
+        async fn write(
+            &self,
+            batch: WriteBatch,
+            durability: Durability,
+        ) -> Result<(), StorageError> {
+            self.written.lock().push((batch.clone(), durability));
+            self.kv.write(batch, durability).await
+        }
+
+        async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+            self.kv.get(space, key).await
+        }
+
+        async fn get_many(
+            &self,
+            space: Space,
+            keys: Vec<Bytes>,
+        ) -> Result<Vec<Option<Bytes>>, StorageError> {
+            self.kv.get_many(space, keys).await
+        }
+
+        async fn scan(&self, space: Space, range: Range) -> Result<Vec<Entry>, StorageError> {
+            self.kv.scan(space, range).await
+        }
+
+        async fn flush(&self, space: Space) -> Result<(), StorageError> {
+            self.kv.flush(space).await
+        }
+    }
 
     fn request(number: u128) -> AppendRequest {
         let stream = StreamId::new(format!("s-{number}")).unwrap();
@@ -126,9 +202,18 @@ mod tests {
         }
     }
 
-    async fn open(kv: &MemoryKv) -> Log<MemoryKv, ManualClock> {
+    async fn try_open(kv: &MemoryKv) -> Result<Log<MemoryKv, ManualClock>, StorageError> {
         let (clock, settings) = (ManualClock::default(), LogSettings::default());
-        Log::open(kv.clone(), clock, &SystemEntropy, settings).await.unwrap()
+        Log::open(kv.clone(), clock, &SystemEntropy, settings).await
+    }
+
+    async fn open(kv: &MemoryKv) -> Log<MemoryKv, ManualClock> {
+        try_open(kv).await.unwrap()
+    }
+
+    /// Copies what is refused, and says why.
+    async fn refusal(from: &MemoryKv, to: &MemoryKv) -> String {
+        copy(from, to, |_, _| {}).await.unwrap_err().message
     }
 
     #[tokio::test]
@@ -156,15 +241,53 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_copied_over_a_log() {
+    async fn a_part_of_a_copy_is_no_log_and_no_source() {
+        let (kv, to, part) = (MemoryKv::new(), Noted::default(), MemoryKv::new());
+        let log = open(&kv).await;
+        for number in 1..=ENTRIES as u64 + 7 {
+            log.append(request(number.into())).await.unwrap();
+        }
+        log.close().await;
+        copy(&kv, &to, |_, _| {}).await.unwrap();
+        let written = to.written.lock().clone();
+        let ((last, durability), parts) = written.split_last().unwrap();
+        assert!(parts.len() > 4, "{} writes", parts.len());
+        for (batch, durability) in parts {
+            part.write(batch.clone(), *durability).await.unwrap();
+            let refused = try_open(&part).await.err().unwrap();
+            assert!(refused.message.contains("identity"), "{refused}");
+            let refused = refusal(&part, &MemoryKv::new()).await;
+            assert!(refused.contains("identity"), "{refused}");
+        }
+        assert_eq!(*durability, Durability::Synced);
+        part.write(last.clone(), *durability).await.unwrap();
+        assert_eq!(open(&part).await.identity(), log.identity());
+    }
+
+    #[tokio::test]
+    async fn a_log_that_misses_events_is_not_copied() {
+        let (kv, to) = (MemoryKv::new(), MemoryKv::new());
+        let log = open(&kv).await;
+        for number in 1..=3 {
+            log.append(request(number)).await.unwrap();
+        }
+        log.close().await;
+        let mut batch = WriteBatch::default();
+        batch.delete(Space::Events, keys::event::key(GlobalPosition(2)));
+        kv.write(batch, Durability::Synced).await.unwrap();
+        let refused = refusal(&kv, &to).await;
+        assert!(refused.contains("2 events") && refused.contains("position 3"), "{refused}");
+        assert!(try_open(&to).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_copied_over_a_log_or_from_where_there_is_none() {
         let (kv, to) = (MemoryKv::new(), MemoryKv::new());
         open(&kv).await.append(request(1)).await.unwrap();
         open(&to).await;
-        let refused = copy(&kv, &to, |_, _| {}).await.unwrap_err();
-        assert!(refused.message.contains("already"), "{refused}");
-        assert_eq!(
-            copy(&MemoryKv::new(), &MemoryKv::new(), |_, _| {}).await.unwrap(),
-            Copied::default()
-        );
+        let refused = refusal(&kv, &to).await;
+        assert!(refused.contains("already"), "{refused}");
+        let refused = refusal(&MemoryKv::new(), &MemoryKv::new()).await;
+        assert!(refused.contains("no log"), "{refused}");
     }
 }

@@ -1,4 +1,4 @@
-//! Index family 1: what the store says of itself. Written once, at creation.
+//! Index family 1: what the store says of itself. Written once: at creation, and in a copy last of all.
 //!
 //! - key: `01 | "store"`
 //! - value: `format of the whole store, 4 bytes | store id, 16 bytes | creation in microseconds, 8 bytes`

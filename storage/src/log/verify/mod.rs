@@ -89,7 +89,7 @@ async fn check_keyless<K: Kv>(kv: &K, verified: &mut Verified) -> Result<(), Sto
     Ok(())
 }
 
-/// A store says what it is before anything else is written to it.
+/// A store says what it is before anything else is written to it, and a copy once all of it is there.
 async fn check_identity<K: Kv>(kv: &K, verified: &mut Verified) -> Result<(), StorageError> {
     match kv.get(Space::Index, &keys::meta::key()).await {
         Ok(None) if verified.records + verified.index_entries > 0 => {
