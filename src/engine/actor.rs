@@ -225,12 +225,14 @@ impl<B: Backend> Actor<B> {
         }
     }
 
-    /// One input to one append. A local step that lost a race is decided again on the newer state.
+    /// One input to one append. A local step that lost a race is decided again on the newer state; one that
+    /// loses every race is put off, as an attempt whose outcome is unknown.
     async fn turn(&mut self, stimulus: Stimulus, stage: Stage) -> Result<(), TurnError> {
-        let mut tries_left = self.core.settings.conflict_retries;
+        let (mut tries_left, mut held_up) = (self.core.settings.conflict_retries, None);
         loop {
             let core = self.core.clone();
             let mut turn = Turn::of(&core, &self.run, self.epoch);
+            turn.held_up.clone_from(&held_up);
             turn.input(stimulus.clone(), stage.clone())?;
             turn.settle_local(false).await?;
             let stale = turn.events.is_empty() && turn.effects.is_empty();
@@ -246,11 +248,14 @@ impl<B: Backend> Actor<B> {
                     return Ok(());
                 }
                 Err(TurnError::Append(error)) if is_race(&error) && stage.is_empty() => {
-                    if tries_left == 0 || is_about(&error, &self.run) {
+                    if held_up.is_some() || is_about(&error, &self.run) {
                         return Err(TurnError::Append(error));
                     }
-                    tries_left -= 1;
                     self.core.metrics.append_conflicts.add(1);
+                    match tries_left.checked_sub(1) {
+                        Some(left) => tries_left = left,
+                        None => held_up = Some(lost_race(&error)),
+                    }
                 }
                 Err(error) => return Err(error),
             }
@@ -349,7 +354,12 @@ impl<B: Backend> Actor<B> {
         }
     }
 
+    /// An undo's answer is the only one that counts from here on: the action's call is given up, so that one
+    /// which stands in line does not leave behind the undo.
     fn invoke(&mut self, step: StepIndex, direction: StepDirection, attempt: u32) {
+        if direction == StepDirection::Compensation {
+            self.calls.give_up(|called| called == step);
+        }
         let registered = &self.run.registered;
         let Some(code) = registered.code.get(step.0 as usize).cloned() else { return };
         let state = &self.run.state;
@@ -395,6 +405,10 @@ fn stopped() -> RequestError {
     RequestError::Unavailable("this node does not work on the saga any more".to_owned())
 }
 
+fn lost_race(error: &AppendError) -> String {
+    format!("its events lost a race: {error}")
+}
+
 /// Whether the race was for the saga's own stream.
 fn is_about(error: &AppendError, run: &SagaRun) -> bool {
     matches!(error, AppendError::WrongExpectedVersion { stream, .. } if *stream == run.stream)
@@ -403,7 +417,7 @@ fn is_about(error: &AppendError, run: &SagaRun) -> bool {
 /// The answer of a call whose staged events were refused: the call is made again under its key, and
 /// stages on the newer state.
 fn in_doubt(stimulus: Stimulus, error: &AppendError) -> Stimulus {
-    let cause = format!("its events lost a race: {error}");
+    let cause = lost_race(error);
     match stimulus {
         Stimulus::Returned { step, direction, attempt, .. } => {
             let outcome = Outcome::Unknown { cause, retry_after_ms: None };

@@ -38,6 +38,8 @@ pub(crate) struct CallContext {
     pub(crate) beats: AtomicU64,
     /// What is to be appended with the outcome.
     pub(crate) stage: Mutex<Stage>,
+    /// Held while a command is worked out.
+    pub(crate) executing: tokio::sync::Mutex<()>,
 }
 
 impl CallContext {
@@ -183,9 +185,12 @@ impl<T> Call<T> {
     /// `CATEGORY_REFUSED`.
     pub async fn execute<A: Aggregate>(&self, id: &str, command: A::Command) -> Outcome<A> {
         let stream = super::keys::aggregate_stream::<A>(id)?;
-        let stage = std::mem::take(&mut *self.context.stage.lock());
-        let (stage, outcome) = stage.execute::<A>(&*self.context.streams, &stream, command).await;
-        *self.context.stage.lock() = stage;
+        // One after the other, and on a copy: commands may be given side by side, and given up in between.
+        let _turn = self.context.executing.lock().await;
+        let copy = self.context.stage.lock().clone();
+        let claims = copy.claims();
+        let (worked, outcome) = copy.execute::<A>(&*self.context.streams, &stream, command).await;
+        self.context.stage.lock().take_over(worked, claims);
         outcome.map(|loaded| loaded.state).map_err(|error| match error {
             StageError::Refused(refusal) => {
                 let code = format!("{}_REFUSED", A::CATEGORY.to_uppercase());

@@ -80,6 +80,7 @@ impl<B: Backend> At<'_, B> {
             streams: self.core.streams.clone(),
             beats: AtomicU64::new(0),
             stage: Mutex::default(),
+            executing: tokio::sync::Mutex::default(),
         };
         RawCall { context: Arc::new(context) }
     }
@@ -112,6 +113,12 @@ pub(crate) async fn remote<B: Backend>(
     timeout: Duration,
 ) -> Returned {
     let (direction, attempt) = (call.context.direction, call.context.attempt);
+    if direction == StepDirection::Compensation && !code.is_undoable() {
+        // Nobody is called: that says nothing of the participant's health, and need not wait for it.
+        let (outcome, _) = run(&*code, &call, direction, output).await;
+        let stimulus = Stimulus::Returned { step, direction, attempt, outcome };
+        return Returned { stimulus, stage: Stage::default() };
+    }
     let leave = core.participants.admit(code.participant(), attempt > 1).await;
     core.metrics.calls.add(1);
     core.metrics.calls_retried.add(u64::from(attempt > 1));
@@ -122,6 +129,7 @@ pub(crate) async fn remote<B: Backend>(
         Outcome::Unknown { cause, retry_after_ms } => {
             match planted("poison-blocks-the-shard") {
                 true => std::mem::forget(leave),
+                // Its place is held until the question what became of it is answered too.
                 false => leave.failed(),
             }
             core.metrics.calls_outcome_unknown.add(1);
@@ -154,6 +162,7 @@ pub(crate) async fn ask<B: Backend>(
     timeout: Duration,
 ) -> Returned {
     let attempt = call.context.attempt;
+    let _place = core.participants.admit_question(code.participant()).await;
     let answer = probe(&core, &*code, &call, timeout).await;
     let cause = "asked because the saga is to go back".to_owned();
     let stimulus = Stimulus::Probed { step, attempt, answer, cause, retry_after_ms: None };
@@ -195,6 +204,7 @@ async fn run(
     let done = match direction {
         StepDirection::Action => AssertUnwindSafe(code.action(call)).catch_unwind().await,
         StepDirection::Compensation => {
+            let output = output.filter(|_| !planted("undo-not-told-the-result"));
             let undone = AssertUnwindSafe(code.compensate(call, output)).catch_unwind().await;
             undone.map(|undone| undone.map(|()| Json::null()))
         }
@@ -231,7 +241,8 @@ async fn bounded<B: Backend>(
     }
 }
 
-fn words(panic: &(dyn std::any::Any + Send)) -> &str {
+/// What a panic said.
+pub(super) fn words(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
 }

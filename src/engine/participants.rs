@@ -31,6 +31,9 @@ struct Participant {
     budget: Mutex<RetryBudget>,
     /// Held by calls under way and by those that the breaker keeps waiting.
     places: Arc<Semaphore>,
+    /// Held by those who ask what became of a call: as many as calls, and beside them, so that nobody who
+    /// asks waits for the breaker.
+    questions: Arc<Semaphore>,
     /// Held by the one that asks the breaker: the others stand in line behind it, and are not woken
     /// whenever it asks again.
     turn: tokio::sync::Mutex<()>,
@@ -97,6 +100,12 @@ impl<C: Clock> Participants<C> {
         Leave { participant, clock: self.clock.clone(), retry, _place: place }
     }
 
+    /// Waits until the participant may be asked what became of a call. The place is held until this is dropped.
+    pub(crate) async fn admit_question(&self, name: &'static str) -> OwnedSemaphorePermit {
+        let place = self.get(name).questions.clone().acquire_owned().await;
+        place.expect("this semaphore is never closed")
+    }
+
     pub(crate) fn health(&self) -> Vec<ParticipantHealth> {
         let known = self.known.lock();
         let health = known.iter().map(|(name, participant)| ParticipantHealth {
@@ -118,6 +127,7 @@ impl<C: Clock> Participants<C> {
                 breaker: Mutex::new(Breaker::new(self.breaker)),
                 budget: Mutex::new(RetryBudget::new(self.budget, self.now_us())),
                 places: Arc::new(Semaphore::new(places)),
+                questions: Arc::new(Semaphore::new(places)),
                 turn: tokio::sync::Mutex::default(),
                 calls: AtomicUsize::new(0),
             })
@@ -164,8 +174,8 @@ impl<C: Clock> Leave<C> {
         }
     }
 
-    /// It did not answer, or could not say.
-    pub(crate) fn failed(self) {
+    /// It did not answer, or could not say. The place is held until this is dropped.
+    pub(crate) fn failed(&self) {
         self.participant.breaker.lock().failed(micros(self.clock.monotonic()));
     }
 }

@@ -2,6 +2,7 @@
 //! together, follows the log, and rebuilds.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use sagaline_storage::RecordedEvent;
@@ -12,7 +13,7 @@ use crate::codec::{CodecError, Sealed, sealed};
 use crate::domain::Aggregate;
 use crate::saga::SagaEvent;
 
-use super::stage;
+use super::{invoke, stage};
 
 /// An event of the log, as a projection sees it.
 #[derive(Debug, Clone, Copy)]
@@ -187,6 +188,16 @@ pub(crate) enum NotApplied {
     Unreadable(#[from] CodecError),
     #[error("`apply` changes document `{0}`, which `keys` does not name: it is left as it was")]
     Unnamed(String),
+    #[error("the projection panicked: {0}")]
+    Panicked(String),
+}
+
+/// A user's code: what it gives, unless it panics. A view that ended by it would stand still without a word.
+pub(crate) fn caught<T>(code: impl FnOnce() -> T) -> Result<T, NotApplied> {
+    let panicked = |panic: Box<dyn std::any::Any + Send>| {
+        NotApplied::Panicked(invoke::words(&*panic).to_owned())
+    };
+    catch_unwind(AssertUnwindSafe(code)).map_err(panicked)
 }
 
 impl<D> View<D> {
@@ -243,10 +254,10 @@ impl<D> View<D> {
         event: &Recorded<'_>,
     ) -> Result<(), NotApplied> {
         self.named = Some(keys);
-        let applied = projection.apply(self, event);
+        let applied = caught(|| projection.apply(self, event));
         self.named = None;
         let unnamed = self.unnamed.take();
-        applied?;
+        applied??;
         unnamed.map_or(Ok(()), |key| Err(NotApplied::Unnamed(key)))
     }
 

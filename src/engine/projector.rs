@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::core::Core;
 use super::pages::Wanted;
-use super::projection::{Projection, Recorded, View};
+use super::projection::{Projection, Recorded, View, caught};
 use super::subscription::Changes;
 
 pub(crate) struct Projector<P>(pub(crate) P);
@@ -36,7 +36,13 @@ impl<P: Projection> Projector<P> {
     ) -> Result<Changes, StorageError> {
         let (mut view, mut passed_over) = (View::new(), Vec::new());
         for (step, event) in events.iter().enumerate() {
-            let keys = self.0.keys(&Recorded(event));
+            let keys = match caught(|| self.0.keys(&Recorded(event))) {
+                Ok(keys) => keys,
+                Err(panicked) => {
+                    passed_over.push((event.position, panicked));
+                    continue;
+                }
+            };
             if keys.is_empty() {
                 continue;
             }
@@ -84,7 +90,10 @@ impl<P: Projection> Projector<P> {
         let bytes = written
             .document(document)
             .map_err(|error| StorageError::invalid(format!("{view} {key}: {error}")))?;
-        let secondary = self.0.index(key, document).into_iter().map(|key| SecondaryKey {
+        let index = caught(|| self.0.index(key, document));
+        let index =
+            index.map_err(|panicked| StorageError::invalid(format!("{view} {key}: {panicked}")))?;
+        let secondary = index.into_iter().map(|key| SecondaryKey {
             index: written.shared(key.index),
             partition: key.partition,
             sort: key.sort,

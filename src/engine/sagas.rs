@@ -32,6 +32,18 @@ impl<B: Backend> Sagas<B> {
         })
     }
 
+    /// The saga of a type that was started under an idempotency key, if there is one.
+    pub async fn started_under(
+        &self,
+        saga_type: &str,
+        key: &str,
+    ) -> Result<Option<Uuid>, RequestError> {
+        let claim = keys::start_claim(saga_type, key);
+        let holder = self.core.backend.events().claim_holder(&claim).await;
+        let holder = holder.map_err(|error| RequestError::Unavailable(error.to_string()))?;
+        Ok(holder.and_then(|holder| keys::saga_of(&holder.owner)))
+    }
+
     /// How many sagas are under way on this node.
     pub fn live(&self) -> usize {
         self.core.directory.len()

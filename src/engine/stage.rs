@@ -157,6 +157,19 @@ impl Stage {
         self.claims.push(change);
     }
 
+    /// How many claims there are.
+    pub(crate) fn claims(&self) -> usize {
+        self.claims.len()
+    }
+
+    /// Goes on from what was worked out on a copy of this, which had so many claims: those that were made
+    /// meanwhile stand behind it.
+    pub(crate) fn take_over(&mut self, worked: Self, claims: usize) {
+        let meanwhile = self.claims.split_off(claims.min(self.claims.len()));
+        *self = worked;
+        self.claims.extend(meanwhile);
+    }
+
     /// Takes over what another call staged behind this.
     pub(crate) fn merge(&mut self, later: Self) {
         for stream in later.streams {

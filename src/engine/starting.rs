@@ -8,7 +8,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sagaline_storage::{AppendError, Backend, Claim, ClaimChange, CorrelationId, StreamId};
+use sagaline_storage::{
+    AppendError, Backend, Claim, ClaimChange, CorrelationId, EventStore, StreamId,
+};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -190,8 +192,31 @@ impl<B: Backend> Sagas<B> {
                     tries_left -= 1;
                     core.heed(&error);
                 }
+                // What an earlier start with the key did may be why this one is refused.
+                Err(
+                    error @ (TurnError::StartRejected { .. }
+                    | TurnError::StartUnknown { .. }
+                    | TurnError::Append(AppendError::ClaimTaken { .. })),
+                ) => {
+                    let replayed = self.started_before(&key, &[&sealed, &input]).await?;
+                    return replayed.map_or_else(|| Err(self.refusal(error)), |it| Ok((it, None)));
+                }
                 Err(error) => return Err(self.refusal(error)),
             }
+        }
+    }
+
+    /// The saga that was started with the key, if there is one.
+    async fn started_before(
+        &self,
+        key: &Option<Claim>,
+        same: &[&Json],
+    ) -> Result<Option<Started>, StartError> {
+        let Some(key) = key else { return Ok(None) };
+        let holder = self.core.backend.events().claim_holder(key).await;
+        match holder.map_err(|error| StartError::Unavailable(error.to_string()))? {
+            Some(holder) => self.replay(&holder.owner, same).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -245,6 +270,7 @@ impl<B: Backend> Sagas<B> {
             stage: Stage::default(),
             effects: Vec::new(),
             claims: key.iter().map(take).collect(),
+            held_up: None,
         };
         turn.begin(begin(&registered.definition, sealed.clone(), core.moment(epoch)))?;
         turn.settle_local(true).await?;

@@ -68,8 +68,8 @@ pub trait Step: Send + Sync + 'static {
     /// Stored with `StepSucceeded`; handed to later steps and to the undo.
     type Output: Serialize + DeserializeOwned + Send + Sync + 'static;
 
-    /// Does it. What the call staged is appended together with the outcome when that is `Ok` or
-    /// `Rejected`, and thrown away when it is `Unknown`.
+    /// Does it. What the call staged is appended together with the outcome when that is `Ok`, or a
+    /// rejection for good, and thrown away when it is `Unknown` or a rejection that is tried again.
     fn action(&self, call: &Call<Self::Saga>)
     -> impl Future<Output = Outcome<Self::Output>> + Send;
 
@@ -102,6 +102,8 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A step without its types.
 pub(crate) trait ErasedStep: Send + Sync {
     fn local(&self) -> bool;
+    /// Whether it has code of its own that undoes it.
+    fn is_undoable(&self) -> bool;
     fn participant(&self) -> &'static str;
     fn reads(&self) -> &'static [&'static str];
     fn action<'a>(&'a self, call: &'a RawCall) -> BoxFuture<'a, Outcome<Json>>;
@@ -139,6 +141,10 @@ impl<S: Compensable> Code<S> {
 impl<S: Step> ErasedStep for Code<S> {
     fn local(&self) -> bool {
         S::LOCAL
+    }
+
+    fn is_undoable(&self) -> bool {
+        self.undo.is_some()
     }
 
     fn participant(&self) -> &'static str {

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::canary::planted;
 use crate::codec;
 use crate::saga::{
-    Decision, Effect, Input, Json, Outcome, Refusal, SagaEvent, SagaState, Stimulus,
-    decide_and_fold, evolve, pending_effects,
+    Decision, Effect, Input, Json, Outcome, Probe, Refusal, SagaEvent, SagaState, StepIndex,
+    Stimulus, decide_and_fold, evolve, pending_effects,
 };
 
 use super::append::{Refused, append_certainly};
@@ -44,6 +44,8 @@ pub(crate) struct Turn<'a, B: Backend> {
     pub(crate) stage: Stage,
     pub(crate) effects: Vec<Effect>,
     pub(crate) claims: Vec<ClaimChange>,
+    /// Local steps are not tried: the outcome of each is unknown, for this reason.
+    pub(crate) held_up: Option<String>,
 }
 
 /// Why a turn came to nothing.
@@ -94,24 +96,26 @@ impl<'a, B: Backend> Turn<'a, B> {
             stage: Stage::default(),
             effects: Vec::new(),
             claims: Vec::new(),
+            held_up: None,
         }
     }
 
-    /// Takes an input in, with what its call staged.
-    pub(crate) fn input(&mut self, stimulus: Stimulus, stage: Stage) -> Result<(), TurnError> {
+    /// Takes an input in, with what its call staged if that counts; whether it does.
+    pub(crate) fn input(&mut self, stimulus: Stimulus, stage: Stage) -> Result<bool, TurnError> {
         let Some(state) = self.state() else {
             return Err(TurnError::Broken("an input before the saga's start".to_owned()));
         };
-        let accepted = keeps_stage(&stimulus);
+        let answered = answered(&stimulus);
         let input = Input { moment: self.core.moment(self.epoch), stimulus };
         let (decision, after) = decide_and_fold(&self.registered.definition, state, input)?;
-        if accepted && !decision.events.is_empty() {
+        let counts = answered.is_some_and(|step| settles(&decision.events, step));
+        if counts {
             self.stage.merge(stage);
         }
         self.events.extend(decision.events);
         self.effects.extend(decision.effects);
         self.changed = after.or_else(|| self.changed.take());
-        Ok(())
+        Ok(counts)
     }
 
     fn state(&self) -> Option<&SagaState> {
@@ -155,14 +159,17 @@ impl<'a, B: Backend> Turn<'a, B> {
             let input = self.given.unwrap_or(&state.input);
             let at = invoke::At { core: self.core, id, registered, input };
             let call = at.call(state, self.correlation_id, self.epoch, (step, direction, attempt));
-            let (outcome, staged) = invoke::local(code.clone(), call, state, step, staged).await;
+            let (outcome, staged) = match self.held_up.clone() {
+                Some(cause) => (Outcome::Unknown { cause, retry_after_ms: None }, staged),
+                None => invoke::local(code.clone(), call, state, step, staged).await,
+            };
             if starting {
                 self.refuse_start(step.0 as usize, &outcome)?;
             }
-            let unknown = matches!(outcome, Outcome::Unknown { .. });
-            self.stage = if unknown { before } else { staged };
             let stimulus = Stimulus::Returned { step, direction, attempt, outcome };
-            self.input(stimulus, Stage::default())?;
+            if !self.input(stimulus, staged)? {
+                self.stage = before;
+            }
             waiting.extend(std::mem::take(&mut self.effects));
         }
         Ok(())
@@ -315,14 +322,28 @@ fn membership(definition: &crate::saga::Definition, state: &SagaState) -> Option
     Some(if idle { Membership::Parked } else { Membership::Live })
 }
 
-/// What a call staged belongs to an answer; an unknown outcome may be a lost one.
-fn keeps_stage(stimulus: &Stimulus) -> bool {
+/// The step to which this is an answer: an unknown outcome may be a lost one.
+fn answered(stimulus: &Stimulus) -> Option<StepIndex> {
     match stimulus {
-        Stimulus::Returned { outcome, .. } => !matches!(outcome, Outcome::Unknown { .. }),
-        Stimulus::Probed { answer, .. } => matches!(answer, crate::saga::Probe::Happened(_)),
-        Stimulus::TimerFired(_)
+        Stimulus::Returned { outcome: Outcome::Unknown { .. }, .. } => None,
+        Stimulus::Returned { step, .. }
+        | Stimulus::Probed { step, answer: Probe::Happened(_), .. } => Some(*step),
+        Stimulus::Probed { .. }
+        | Stimulus::TimerFired(_)
         | Stimulus::Cancel { .. }
         | Stimulus::Operate { .. }
-        | Stimulus::Poisoned { .. } => false,
+        | Stimulus::Poisoned { .. } => None,
     }
+}
+
+/// Whether the answer is the last about the step: what was staged belongs to that one. After a no that is
+/// asked again it would be staged again.
+fn settles(events: &[SagaEvent], answered: StepIndex) -> bool {
+    events.iter().any(|event| match event {
+        SagaEvent::StepSucceeded { step, .. }
+        | SagaEvent::StepRejected { step, .. }
+        | SagaEvent::CompensationSucceeded { step, .. }
+        | SagaEvent::RevocationRejected { step, .. } => *step == answered,
+        _ => false,
+    })
 }

@@ -1,10 +1,11 @@
 //! Participants that fail for a while: breaker, bounded attempts, no double effect.
 
-use sagaline::engine::StartRequest;
-use sagaline::saga::{Phase, Verb};
+use sagaline::engine::{Definition, EngineSettings, Node, NodeBuilder, StartRequest};
+use sagaline::saga::{Phase, Progress, Verb};
 use sagaline_storage::memory::MemoryKv;
 
-use crate::trip::{self, Does, Trip, World};
+use crate::nodes::until;
+use crate::trip::{self, Does, Memory, Trip, World};
 
 const NO_KEY: StartRequest = StartRequest { idempotency_key: None, correlation_id: None };
 
@@ -80,4 +81,62 @@ async fn a_damaged_saga_is_quarantined_and_delays_nobody() {
     let trip = Trip { city: "Rome".to_owned() };
     let healthy = node.sagas().start(&definition, NO_KEY, &trip).await.unwrap();
     assert_eq!(node.sagas().wait(healthy.id).await.unwrap().phase, Phase::Completed);
+}
+
+fn patient(world: &World) -> Definition<Trip> {
+    trip::with_attempt_timeout(world, 3_600_000)
+}
+
+async fn node_with(settings: EngineSettings, definition: &Definition<Trip>) -> Node<Memory> {
+    let settings = EngineSettings { shards: 4, drain_timeout_ms: 100, ..settings };
+    let backend = trip::backend(&MemoryKv::new()).await;
+    NodeBuilder::new(backend).settings(settings).saga(definition).start().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_call_that_stands_in_line_does_not_leave_behind_its_undo() {
+    let world = World::default();
+    world.plan("hotel", &[Does::Hold]);
+    let definition = patient(&world);
+    let settings = EngineSettings { calls_per_participant_max: 1, ..EngineSettings::default() };
+    let node = node_with(settings, &definition).await;
+    let mut ids = Vec::new();
+    for city in ["Rome", "Oslo"] {
+        let trip = Trip { city: city.to_owned() };
+        ids.push(node.sagas().start(&definition, NO_KEY, &trip).await.unwrap().id);
+    }
+    until(|| world.count("hotel") == 1 && world.count("flight") == 2).await;
+    node.sagas().cancel(ids[1], "changed my mind", "ada").await.unwrap();
+    world.plan("hotel", &[Does::Succeed]);
+    assert_eq!(node.sagas().wait(ids[1]).await.unwrap().phase, Phase::Compensated);
+    assert_eq!(node.sagas().wait(ids[0]).await.unwrap().phase, Phase::Completed);
+    assert_eq!((world.count("hotel"), world.count("undo hotel")), (1, 1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_revoked_is_told_without_its_participant() {
+    let world = World::default();
+    world.plan("charge", &[Does::Fail]);
+    let definition = patient(&world);
+    let settings = EngineSettings { breaker_open_ms: 3_600_000, ..EngineSettings::default() };
+    let node = node_with(settings, &definition).await;
+    let mut ids = Vec::new();
+    for n in 0..20 {
+        let trip = Trip { city: format!("City {n}") };
+        ids.push(node.sagas().start(&definition, NO_KEY, &trip).await.unwrap().id);
+    }
+    let breaker = || {
+        let health = node.participants();
+        health.iter().find(|one| one.name == "charge").map(|one| one.breaker)
+    };
+    until(|| breaker() == Some("open")).await;
+    node.sagas().cancel(ids[0], "changed my mind", "ada").await.unwrap();
+    let revocation = || async {
+        let history = node.sagas().history(ids[0]).await.unwrap();
+        history.state.steps[3].compensation.clone()
+    };
+    while !matches!(revocation().await, Progress::Rejected { .. }) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(breaker(), Some("open"), "nobody was asked");
 }

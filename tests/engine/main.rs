@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod barrier;
+mod beginnings;
 mod consumers;
 mod duties;
 mod elsewhere;
@@ -14,5 +15,6 @@ mod rebuild;
 mod recovery;
 mod sagas;
 mod snapshots;
+mod staged;
 mod subscriptions;
 mod trip;

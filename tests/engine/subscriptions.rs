@@ -102,6 +102,44 @@ impl Projection for Blank {
     }
 }
 
+/// Counts rings, and panics at some doors.
+struct Touchy;
+
+impl Projection for Touchy {
+    const NAME: &'static str = "touchy";
+    const VERSION: u32 = 1;
+    const CATEGORIES: &'static [&'static str] = &["door"];
+    type Document = u64;
+
+    fn keys(&self, event: &Recorded<'_>) -> Vec<String> {
+        let door = event.envelope().stream.key();
+        assert_ne!(door, "13", "not this one");
+        vec![door.to_owned()]
+    }
+
+    fn apply(
+        &self,
+        view: &mut View<u64>,
+        event: &Recorded<'_>,
+    ) -> Result<(), sagaline::codec::CodecError> {
+        let door = event.envelope().stream.key();
+        assert_ne!(door, "14", "nor this one");
+        view.put(door, view.get(door).copied().unwrap_or_default() + 1);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_event_at_which_a_projection_panics_is_passed_over() {
+    let backend = trip::backend(&MemoryKv::new()).await;
+    let node = NodeBuilder::new(backend.clone()).projection(Touchy).start().await.unwrap();
+    let last = ring(&backend, &["door-1", "door-13", "door-14", "door-1"]).await;
+    let views = node.views::<Touchy>().unwrap();
+    assert!(views.caught_up(last, std::time::Duration::from_secs(600)).await);
+    assert_eq!(views.get("1").await.unwrap(), Some(2));
+    assert_eq!(node.metrics().projection_errors.get(), 2);
+}
+
 #[tokio::test]
 async fn the_checkpoint_of_a_view_moves_also_when_nothing_matches() {
     use sagaline_storage::Backend;
