@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io::{BufWriter, Write, stdin};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use sagaline::cli::backup::{Backup, Restore, copy_folder, empty_folder};
 use sagaline::cli::remote::{self, Reach, Remote};
 use sagaline::cli::transfer::{self, Export, Import};
@@ -18,8 +18,8 @@ use sagaline::http::metrics::store_measures;
 use sagaline::settings::{Environment, Settings};
 use sagaline::telemetry;
 use sagaline::worlds::{
-    open_existing, open_existing_folder, open_existing_log, open_folder, open_log_at, open_new,
-    open_read_only,
+    incomplete, open_existing, open_existing_folder, open_existing_log, open_folder, open_log_at,
+    open_new, open_read_only,
 };
 use sagaline_storage::NodeId;
 use sagaline_storage::clock::SystemClock;
@@ -33,7 +33,9 @@ use tokio::signal::unix::{SignalKind, signal};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
+    let matches = cli::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_silent() {
@@ -67,18 +69,20 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
 /// The log of a stopped node.
 async fn look(settings: &Settings, command: LogCommand) -> Result<(), Failure> {
     if let LogCommand::Verify = command {
-        let kv = open_existing(settings)?;
-        return say(&cli::log::check(&kv, |damage| _ = say(damage)).await?);
+        let (kv, bar) = (open_existing(settings)?, cli::progress::bar("verify"));
+        return say(&cli::log::check(&kv, bar, |damage| _ = say(damage)).await?);
     }
     let log = open_existing_log(settings).await?;
     let done = match &command {
         LogCommand::Verify => Ok(()),
         LogCommand::Cat(cat) => cli::log::cat(&log, cat, &mut stdout()).await,
         LogCommand::Tail(tail) => cli::log::tail(&log, tail, &mut stdout()).await,
-        LogCommand::Stats(stats) => match cli::log::stats(&log, stats).await {
-            Ok(text) => say(&text),
-            Err(failure) => Err(failure),
-        },
+        LogCommand::Stats(stats) => {
+            match cli::log::stats(&log, stats, cli::progress::bar("stats")).await {
+                Ok(text) => say(&text),
+                Err(failure) => Err(failure),
+            }
+        }
     };
     log.close().await;
     done
@@ -98,7 +102,7 @@ async fn users(settings: &Settings, arguments: &UserArguments) -> Result<(), Fai
     let reach = Reach { url: url.clone(), email: operator.clone() };
     let mut input = stdin().lock();
     if reach.is_given(token.as_deref()) {
-        let node = Remote::reach(&reach, settings.http.port, token, &mut input).await?;
+        let node = Remote::reach(&reach, &settings.http, token, &mut input).await?;
         return say(&cli::user::run(&node, command, input).await?);
     }
     let store = match command {
@@ -115,7 +119,7 @@ async fn projections(settings: &Settings, arguments: &ProjectionArguments) -> Re
     let (clock, bar) = (SystemClock::default(), cli::progress::bar("events"));
     let ProjectionArguments { reach, command } = arguments;
     if reach.is_given(token.as_deref()) {
-        let node = Remote::reach(reach, settings.http.port, token, stdin().lock()).await?;
+        let node = Remote::reach(reach, &settings.http, token, stdin().lock()).await?;
         return say(&cli::projection::run(&node, command, &clock, bar).await?);
     }
     let store = open_existing_folder(settings).await?;
@@ -147,25 +151,34 @@ async fn consumers(settings: &Settings, arguments: &ConsumerArguments) -> Result
 }
 
 async fn reach(settings: &Settings, reach: &remote::Reach) -> Result<Remote, Failure> {
-    let (port, token) = (settings.http.port, std::env::var(remote::TOKEN).ok());
-    Remote::reach(reach, port, token, stdin().lock()).await
+    let token = std::env::var(remote::TOKEN).ok();
+    Remote::reach(reach, &settings.http, token, stdin().lock()).await
 }
 
 async fn backup(settings: &Settings, command: &Backup) -> Result<(), Failure> {
     let (from, to) = (&*settings.node.data_dir, &*command.to);
     let source = open_read_only(settings, from)?;
     empty_folder(to)?;
+    incomplete::mark(to)?;
     let made = open_new(settings, to)?;
-    say(&copy_folder((&source, from), (&made, to), cli::progress::bar("backup")).await?)
+    let bar = cli::progress::bar("backup");
+    let copied = copy_folder((&source, from), (&made, to), bar).await?;
+    incomplete::unmark(to)?;
+    say(&copied)
 }
 
 async fn restore(settings: &Settings, command: &Restore) -> Result<(), Failure> {
     let (from, to) = (&*command.from, &*settings.node.data_dir);
     let source = open_read_only(settings, from)?;
     empty_folder(to)?;
+    incomplete::mark(to)?;
     let made = open_new(settings, to)?;
-    say(&copy_folder((&source, from), (&made, to), cli::progress::bar("restore")).await?)?;
-    say(&cli::log::check(&made, |damage| _ = say(damage)).await?)
+    let bar = cli::progress::bar("restore");
+    let copied = copy_folder((&source, from), (&made, to), bar).await?;
+    let bar = cli::progress::bar("verify");
+    let sound = cli::log::check(&made, bar, |damage| _ = say(damage)).await?;
+    incomplete::unmark(to)?;
+    say(&format!("{copied}\n{sound}"))
 }
 
 async fn export(settings: &Settings, command: &Export) -> Result<(), Failure> {
@@ -188,15 +201,19 @@ async fn import(settings: &Settings, command: &Import) -> Result<(), Failure> {
     let log = open_log_at(settings, clock.clone()).await?;
     let node_id = NodeId::new(settings.node.node_id.as_str())?;
     let set_time = |at| clock.step_wall(at);
+    let folder = &*settings.node.data_dir;
+    let mark = || incomplete::mark(folder).map_err(Failure::from);
     let bar = cli::progress::bar("import");
     let read = if command.file.as_os_str() == "-" {
-        transfer::import(&log, node_id, stdin().lock(), set_time, bar).await
+        transfer::import(&log, node_id, stdin().lock(), set_time, mark, bar).await
     } else {
         let file = transfer::open(&command.file)?;
-        transfer::import(&log, node_id, file, set_time, bar).await
+        transfer::import(&log, node_id, file, set_time, mark, bar).await
     };
     log.close().await;
-    say(&read?)
+    let read = read?;
+    incomplete::unmark(folder)?;
+    say(&read)
 }
 
 fn stdout() -> impl Write {

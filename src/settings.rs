@@ -89,7 +89,7 @@ settings! {
         /// Wraps the keys under which personal data is stored; the same for all nodes over one log. Not set: generated once and kept in the data folder, readable by its owner only. Whoever loses it loses the personal data.
         master_key: Option<Secret> = MASTER_KEY[""] optional(hex_key());
         /// Life of an access token.
-        jwt_expires_in: Duration = JWT_EXPIRES_IN["24h"] duration(SECOND, 365 * DAY);
+        jwt_expires_in: Duration = JWT_EXPIRES_IN["1h"] duration(SECOND, 365 * DAY);
         /// Life of a refresh token.
         refresh_expires_in: Duration = REFRESH_EXPIRES_IN["30d"] duration(SECOND, 365 * DAY);
         /// Email of the administrator made at the start when there is none with it. Needs ADMIN_PASSWORD.

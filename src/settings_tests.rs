@@ -32,7 +32,7 @@ fn line(result: Result<Settings, SettingsError>) -> String {
 fn every_default_is_allowed_by_its_own_rule() {
     let settings = Settings::defaults();
     assert_eq!(settings.http.port, 3000);
-    assert_eq!(settings.auth.jwt_expires_in, 24 * HOUR);
+    assert_eq!(settings.auth.jwt_expires_in, HOUR);
     assert_eq!(settings.orders.product_lock_window, 5 * SECOND);
     assert_eq!(settings.http.body_limit_bytes, MIB);
     assert_eq!(settings.node.worker_threads, None);
@@ -186,6 +186,31 @@ fn a_bad_secret_is_not_shown() {
     assert!(line.contains("8 to 4096 bytes"), "{line}");
     let shown = format!("{:?}", of([("JWT_SECRET", "hunter2")]).unwrap());
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn a_password_in_an_address_is_not_shown_wherever_it_stands() {
+    let cases = [
+        ("postgres://h:5432/db", "postgres://h:5432/db"),
+        ("postgres://me:hunter2@h/db", "postgres://********@h/db"),
+        ("postgres://h/db?password=hunter2", "postgres://h/db?password=********"),
+        (
+            "postgres://me:hunter2@h/db?sslmode=require&password=hunter2",
+            "postgres://********@h/db?sslmode=********&password=********",
+        ),
+        ("postgres://h/db?hunter2", "postgres://h/db?********"),
+        ("postgres://h/db#password=hunter2", "postgres://h/db#password=********"),
+        ("postgres://h/db?password=hunter2@h", "postgres://********"),
+        ("postgres://me:hunter2?@h/db", "postgres://********"),
+        ("postgres:hunter2", "********"),
+        ("", ""),
+    ];
+    for name in ["DATABASE_URL", "REDIS_URL", "GATEWAY_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"] {
+        let row = rows().into_iter().find(|row| row.name == name).unwrap();
+        for (given, shown) in cases {
+            assert_eq!((row.mask)(given), shown, "{name}");
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 #[cfg(feature = "rocksdb")]
 mod folder;
+pub mod incomplete;
 
 #[cfg(feature = "rocksdb")]
 use std::path::Path;
@@ -37,6 +38,7 @@ impl Node<Embedded> {
     /// the folder is locked, not shared and not replicated. Its master key is kept there too, in a file that
     /// only its owner reads.
     pub async fn embedded(path: impl AsRef<Path>) -> Result<NodeBuilder<Embedded>, StorageError> {
+        incomplete::refuse(path.as_ref())?;
         let (rocks, local) = (RocksSettings::default(), LocalSettings::default());
         let backend = open_embedded(&path, &rocks, &local).await?;
         let master_key = master_key(path.as_ref(), &backend.entropy);

@@ -37,7 +37,7 @@ async fn imported(bytes: &[u8]) -> Option<Log<MemoryKv, ManualClock>> {
     let node = NodeId::new("n9").unwrap();
     let last = RefCell::new(0);
     let progress = |done, _| *last.borrow_mut() = done;
-    match import(&log, node, bytes, |at| clock.step_wall(at), progress).await {
+    match import(&log, node, bytes, |at| clock.step_wall(at), || Ok(()), progress).await {
         Ok(_) => Some(log),
         Err(failure) => {
             assert!(!failure.to_string().is_empty());

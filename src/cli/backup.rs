@@ -17,6 +17,7 @@ use sagaline_storage::log::copy;
 use super::failure::{Exit, Failure};
 use super::serve::LEDGER_FILE;
 use crate::http::auth::{MASTER_KEY_FILE, SECRET_FILE};
+use crate::worlds::incomplete;
 
 /// `sagaline backup`
 #[derive(Debug, Clone, clap::Args)]
@@ -36,6 +37,7 @@ pub struct Restore {
 pub fn empty_folder(folder: &Path) -> Result<(), Failure> {
     let about = |error: std::io::Error| about(folder, &error);
     fs::create_dir_all(folder).map_err(about)?;
+    incomplete::refuse(folder)?;
     if fs::read_dir(folder).map_err(about)?.next().is_some() {
         let line = format!("{} is not empty: wants a folder of its own", folder.display());
         return Err(Failure::new(Exit::Failed, line));

@@ -23,6 +23,8 @@ pub use user::UserCommand;
 
 use std::io::Write;
 
+use clap::CommandFactory;
+
 use crate::settings::Flags;
 
 /// Prints a text to stdout, with a line end when it has none.
@@ -40,10 +42,22 @@ fn said(written: std::io::Result<()>) -> Result<(), Failure> {
     })
 }
 
+/// The command line: the help of every command ends with the exit codes.
+pub fn command() -> clap::Command {
+    with_exit_codes(Arguments::command())
+}
+
+fn with_exit_codes(command: clap::Command) -> clap::Command {
+    command.after_help(EXIT_CODES).mut_subcommands(with_exit_codes)
+}
+
+/// What every command ends with: [`Exit`] in words.
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or failed, 2 wrong argument or setting, 3 the \
+    store does not open (a running node has it, the disk is full, an import or a restore was not \
+    finished), 4 the store is damaged, 5 the address cannot be listened on, 141 the output's reader \
+    is gone.";
+
 /// Sagaline: an event store and a saga engine, with a shop on top. Without a command it serves.
-///
-/// Exit codes: 0 done, 1 failed, 2 wrong argument or setting, 3 the store does not open (folder in use,
-/// disk full), 4 the store is damaged, 5 the address cannot be listened on, 141 the output's reader is gone.
 #[derive(Debug, clap::Parser)]
 #[command(name = "sagaline", version)]
 pub struct Arguments {
@@ -68,13 +82,11 @@ pub enum Command {
     Log(LogCommand),
     /// Look after the accounts: of a running node over its HTTP API when --url, --as or SAGALINE_TOKEN is
     /// given, else of a stopped one in its data folder.
-    #[command(after_help = EXIT_CODES)]
     User(UserArguments),
     /// Look after the sagas of a running node, over its HTTP API.
     Saga(SagaArguments),
     /// Look after the read models: of a running node over its HTTP API when --url, --email or
     /// SAGALINE_TOKEN is given, else of a stopped one in its data folder.
-    #[command(after_help = EXIT_CODES)]
     Projection(ProjectionArguments),
     /// Look after the consumer groups of a running node, over its HTTP API.
     Consumer(ConsumerArguments),
@@ -92,10 +104,6 @@ pub enum Command {
     /// Print what a shell needs to complete commands and flags.
     Completions(completions::Completions),
 }
-
-/// What the commands on a running or a stopped node end with.
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or failed, 2 wrong argument or setting, 3 the \
-    store does not open (a running node has it: log in to that one), 4 the store is damaged.";
 
 /// `sagaline projection …`
 #[derive(Debug, clap::Args)]
@@ -156,4 +164,34 @@ pub struct UserArguments {
     /// What to do.
     #[command(subcommand)]
     pub command: UserCommand,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The commands whose help does not end with the exit codes.
+    fn silent(command: &clap::Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string);
+        let itself = (help.as_deref() != Some(EXIT_CODES)).then(|| command.get_name().to_owned());
+        itself.into_iter().chain(command.get_subcommands().flat_map(silent)).collect()
+    }
+
+    #[test]
+    fn the_help_of_every_command_names_every_exit_code() {
+        assert_eq!(silent(&command()), Vec::<String>::new());
+        let saga = command().find_subcommand("saga").cloned().unwrap();
+        assert!(saga.find_subcommand("retry").is_some());
+        let codes = [
+            Exit::Failed,
+            Exit::Usage,
+            Exit::StoreUnavailable,
+            Exit::StoreDamaged,
+            Exit::AddressUnavailable,
+            Exit::ReaderGone,
+        ];
+        for code in codes.map(|exit| exit as u8) {
+            assert!(EXIT_CODES.contains(&format!(" {code} ")), "{code}");
+        }
+    }
 }

@@ -110,6 +110,10 @@ mod tests {
         let out = shown(Show { explain: true, example: false }, &environment);
         assert!(!out.contains("hunter2"), "{out}");
         assert!(out.contains("postgres://********@db:5432/sagaline"), "{out}");
+        let environment = Environment::of([("DATABASE_URL", "postgres://h/db?password=hunter2")]);
+        let out = shown(Show::default(), &environment);
+        assert!(!out.contains("hunter2"), "{out}");
+        assert!(out.contains("postgres://h/db?password=********"), "{out}");
     }
 
     #[test]

@@ -248,14 +248,32 @@ impl Rule for HiddenUrl {
     }
 }
 
+/// The address without who logs in, and without the values behind the `?`: a password may be one of them.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return if url.is_empty() { String::new() } else { "********".to_owned() };
     };
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://********@{host}"),
-        None => url.to_owned(),
+    let (place, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
+    // Whether it ends a password with a `?` in it, or is a part of one behind the `?`, cannot be told.
+    if query.contains('@') {
+        return format!("{scheme}://********");
     }
+    let query = without_values(query);
+    match place.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://********@{host}{query}"),
+        None => format!("{scheme}://{place}{query}"),
+    }
+}
+
+/// `?name=…&name=…` with its names alone.
+fn without_values(query: &str) -> String {
+    let Some(mark) = query.chars().next() else { return String::new() };
+    let masked = |part: &str| match part.split_once('=') {
+        Some((name, _)) => format!("{name}=********"),
+        None => "********".to_owned(),
+    };
+    let parts: Vec<_> = query[mark.len_utf8()..].split('&').map(masked).collect();
+    format!("{mark}{}", parts.join("&"))
 }
 
 pub(super) fn node_id() -> Simple<String> {

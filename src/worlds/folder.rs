@@ -1,4 +1,5 @@
-//! The embedded store of the settings: where `sagaline` keeps everything. Called by `main`.
+//! The embedded store of the settings: where `sagaline` keeps everything. Called by `main`. A folder that was
+//! filled in part is not opened.
 
 use std::path::Path;
 
@@ -8,10 +9,12 @@ use sagaline_storage::memory::ManualClock;
 use sagaline_storage::rocksdb::{RocksKv, RocksSettings};
 use sagaline_storage::{Log, LogSettings, StorageError};
 
+use super::incomplete;
 use crate::settings::Settings;
 
 /// Opens the data folder of the settings, or makes it.
 pub async fn open_folder(settings: &Settings) -> Result<Embedded, StorageError> {
+    incomplete::refuse(&settings.node.data_dir)?;
     let (rocks, local) = (rocks(settings), LocalSettings::default());
     open_embedded(&settings.node.data_dir, &rocks, &local).await
 }
@@ -26,12 +29,14 @@ pub async fn open_existing_folder(settings: &Settings) -> Result<Embedded, Stora
 pub fn open_existing(settings: &Settings) -> Result<RocksKv, StorageError> {
     let folder: &Path = &settings.node.data_dir;
     exists(folder)?;
+    incomplete::refuse(folder)?;
     RocksKv::open(folder, &rocks(settings))
 }
 
 /// The store in a folder as it is at this moment, to be read, also while a node has it open.
 pub fn open_read_only(settings: &Settings, folder: &Path) -> Result<RocksKv, StorageError> {
     exists(folder)?;
+    incomplete::refuse(folder)?;
     RocksKv::open_read_only(folder, &rocks(settings))
 }
 
@@ -54,6 +59,7 @@ pub async fn open_log_at(
     settings: &Settings,
     clock: ManualClock,
 ) -> Result<Log<RocksKv, ManualClock>, StorageError> {
+    incomplete::refuse(&settings.node.data_dir)?;
     let kv = RocksKv::open(&settings.node.data_dir, &rocks(settings))?;
     Log::open(kv, clock, &SystemEntropy, LogSettings::default()).await
 }

@@ -6,6 +6,8 @@
 
 mod accounts;
 mod full_disk;
+mod incomplete;
+mod interrupted;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -60,7 +60,8 @@ pub async fn cat<E: EventStore>(log: &E, cat: &Cat, out: &mut impl Write) -> Res
         left -= 1;
         Ok(left > 0)
     };
-    selected.forward(log, GlobalPosition(cat.from.saturating_sub(1)), to, print).await?;
+    let after = GlobalPosition(cat.from.saturating_sub(1));
+    selected.forward(log, after, to, print, |_| {}).await?;
     said(out.flush())
 }
 

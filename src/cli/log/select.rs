@@ -64,13 +64,15 @@ impl Select {
 }
 
 impl Selected {
-    /// Hands the events behind `after` up to and with `to` on, oldest first, until `take` says false.
+    /// Hands the events behind `after` up to and with `to` on, oldest first, until `take` says false;
+    /// `progress` is told after each page how far it is.
     pub(crate) async fn forward<E: EventStore>(
         &self,
         log: &E,
         after: GlobalPosition,
         to: GlobalPosition,
         mut take: impl FnMut(&RecordedEvent) -> Result<bool, Failure>,
+        mut progress: impl FnMut(GlobalPosition),
     ) -> Result<(), Failure> {
         let mut from = after;
         while from < to {
@@ -85,6 +87,7 @@ impl Selected {
                 return Ok(());
             }
             from = page.next;
+            progress(from);
         }
         Ok(())
     }

@@ -43,9 +43,14 @@ pub struct Counted {
     pub by_node: BTreeMap<String, u64>,
 }
 
-/// Counts the wanted events and returns what is to be printed.
-pub async fn stats<E: EventStore>(log: &E, stats: &Stats) -> Result<String, Failure> {
-    let counted = count(log, &stats.select).await?;
+/// Counts the wanted events and returns what is to be printed; `progress` is told how far it is and where
+/// the end is.
+pub async fn stats<E: EventStore>(
+    log: &E,
+    stats: &Stats,
+    progress: impl FnMut(u64, u64),
+) -> Result<String, Failure> {
+    let counted = count(log, &stats.select, progress).await?;
     if stats.json {
         return serde_json::to_string_pretty(&counted)
             .map_err(|error| Failure::new(Exit::Failed, error));
@@ -53,7 +58,11 @@ pub async fn stats<E: EventStore>(log: &E, stats: &Stats) -> Result<String, Fail
     Ok(text(&counted))
 }
 
-async fn count<E: EventStore>(log: &E, select: &Select) -> Result<Counted, Failure> {
+async fn count<E: EventStore>(
+    log: &E,
+    select: &Select,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Counted, Failure> {
     let selected = select.check()?;
     let head = log.head().await?;
     let mut counted = Counted { head: head.0, ..Counted::default() };
@@ -61,7 +70,9 @@ async fn count<E: EventStore>(log: &E, select: &Select) -> Result<Counted, Failu
         counted.add(event);
         Ok(true)
     };
-    selected.forward(log, GlobalPosition::START, head, add).await?;
+    let read = |at: GlobalPosition| progress(at.0.min(head.0), head.0);
+    selected.forward(log, GlobalPosition::START, head, add, read).await?;
+    progress(head.0, head.0);
     Ok(counted)
 }
 

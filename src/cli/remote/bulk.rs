@@ -2,9 +2,7 @@
 //! batches whose last ones are looked at in the same way. So a participant that is still down costs a
 //! handful of sagas an attempt, and not ten thousand.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::future::Future;
 use std::time::Duration;
 
 use sagaline_storage::Clock;
@@ -12,7 +10,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::super::failure::{Exit, Failure};
-use super::Refusal;
+use super::{Refusal, unless_stopped};
 
 /// Batches behind the canaries are so many times as big.
 const BATCH: usize = 20;
@@ -66,6 +64,8 @@ struct Done {
     operated: Vec<Uuid>,
     /// The verb did not fit the state of so many any more.
     passed_over: usize,
+    /// Was asked for, and nothing was heard: it may be done.
+    unanswered: Option<Uuid>,
 }
 
 impl Bulk {
@@ -77,30 +77,47 @@ impl Bulk {
         ids: &[Uuid],
         clock: &C,
         stop: impl Future<Output = ()>,
-        mut progress: impl FnMut(u64, u64),
+        progress: impl FnMut(u64, u64),
     ) -> Result<String, Failure> {
-        let (began, mut done, mut stop) = (clock.monotonic(), Done::default(), pin!(stop));
-        let (mut rest, mut batch_size) = (ids, usize::from(self.canaries));
-        while !rest.is_empty() {
-            let (batch, behind) = rest.split_at(batch_size.min(rest.len()));
-            let first = done.operated.len();
-            for id in batch {
-                let stopped = is_ready(stop.as_mut()).await;
-                done.take(sagas, *id, stopped).await.map_err(|f| done.ended(ids.len(), &f))?;
-                progress((done.operated.len() + done.passed_over) as u64, ids.len() as u64);
-                clock.sleep(Duration::from_secs(1) / self.rate).await;
-            }
-            // The last batch has nobody behind it who could be spared.
-            let last = first.max(done.operated.len().saturating_sub(self.canaries.into()));
-            let canaries = if behind.is_empty() { &[] } else { &done.operated[last..] };
-            for id in canaries {
-                self.check(sagas, *id).await.map_err(|f| done.ended(ids.len(), &f))?;
-            }
-            (rest, batch_size) = (behind, usize::from(self.canaries) * BATCH);
-        }
+        let (began, mut done) = (clock.monotonic(), Done::default());
+        let all = self.all(sagas, ids, clock, &mut done, progress);
+        let ended = unless_stopped(stop, all).await;
+        ended.map_err(|why| done.ended(ids.len(), &why))?;
         let took_s = clock.monotonic().saturating_sub(began).as_secs_f64();
         let rate = done.operated.len() as f64 / took_s.max(f64::MIN_POSITIVE);
         Ok(format!("{}, {rate:.1} a second", done.words(ids.len())))
+    }
+
+    async fn all<S: Sagas, C: Clock>(
+        &self,
+        sagas: &S,
+        ids: &[Uuid],
+        clock: &C,
+        done: &mut Done,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<(), Failure> {
+        let (mut rest, mut batch_size) = (ids, usize::from(self.canaries));
+        while !rest.is_empty() {
+            let first = done.operated.len();
+            while let [id, behind @ ..] = rest {
+                done.take(sagas, *id).await?;
+                progress((done.operated.len() + done.passed_over) as u64, ids.len() as u64);
+                clock.sleep(Duration::from_secs(1) / self.rate).await;
+                rest = behind;
+                // Those that were passed over say nothing of the participant.
+                if done.operated.len() == first + batch_size {
+                    break;
+                }
+            }
+            // The last batch has nobody behind it who could be spared.
+            let last = first.max(done.operated.len().saturating_sub(self.canaries.into()));
+            let canaries = if rest.is_empty() { &[] } else { &done.operated[last..] };
+            for id in canaries {
+                self.check(sagas, *id).await?;
+            }
+            batch_size = usize::from(self.canaries) * BATCH;
+        }
+        Ok(())
     }
 
     /// Whether a saga came to the end that was wanted for it.
@@ -124,13 +141,13 @@ impl Bulk {
 }
 
 impl Done {
-    /// Does it to one more, unless the operator wants no more.
-    async fn take<S: Sagas>(&mut self, sagas: &S, id: Uuid, stopped: bool) -> Result<(), Failure> {
-        if stopped {
-            return Err(Failure::new(Exit::Failed, "it was stopped"));
-        }
+    /// Does it to one more.
+    async fn take<S: Sagas>(&mut self, sagas: &S, id: Uuid) -> Result<(), Failure> {
         let place = id.to_string();
-        match sagas.operate(id).await.map_err(|failure| failure.at(&place))? {
+        self.unanswered = Some(id);
+        let answer = sagas.operate(id).await.map_err(|failure| failure.at(&place))?;
+        self.unanswered = None;
+        match answer {
             Ok(()) => self.operated.push(id),
             Err(refusal) if refusal.status == CONFLICT => self.passed_over += 1,
             Err(refusal) => return Err(Failure::from(refusal).at(&place)),
@@ -144,14 +161,14 @@ impl Done {
 
     fn words(&self, all: usize) -> String {
         let (operated, passed_over) = (self.operated.len(), self.passed_over);
-        let left = all - operated - passed_over;
-        format!("{operated} sagas done, {passed_over} passed over, {left} left as they are")
+        let left = all - operated - passed_over - usize::from(self.unanswered.is_some());
+        let line =
+            format!("{operated} sagas done, {passed_over} passed over, {left} left as they are");
+        match self.unanswered {
+            Some(id) => format!("{line}, {id} perhaps done"),
+            None => line,
+        }
     }
-}
-
-/// Whether it is ready now.
-async fn is_ready(mut future: Pin<&mut impl Future<Output = ()>>) -> bool {
-    poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
 }
 
 #[cfg(test)]

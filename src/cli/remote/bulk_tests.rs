@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::{pending, ready};
 
 use sagaline_storage::clock::SystemClock;
+use tokio::sync::Notify;
 
 use super::*;
 
@@ -14,12 +15,16 @@ struct Scripted {
     parks_from: Option<usize>,
     /// Not in the right state any more.
     moved_on: Vec<Uuid>,
+    /// Which of `operate` and `look` never comes back.
+    hangs_in: &'static str,
+    hangs: Notify,
     operated: RefCell<Vec<Uuid>>,
     looked_at: RefCell<Vec<Uuid>>,
 }
 
 impl Sagas for Scripted {
     async fn operate(&self, id: Uuid) -> Result<Result<(), Refusal>, Failure> {
+        self.hang("operate").await;
         if self.moved_on.contains(&id) {
             let code = "STATE_FORBIDS".to_owned();
             return Ok(Err(Refusal { status: 409, code, detail: String::new() }));
@@ -29,6 +34,7 @@ impl Sagas for Scripted {
     }
 
     async fn look(&self, id: Uuid, _: u64) -> Result<Shown, Failure> {
+        self.hang("look").await;
         self.looked_at.borrow_mut().push(id);
         let place = self.operated.borrow().iter().position(|operated| *operated == id).unwrap();
         let parks = self.parks_from.is_some_and(|from| place >= from);
@@ -45,6 +51,15 @@ impl Sagas for Scripted {
 
     fn is_as_wanted(&self, saga: &Shown) -> bool {
         saga.status == "completed"
+    }
+}
+
+impl Scripted {
+    async fn hang(&self, place: &str) {
+        if self.hangs_in == place {
+            self.hangs.notify_one();
+            pending().await
+        }
     }
 }
 
@@ -90,6 +105,41 @@ async fn a_saga_that_has_moved_on_is_passed_over() {
     let sagas = Scripted { moved_on: vec![Uuid::from_u128(2)], ..Scripted::default() };
     let line = run(&sagas, &ids(3)).await.unwrap();
     assert!(line.starts_with("2 sagas done, 1 passed over, 0 left"), "{line}");
+}
+
+#[tokio::test]
+async fn canaries_that_somebody_else_took_are_replaced() {
+    let sagas = Scripted { parks_from: Some(0), moved_on: ids(7), ..Scripted::default() };
+    let failure = run(&sagas, &ids(10_000)).await.unwrap_err().to_string();
+    assert_eq!(*sagas.operated.borrow(), ids(12)[7..]);
+    assert!(failure.starts_with("5 sagas done, 7 passed over, 9988 left as they are; the canary"));
+    assert_eq!(*sagas.looked_at.borrow(), ids(8)[7..]);
+}
+
+#[tokio::test]
+async fn the_last_of_a_batch_are_looked_at_also_when_some_were_passed_over() {
+    let moved_on = ids(300).split_off(100);
+    let sagas = Scripted { moved_on, ..Scripted::default() };
+    let line = run(&sagas, &ids(400)).await.unwrap();
+    assert!(line.starts_with("200 sagas done, 200 passed over, 0 left as they are, "), "{line}");
+    // The first five, and the last five of the batch that came to its hundred behind those.
+    assert_eq!(*sagas.looked_at.borrow(), [&ids(5)[..], &ids(305)[300..]].concat());
+}
+
+#[tokio::test]
+async fn it_can_be_stopped_while_it_waits() {
+    let stopped = async |sagas: &Scripted| {
+        let bulk = Bulk { canaries: 5, canary_wait_s: 30, rate: 10_000 };
+        let (clock, stop) = (SystemClock::default(), sagas.hangs.notified());
+        bulk.run(sagas, &ids(9), &clock, stop, |_, _| {}).await.unwrap_err().to_string()
+    };
+    let sagas = Scripted { hangs_in: "look", ..Scripted::default() };
+    let failure = stopped(&sagas).await;
+    assert_eq!(failure, "5 sagas done, 0 passed over, 4 left as they are; it was stopped");
+    let sagas = Scripted { hangs_in: "operate", ..Scripted::default() };
+    let (failure, first) = (stopped(&sagas).await, Uuid::from_u128(1));
+    let left = format!("8 left as they are, {first} perhaps done; it was stopped");
+    assert_eq!(failure, format!("0 sagas done, 0 passed over, {left}"));
 }
 
 #[tokio::test]

@@ -5,8 +5,10 @@ mod consumer;
 mod saga;
 
 use std::fmt::Write as _;
-use std::io::BufRead;
+use std::future::Future;
+use std::io::{self, BufRead};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
@@ -18,10 +20,16 @@ pub use consumer::{ConsumerCommand, run as run_consumer};
 pub use saga::{SagaCommand, run};
 
 use super::failure::{Exit, Failure};
-use crate::engine::http_client::{HttpClient, TcpConnect};
+use crate::engine::http_client::{Connect, Connecting, HttpClient, TcpConnect};
+use crate::settings::HttpSettings;
 
 /// Names the environment variable that a token can be given in.
 pub const TOKEN: &str = "SAGALINE_TOKEN";
+
+/// Longest time until there is a connection.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// An answer may take so much longer than the node may work on it: what is late is heard from the node.
+const ON_THE_WAY: Duration = Duration::from_secs(30);
 
 /// Which node, and as whom.
 #[derive(Debug, Clone, clap::Args)]
@@ -47,6 +55,24 @@ pub struct Remote {
     http: HttpClient,
     base: String,
     token: String,
+    /// Longest time for an answer, beside what was asked to be waited for.
+    answer_max: Duration,
+}
+
+/// TCP, to somebody who may not be there.
+struct TimedConnect;
+
+impl Connect for TimedConnect {
+    fn connect(&self, host: String, port: u16) -> Connecting {
+        let connecting = TcpConnect.connect(host, port);
+        Box::pin(async move {
+            let connected = tokio::time::timeout(CONNECT_MAX, connecting).await;
+            connected.unwrap_or_else(|_| {
+                let line = format!("no connection within {CONNECT_MAX:?}");
+                Err(io::Error::new(io::ErrorKind::TimedOut, line))
+            })
+        })
+    }
 }
 
 /// An answer that is no success.
@@ -65,17 +91,17 @@ impl From<Refusal> for Failure {
 }
 
 impl Remote {
-    /// Logs in at the node, or takes the token that was given.
+    /// Logs in at the node, or takes the token that was given. `settings`: where a node of this machine
+    /// listens, and how long it works on a request.
     pub async fn reach(
         reach: &Reach,
-        port: u16,
+        settings: &HttpSettings,
         token: Option<String>,
         password: impl BufRead,
     ) -> Result<Self, Failure> {
-        let base = reach.url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
-        let base = base.trim_end_matches('/').to_owned();
-        let mut remote =
-            Self { http: HttpClient::new(Arc::new(TcpConnect)), base, token: String::new() };
+        let here = || format!("http://127.0.0.1:{}", settings.port);
+        let base = reach.url.clone().unwrap_or_else(here);
+        let mut remote = Self::new(&base, settings.request_timeout + ON_THE_WAY);
         remote.token = match (&reach.email, token) {
             (Some(email), _) => remote.log_in(email, &super::user::first_line(password)?).await?,
             (None, Some(token)) => token,
@@ -85,6 +111,11 @@ impl Remote {
             }
         };
         Ok(remote)
+    }
+
+    fn new(base: &str, answer_max: Duration) -> Self {
+        let (base, token) = (base.trim_end_matches('/').to_owned(), String::new());
+        Self { http: HttpClient::new(Arc::new(TimedConnect)), base, token, answer_max }
     }
 
     async fn log_in(&self, email: &str, password: &str) -> Result<String, Failure> {
@@ -151,10 +182,25 @@ impl Remote {
             request = request.header("prefer", format!("wait={seconds}"));
         }
         let request = request.body(Full::new(body)).map_err(|error| wrong(&error))?;
-        let response = self.http.send(request).await.map_err(|cause| {
+        let limit = self.answer_max + Duration::from_secs(wait_s.unwrap_or_default());
+        let sent = tokio::time::timeout(limit, self.http.send(request)).await;
+        let sent = sent.unwrap_or_else(|_| Err(format!("it took longer than {limit:?}")));
+        let response = sent.map_err(|cause| {
             Failure::new(Exit::Failed, format!("no answer from {}: {cause}", self.base))
         })?;
         answered(response.status(), response.body())
+    }
+}
+
+/// What comes of `work`, unless the operator wants no more before that.
+async fn unless_stopped<T>(
+    stop: impl Future<Output = ()>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        () = stop => Err(Failure::new(Exit::Failed, "it was stopped")),
+        done = work => done,
     }
 }
 
@@ -201,12 +247,5 @@ pub(super) fn escaped(value: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_in_a_query_stay_values() {
-        assert_eq!(escaped("a-b_c.d~1"), "a-b_c.d~1");
-        assert_eq!(escaped("a&limit=1 ü"), "a%26limit%3D1%20%C3%BC");
-    }
-}
+#[path = "remote_tests.rs"]
+mod tests;

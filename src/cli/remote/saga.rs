@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::future::Future;
+use std::pin::pin;
 
 use sagaline_storage::Clock;
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 
 use super::super::failure::{Exit, Failure};
 use super::bulk::{Bulk, Sagas, Shown};
-use super::{Refusal, Remote, escaped, not_understood};
+use super::{Refusal, Remote, escaped, not_understood, unless_stopped};
 
 /// Sagas of one page of the API.
 const PAGE: usize = 100;
@@ -115,10 +116,13 @@ pub async fn run<C: Clock>(
     stop: impl Future<Output = ()>,
     progress: impl FnMut(u64, u64),
 ) -> Result<String, Failure> {
+    let mut stop = pin!(stop);
     let (verb, operate) = match command {
-        SagaCommand::List(list) => return listed(remote, list).await,
-        SagaCommand::Show(show) => return shown(remote, show).await,
-        SagaCommand::Resolve(resolve) => return resolved(remote, resolve).await,
+        SagaCommand::List(list) => return unless_stopped(stop, listed(remote, list)).await,
+        SagaCommand::Show(show) => return unless_stopped(stop, shown(remote, show)).await,
+        SagaCommand::Resolve(resolve) => {
+            return unless_stopped(stop, resolved(remote, resolve)).await;
+        }
         SagaCommand::Retry(operate) => ("retry", operate),
         SagaCommand::Compensate(operate) => ("compensate", operate),
         SagaCommand::Skip(operate) => ("skip", operate),
@@ -126,7 +130,7 @@ pub async fn run<C: Clock>(
         SagaCommand::Resume(operate) => ("resume", operate),
     };
     let ids = match operate.all {
-        true => ids(remote, &operate.which).await?,
+        true => unless_stopped(stop.as_mut(), ids(remote, &operate.which)).await?,
         false => operate.ids.clone(),
     };
     let sagas = OnNode { remote, verb, reason: &operate.reason };

@@ -25,13 +25,15 @@ pub struct Import {
     pub file: PathBuf,
 }
 
-/// Reads lines into `log`, which must be empty and takes the time from `set_time`; `progress` is told how
-/// far it is and where the end is. Returns the line to print. After a failure the log holds a part.
+/// Reads lines into `log`, which must be empty and takes the time from `set_time`; `mark` is called before
+/// anything is written, and `progress` told how far it is and where the end is. Returns the line to print.
+/// After a failure behind `mark` the log holds a part.
 pub async fn import<E: EventStore>(
     log: &E,
     node_id: NodeId,
     input: impl BufRead,
     set_time: impl Fn(Timestamp),
+    mark: impl Fn() -> Result<(), Failure>,
     progress: impl FnMut(u64, u64),
 ) -> Result<String, Failure> {
     if log.head().await? != GlobalPosition::START {
@@ -41,6 +43,7 @@ pub async fn import<E: EventStore>(
         log,
         node_id,
         set_time,
+        mark,
         progress,
         head: None,
         group: None,
@@ -59,10 +62,11 @@ pub async fn import<E: EventStore>(
     importing.finish().await
 }
 
-struct Importing<'a, E, T, P> {
+struct Importing<'a, E, T, M, P> {
     log: &'a E,
     node_id: NodeId,
     set_time: T,
+    mark: M,
     progress: P,
     head: Option<Head>,
     /// Events that are not appended yet.
@@ -75,7 +79,13 @@ struct Importing<'a, E, T, P> {
     end: Option<End>,
 }
 
-impl<E: EventStore, T: Fn(Timestamp), P: FnMut(u64, u64)> Importing<'_, E, T, P> {
+impl<E, T, M, P> Importing<'_, E, T, M, P>
+where
+    E: EventStore,
+    T: Fn(Timestamp),
+    M: Fn() -> Result<(), Failure>,
+    P: FnMut(u64, u64),
+{
     async fn take(&mut self, line: Line) -> Result<(), Failure> {
         if self.end.is_some() {
             return Err(wrong("there is a line behind the end"));
@@ -101,6 +111,7 @@ impl<E: EventStore, T: Fn(Timestamp), P: FnMut(u64, u64)> Importing<'_, E, T, P>
         if head.format != FORMAT {
             return Err(wrong(format!("format {}: wants {FORMAT}", head.format)));
         }
+        (self.mark)()?;
         self.head = Some(head);
         Ok(())
     }

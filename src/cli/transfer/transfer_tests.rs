@@ -1,6 +1,6 @@
 //! Logs over and back, and files that are not whole.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use bytes::Bytes;
 use sagaline_storage::clock::SystemEntropy;
@@ -84,7 +84,7 @@ async fn imported(text: &[u8]) -> (Memory, Result<String, Failure>) {
     let log = log(&clock).await;
     let seen = RefCell::new((0, 0));
     let progress = |done, all| *seen.borrow_mut() = (done, all);
-    let read = import(&log, node("n9"), text, |at| clock.step_wall(at), progress).await;
+    let read = import(&log, node("n9"), text, |at| clock.step_wall(at), || Ok(()), progress).await;
     let (done, all) = seen.into_inner();
     assert!(read.is_err() || done == all);
     (log, read)
@@ -154,7 +154,29 @@ async fn a_file_that_is_not_whole_is_refused_with_its_line() {
 async fn a_store_with_something_in_it_is_left_alone() {
     let log = filled().await;
     let text = exported(&log).await;
-    let failure = import(&log, node("n9"), &text[..], |_| {}, |_, _| {}).await.unwrap_err();
-    assert!(failure.to_string().contains("not empty"));
+    let marks = Cell::new(0);
+    let mark = || {
+        marks.set(marks.get() + 1);
+        Ok(())
+    };
+    let read = import(&log, node("n9"), &text[..], |_| {}, mark, |_, _| {}).await;
+    assert!(read.unwrap_err().to_string().contains("not empty"));
+    assert_eq!(marks.get(), 0);
     assert_eq!(exported(&log).await, text);
+}
+
+#[tokio::test]
+async fn nothing_is_written_before_the_mark() {
+    let text = exported(&filled().await).await;
+    let log = log(&ManualClock::default()).await;
+    let mark = || Err(Failure::new(Exit::Failed, "no place for a mark"));
+    let read = import(&log, node("n9"), &text[..], |_| {}, mark, |_, _| {}).await;
+    assert_eq!(read.unwrap_err().to_string(), "line 1: no place for a mark");
+    assert_eq!(log.head().await.unwrap(), GlobalPosition::START);
+    assert!(log.every_claim(None, 1_000).await.unwrap().is_empty());
+    assert!(log.every_epoch().await.unwrap().is_empty());
+    // A file that is none leaves no mark either.
+    let mark = || -> Result<(), Failure> { panic!("nothing is to be written") };
+    let read = import(&log, node("n9"), &b"{\"events\": 1}\n"[..], |_| {}, mark, |_, _| {}).await;
+    assert!(read.unwrap_err().to_string().starts_with("line 1: "));
 }
