@@ -67,7 +67,8 @@ pub const TRACE_PAGE_EVENTS_MAX: u64 = 1_000;
 pub const TRACE_PAGE_EVENTS_DEFAULT: u64 = 100;
 
 /// HTTP: how long one request searches the log for events that its filter wants, in milliseconds. A rare one may
-/// be anywhere among millions; the answer then says where to go on; `http/routes/trace/events.rs`.
+/// be anywhere among millions; the answer then says where to go on, or that it is
+/// cut; `http/routes/trace/events.rs`, `http/routes/trace.rs`.
 pub const TRACE_SEARCH_MS_MAX: u64 = 2_000;
 
 /// HTTP: names in one filter of events. With more of them the log's indexes are not asked;

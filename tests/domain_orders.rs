@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use sagaline::app::gateway::{EntryKind, FakeGateway, FakeSettings, Ledger};
 use sagaline::app::{
-    Accepted, Cancelled, ChangeError, Orders, PlaceError, order_processing, order_refund,
+    Accepted, Cancelled, ChangeError, Orders, PlaceError, RefundOrder, order_processing,
+    order_refund,
 };
 use sagaline::domain::{
     IdempotencyKey, LockPolicy, Order, OrderDraft, OrderId, OrderStatus, PaymentId, PaymentStatus,
-    UserId,
+    PaymentTerms, UserId,
 };
-use sagaline::engine::{CommandMetadata, DocumentQuery, MasterKey, Node, NodeBuilder};
+use sagaline::engine::{
+    CommandMetadata, Definition, DocumentQuery, MasterKey, Node, NodeBuilder, StartRequest,
+};
 use sagaline::projections::{self, partition};
 use sagaline::saga::{SagaState, Verb};
 use sagaline_storage::backend::Parts;
@@ -37,6 +40,7 @@ const WINDOW: Duration = Duration::from_secs(5);
 struct Shop {
     node: Node<Memory>,
     orders: Orders<Memory>,
+    refund: Definition<RefundOrder>,
     ledger: Ledger,
     clock: ManualClock,
 }
@@ -76,8 +80,8 @@ impl Shop {
             .start()
             .await
             .unwrap();
-        let orders = Orders::new(node.clone(), processing, refund, locks);
-        Self { node, orders, ledger, clock }
+        let orders = Orders::new(node.clone(), processing, refund.clone(), locks);
+        Self { node, orders, refund, ledger, clock }
     }
 
     async fn place(&self, request: Request<'_>) -> Result<Accepted, PlaceError> {
@@ -321,9 +325,10 @@ async fn a_paid_order_is_cancelled_by_giving_the_money_back_once() {
     let shop = Shop::open().await;
     let id = shop.accepted("tok_ok").await;
     shop.end_of(id.uuid()).await;
-    assert_eq!(shop.cancel(id).await.unwrap(), Cancelled::Refunding);
+    let refunding = shop.cancel(id).await.unwrap();
+    assert!(matches!(refunding, Cancelled::Refunding(_)), "{refunding:?}");
     match shop.cancel(id).await {
-        Ok(again) => assert_eq!(again, Cancelled::Refunding),
+        Ok(again) => assert_eq!(again, refunding),
         // The money is back already.
         Err(ChangeError::Refused(refusal)) => assert!(refusal.to_string().contains("cancelled")),
         Err(other) => panic!("{other:?}"),
@@ -332,6 +337,27 @@ async fn a_paid_order_is_cancelled_by_giving_the_money_back_once() {
     assert_eq!(shop.order(id).await.status(), OrderStatus::Cancelled);
     assert_eq!(shop.payment(id).await, PaymentStatus::Refunded);
     assert_eq!(shop.money(), [EntryKind::Authorize, EntryKind::Capture, EntryKind::Refund]);
+}
+
+#[tokio::test]
+async fn a_refund_that_came_to_nothing_is_not_said_to_be_on_its_way() {
+    let shop = Shop::open().await;
+    let id = shop.accepted("tok_slow").await;
+    // Before anything was paid the gateway says no.
+    let placed = shop.order(id).await.placed().unwrap().clone();
+    let terms = PaymentTerms { order_id: id, amount: placed.total, currency: placed.currency };
+    let refund = RefundOrder { user_id: placed.user_id, terms, reason: "by mistake".to_owned() };
+    let request = StartRequest::from(id.to_string().as_str());
+    let refused = shop.node.sagas().start(&shop.refund, request, &refund).await.unwrap().id;
+    assert_eq!(shop.end_of(refused).await.status(), "compensated");
+    assert_eq!(shop.end_of(id.uuid()).await.status(), "completed");
+    for _ in 0..2 {
+        let error = shop.cancel(id).await.unwrap_err();
+        let told = matches!(&error, ChangeError::RefundRefused { saga, .. } if *saga == refused);
+        assert!(told, "{error:?}");
+    }
+    assert_eq!(shop.order(id).await.status(), OrderStatus::Paid);
+    assert!(!shop.money().contains(&EntryKind::Refund), "{:?}", shop.money());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 //! | `by_status`, `by_type`, `by_type_status` | type, status | start |
 //! | `by_user`, `by_user_status`, `by_user_type`, `by_user_type_status` | user id, type, status | start |
 //! | `by_correlation` | correlation id | start |
+//! | `by_user_correlation` | user id, correlation id | start |
 //!
 //! A saga belongs to a user when its input has a top-level `userId` of text.
 
@@ -46,6 +47,10 @@ impl SagaDocument {
     }
 }
 
+/// Longest user, in bytes: it stands in the view's indexes beside other values, and a place in an index has
+/// its bound.
+const USER_BYTES_MAX: usize = 256;
+
 /// The user that a saga's input names.
 pub fn user_of(input: &Json) -> Option<String> {
     #[derive(Deserialize)]
@@ -53,13 +58,14 @@ pub fn user_of(input: &Json) -> Option<String> {
     struct Owned {
         user_id: Option<String>,
     }
-    input.read::<Owned>().ok()?.user_id.filter(|user| !user.contains('\0'))
+    let fits = |user: &String| user.len() <= USER_BYTES_MAX && !user.contains('\0');
+    input.read::<Owned>().ok()?.user_id.filter(fits)
 }
 
 impl Projection for Sagas {
     const NAME: &'static str = "sagas";
-    /// 2: a document says of a step only what it has come to.
-    const VERSION: u32 = 2;
+    /// 2: a document says of a step only what it has come to. 3: the index `by_user_correlation`.
+    const VERSION: u32 = 3;
     const CATEGORIES: &'static [&'static str] = &[SAGA_CATEGORY];
 
     type Document = SagaDocument;
@@ -105,6 +111,7 @@ impl Projection for Sagas {
                 entry("by_user_status", &[user, status]),
                 entry("by_user_type", &[user, kind]),
                 entry("by_user_type_status", &[user, kind, status]),
+                entry("by_user_correlation", &[user, saga.correlation_id.as_str()]),
             ]);
         }
         entries

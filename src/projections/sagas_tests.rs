@@ -120,6 +120,12 @@ fn a_saga_belongs_to_the_user_its_input_names() {
         let by_user = Sagas.index(KEY, &saga).iter().any(|key| key.index.starts_with("by_user"));
         assert_eq!(by_user, user.is_some(), "{input}");
     }
+    let of_long_user = |bytes: usize| {
+        let input = format!(r#"{{"userId":"{}"}}"#, "u".repeat(bytes));
+        document(&input, vec![]).user_id
+    };
+    assert!(of_long_user(USER_BYTES_MAX).is_some());
+    assert_eq!(of_long_user(USER_BYTES_MAX + 1), None);
 }
 
 #[test]
@@ -129,4 +135,5 @@ fn a_saga_is_found_by_user_type_and_status_together() {
     assert_eq!(found("by_user_type_status"), "u1\0trip\0started");
     assert_eq!(found("by_type_status"), "trip\0started");
     assert_eq!(found("by_correlation"), "request-1");
+    assert_eq!(found("by_user_correlation"), "u1\0request-1");
 }

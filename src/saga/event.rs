@@ -51,6 +51,16 @@ pub enum AbortReason {
     },
 }
 
+impl std::fmt::Display for AbortReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rejected { code, reason, .. } => write!(f, "{reason} ({code})"),
+            Self::Deadline { .. } => f.write_str("its deadline has passed"),
+            Self::Cancelled { reason, .. } | Self::Operator { reason, .. } => f.write_str(reason),
+        }
+    }
+}
+
 /// Why a saga waits for an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]

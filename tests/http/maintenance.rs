@@ -61,7 +61,7 @@ async fn broom_gives_up_what_nobody_paid_and_leaves_the_rest() {
     }
     let paid = unpaid.pop().unwrap();
     app.confirm(&app.admin, &paid, "bank-17").await.expect(200);
-    clock.advance(Duration::from_secs(3_600));
+    clock.advance(Duration::from_secs(3_000));
     let young = id_of(&app.place(&customer, &external("sku-4")).await.expect(201));
     let pending = app.pending_orders(&app.admin, "?olderThan=1800").await.expect(200);
     assert_eq!(pending["orders"].as_array().unwrap().len(), 2, "{pending}");

@@ -1,6 +1,6 @@
 //! Sagas by id, correlation and status; starting any saga the node knows.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::{TestApp, id_of, order_for};
 
@@ -28,6 +28,48 @@ async fn saga_tells_its_steps_and_its_request() {
     assert_eq!(mine.expect(200)["total"], 1);
     let all = app.get(&app.admin, "/sagas").await.expect(200);
     assert_eq!(all["total"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn own_sagas_of_a_shared_correlation_id_are_found_counted_and_paged_among_foreign_ones() {
+    let app = TestApp::start().await;
+    let (customer, other) = (app.customer().await, app.customer().await);
+    let place = |token: &str, product: String| {
+        let ask = app.ask("POST", "/orders").bearer(token).header("x-correlation-id", "same");
+        ask.json(&order_for(&product, "tok_ok")).send()
+    };
+    let mut own = Vec::new();
+    for number in 0..3 {
+        own.insert(0, id_of(&place(&customer, format!("own-{number}")).await.expect(201)));
+    }
+    // More than the biggest page holds.
+    for number in 0..101 {
+        place(&other, format!("sku-{number}")).await.expect(201);
+    }
+    let ids = |page: &Value| -> Vec<String> {
+        page["sagas"].as_array().unwrap().iter().map(id_of).collect()
+    };
+    let stranger = app.customer().await;
+    for path in ["/sagas/correlation/same", "/saga/status/same"] {
+        let all = app.get(&customer, path).await.expect(200);
+        assert_eq!(ids(&all), own);
+        assert_eq!((&all["total"], &all["totalPages"]), (&json!(3), &json!(1)));
+        assert_eq!(all.get("nextCursor"), None, "{all}");
+        let first = app.get(&customer, &format!("{path}?limit=2")).await.expect(200);
+        assert_eq!(ids(&first), own[..2]);
+        assert_eq!((&first["total"], &first["totalPages"]), (&json!(3), &json!(2)));
+        let cursor = first["nextCursor"].as_str().unwrap();
+        let rest = app.get(&customer, &format!("{path}?limit=2&cursor={cursor}")).await;
+        assert_eq!(ids(&rest.expect(200)), own[2..]);
+        // Behind the last page there is nothing; the sagas are there all the same.
+        let behind = app.get(&customer, &format!("{path}?page=2")).await.expect(200);
+        assert_eq!((ids(&behind), &behind["total"]), (Vec::new(), &json!(3)));
+        let everybody = app.get(&app.admin, &format!("{path}?limit=100")).await.expect(200);
+        assert_eq!((ids(&everybody).len(), &everybody["total"]), (100, &json!(104)));
+        app.get(&stranger, path).await.expect_problem(404, "NOT_FOUND");
+        let foreign = app.get(&other, &format!("{path}?cursor={cursor}")).await;
+        foreign.expect_problem(400, "VALIDATION_FAILED");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

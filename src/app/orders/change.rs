@@ -23,8 +23,8 @@ pub enum Cancelled {
     Now,
     /// Its saga goes back: it will be cancelled once the money is let go.
     Compensating,
-    /// It was paid, so its money is given back: it will be cancelled after that.
-    Refunding,
+    /// It was paid, so its money is given back by this saga: it will be cancelled after that.
+    Refunding(Uuid),
 }
 
 /// Why an order stays as it is.
@@ -39,6 +39,14 @@ pub enum ChangeError {
     /// Its saga says no.
     #[error("{0}")]
     SagaRefused(Refusal),
+    /// Its refund was tried and came to nothing.
+    #[error("its money was not given back: {reason} (saga {saga})")]
+    RefundRefused {
+        /// Why.
+        reason: String,
+        /// The saga that tried.
+        saga: Uuid,
+    },
     /// The node or its store does not serve.
     #[error("{0}")]
     Unavailable(String),
@@ -138,7 +146,7 @@ impl<B: Backend> Orders<B> {
         reason: &str,
         metadata: &CommandMetadata,
     ) -> Result<Cancelled, ChangeError> {
-        self.refund_saga(id, placed, reason, metadata).await.map(|_| Cancelled::Refunding)
+        self.refund_saga(id, placed, reason, metadata).await.map(Cancelled::Refunding)
     }
 
     async fn refund_saga(
@@ -154,10 +162,19 @@ impl<B: Backend> Orders<B> {
             idempotency_key: (!planted("refund-again")).then(|| id.to_string()),
             correlation_id: Some(metadata.correlation_id.clone()),
         };
-        match self.node.sagas().start(&self.refund, request, &refund).await {
+        let sagas = self.node.sagas();
+        let (saga, state) = match sagas.start(&self.refund, request, &refund).await {
+            Ok(Started { id, state, .. }) => (id, state),
             // Started before in other words: it is one refund all the same.
-            Ok(Started { id: saga, .. }) | Err(StartError::KeyReused { saga }) => Ok(saga),
-            Err(error) => Err(ChangeError::Unavailable(error.to_string())),
+            Err(StartError::KeyReused { saga }) => {
+                let history = sagas.history(saga).await;
+                (saga, history.map_err(|error| ChangeError::Unavailable(error.to_string()))?.state)
+            }
+            Err(error) => return Err(ChangeError::Unavailable(error.to_string())),
+        };
+        match state.aborted.filter(|_| state.phase == Phase::Compensated) {
+            Some(why) => Err(ChangeError::RefundRefused { reason: why.to_string(), saga }),
+            None => Ok(saga),
         }
     }
 

@@ -39,11 +39,8 @@ impl Compensable for PlaceOrderStep {
 /// Why an order was cancelled, for the person who placed it.
 fn words(reason: Option<&AbortReason>) -> String {
     match reason {
-        Some(AbortReason::Rejected { code, reason, .. }) => format!("{reason} ({code})"),
         Some(AbortReason::Deadline { .. }) => "the order was not paid in time".to_owned(),
-        Some(AbortReason::Cancelled { reason, .. } | AbortReason::Operator { reason, .. }) => {
-            reason.clone()
-        }
+        Some(other) => other.to_string(),
         None => "the order could not be paid".to_owned(),
     }
 }

@@ -87,16 +87,17 @@ async fn log_in<B: Backend>(
     JsonBody(body): JsonBody<LogInBody>,
 ) -> Result<Json<LoggedIn>, Error> {
     let account_name = body.email.to_ascii_lowercase();
-    app.attempts_by_address().check(&address, app.clock().monotonic())?;
-    app.attempts_by_account().check(&account_name, app.clock().monotonic())?;
+    let now = app.clock().monotonic();
+    let by_address = app.attempts_by_address().begin(&address, now)?;
+    let by_account = app.attempts_by_account().begin(&account_name, now)?;
     let account = find(&app, &body.email).await?;
     let known = account.as_ref().and_then(|account| account.user.account());
     let hash = known.map(|known| known.password_hash.as_str());
     let right = app.passwords().verify(body.password, hash).await?;
     let account = account.filter(|account| right && account.user.status() == UserStatus::Active);
     let Some(account) = account else {
-        app.attempts_by_address().failed(&address, app.clock().monotonic());
-        app.attempts_by_account().failed(&account_name, app.clock().monotonic());
+        by_address.failed();
+        by_account.failed();
         return Err(Error::InvalidCredentials);
     };
     session::begin(&app, &correlation, &account).await.map(Json)

@@ -37,10 +37,10 @@ pub(super) async fn refresh<B: Backend>(
     correlation: Correlation,
     JsonBody(body): JsonBody<RefreshBody>,
 ) -> Result<Json<LoggedIn>, Error> {
-    app.attempts_by_address().check(&address, app.clock().monotonic())?;
+    let attempt = app.attempts_by_address().begin(&address, app.clock().monotonic())?;
     let rotated = rotate(&app, &correlation, body.refresh_token).await;
     if let Err(Error::Refresh(_)) = rotated {
-        app.attempts_by_address().failed(&address, app.clock().monotonic());
+        attempt.failed();
     }
     rotated.map(Json)
 }

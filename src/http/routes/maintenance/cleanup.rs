@@ -130,9 +130,12 @@ async fn give_up<B: Backend>(
 ) -> Result<bool, Error> {
     match app.orders().give_up(order, reason, metadata).await {
         Ok(_) => Ok(true),
-        Err(ChangeError::NotFound | ChangeError::Refused(_) | ChangeError::SagaRefused(_)) => {
-            Ok(false)
-        }
+        Err(
+            ChangeError::NotFound
+            | ChangeError::Refused(_)
+            | ChangeError::SagaRefused(_)
+            | ChangeError::RefundRefused { .. },
+        ) => Ok(false),
         Err(ChangeError::Unavailable(cause)) => Err(Error::Unavailable(cause)),
     }
 }

@@ -80,7 +80,8 @@ pub(super) async fn cancel<B: Backend>(
     let actor = caller.user.to_string();
     let cancelled = app.orders().cancel(id, &reason, &actor, &metadata).await.map_err(refusal)?;
     match cancelled {
-        Cancelled::Now | Cancelled::Refunding => {}
+        Cancelled::Now => {}
+        Cancelled::Refunding(saga) => drop(wait_for_end(&app, saga, wait.limit()).await),
         Cancelled::Compensating => {
             wait_for_end(&app, id.uuid(), wait.limit().or(Some(CANCEL_WAIT))).await;
         }
@@ -123,9 +124,9 @@ pub(super) async fn confirm<B: Backend>(
 pub(super) fn refusal(error: ChangeError) -> Error {
     match error {
         ChangeError::NotFound => NO_ORDER,
-        ChangeError::Refused(_) | ChangeError::SagaRefused(_) => {
-            Error::StateForbids(error.to_string())
-        }
+        ChangeError::Refused(_)
+        | ChangeError::SagaRefused(_)
+        | ChangeError::RefundRefused { .. } => Error::StateForbids(error.to_string()),
         ChangeError::Unavailable(cause) => Error::Unavailable(cause),
     }
 }

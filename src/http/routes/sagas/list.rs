@@ -8,7 +8,6 @@ use sagaline_storage::{Backend, CorrelationId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::may_see;
 use crate::app::ORDER_PROCESSING;
 use crate::canary::planted;
 use crate::http::app::App;
@@ -17,7 +16,6 @@ use crate::http::error::Error;
 use crate::http::id::Id;
 use crate::http::pages::{Listed, Page};
 use crate::http::params::Params;
-use crate::limits::PAGE_ENTRIES_MAX;
 use crate::projections::{ALL, SagaPage, SagaStatus, Sagas, partition};
 
 /// A page of sagas.
@@ -147,9 +145,9 @@ pub(super) fn place(
 #[utoipa::path(
     get, path = "/sagas/correlation/{id}", operation_id = "listSagasOfRequest", tag = "Sagas",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The request's correlation id")),
+    params(("id" = String, Path, description = "The request's correlation id"), Page),
     responses(
-        (status = 200, description = "Its sagas", body = SagaList),
+        (status = 200, description = "A page of its sagas", body = SagaList),
         (status = 404, description = "NOT_FOUND"),
     ),
 )]
@@ -159,17 +157,16 @@ pub(super) async fn of_correlation<B: Backend>(
     Id(id): Id<CorrelationId>,
     params: Params,
 ) -> Result<Json<SagaList>, Error> {
-    params.finish()?;
-    correlated(&app, caller, &id).await
+    correlated(&app, caller, &id, params).await
 }
 
 /// Tells how the sagas of a request stand.
 #[utoipa::path(
     get, path = "/saga/status/{id}", operation_id = "statusOfRequest", tag = "Sagas",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The request's correlation id")),
+    params(("id" = String, Path, description = "The request's correlation id"), Page),
     responses(
-        (status = 200, description = "Its sagas", body = SagaList),
+        (status = 200, description = "A page of its sagas", body = SagaList),
         (status = 404, description = "NOT_FOUND"),
     ),
 )]
@@ -179,27 +176,29 @@ pub(super) async fn status_of_correlation<B: Backend>(
     Id(id): Id<CorrelationId>,
     params: Params,
 ) -> Result<Json<SagaList>, Error> {
-    params.finish()?;
-    correlated(&app, caller, &id).await
+    correlated(&app, caller, &id, params).await
 }
 
-/// The sagas of one request; 404 when there is none that the caller may see.
+/// A page of the sagas of one request; 404 when there is none that the caller may see.
 async fn correlated<B: Backend>(
     app: &App<B>,
     caller: Caller,
     id: &CorrelationId,
+    mut params: Params,
 ) -> Result<Json<SagaList>, Error> {
-    let page = Page { number: 1, limit: PAGE_ENTRIES_MAX.into(), cursor: None };
-    let of_id = partition(&[id.as_str()]);
-    let (found, mut listed) = page.read::<B, Sagas>(app, "by_correlation", of_id).await?;
-    let seen = found.iter().filter(|saga| may_see(caller, saga));
-    let sagas: Vec<_> = seen.map(|saga| app.show(saga)).collect();
-    if sagas.is_empty() {
+    let page = Page::take(&mut params);
+    params.finish()?;
+    let found = listed(app, page, place_of_request(caller, id)).await?;
+    if found.listed.total == 0 {
         return Err(Error::NotFound("a saga with this correlation id"));
     }
-    if sagas.len() < found.len() {
-        // What is foreign is not even counted.
-        listed.total = sagas.len() as u64;
+    Ok(found)
+}
+
+/// Where the sagas of a request stand in the view: one's own, all for an administrator.
+fn place_of_request(caller: Caller, id: &CorrelationId) -> (&'static str, Bytes) {
+    if caller.is_admin() {
+        return ("by_correlation", partition(&[id.as_str()]));
     }
-    Ok(Json(SagaList { sagas, listed }))
+    ("by_user_correlation", partition(&[&caller.user.to_string(), id.as_str()]))
 }
