@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use sagaline::domain::Aggregate;
 use sagaline::engine::barrier::protocol::{ANSWER, ENTER, FORGET, TABLE, UNDO};
-use sagaline::engine::barrier::{Answer, Barrier, BarrierCommand, BarrierRefusal};
+use sagaline::engine::barrier::{Answer, Barrier, BarrierCommand, BarrierRefusal, Entered};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -144,45 +144,41 @@ impl Session {
     }
 
     /// Begins a call's transaction; the row as it was found.
-    fn enter(&mut self, call: &str, epoch: u64) -> Row {
+    fn enter(&mut self, call: &str, epoch: u64) -> Entered {
         self.ask("BEGIN");
         self.send(&format!("EXECUTE enter('{call}', {epoch})"));
-        Row::of(&self.rows())
+        entered(&self.rows())
+    }
+
+    /// Ends it as [`Entered`] says.
+    fn end<T>(&mut self, verdict: &Result<T, BarrierRefusal>) {
+        let is_older = matches!(verdict, Err(BarrierRefusal::OlderEpoch { .. }));
+        self.ask(if is_older { "ROLLBACK" } else { "COMMIT" });
     }
 
     /// The protocol's steps for an action, with a business that answers `first`.
     fn act(&mut self, call: &str, epoch: u64, first: &Answer) -> Result<Answer, BarrierRefusal> {
-        let row = self.enter(call, epoch);
-        if row.epoch != epoch {
-            self.ask("ROLLBACK");
-            return Err(BarrierRefusal::OlderEpoch { presented: epoch, current: row.epoch });
-        }
-        if row.undone {
-            self.ask("COMMIT");
-            return Err(BarrierRefusal::Undone);
-        }
-        let answered = match row.answer {
-            Some(answer) => answer,
-            None => {
+        let answered = match self.enter(call, epoch).action(epoch) {
+            Ok(Some(known)) => Ok(read(known)),
+            Ok(None) => {
                 let json = written(first).to_string().replace('\'', "''");
                 self.ask(&format!("EXECUTE answer('{call}', '{json}')"));
-                first.clone()
+                Ok(first.clone())
             }
+            Err(refusal) => Err(refusal),
         };
-        self.ask("COMMIT");
-        Ok(answered)
+        self.end(&answered);
+        answered
     }
 
     /// The protocol's steps for an undo. True: there was something to undo.
     fn undo(&mut self, call: &str, epoch: u64) -> Result<bool, BarrierRefusal> {
-        let row = self.enter(call, epoch);
-        if row.epoch != epoch {
-            self.ask("ROLLBACK");
-            return Err(BarrierRefusal::OlderEpoch { presented: epoch, current: row.epoch });
+        let undone = self.enter(call, epoch).undo(epoch);
+        if undone.is_ok() {
+            self.ask(&format!("EXECUTE undo('{call}')"));
         }
-        self.ask(&format!("EXECUTE undo('{call}')"));
-        self.ask("COMMIT");
-        Ok(!row.undone && matches!(row.answer, Some(Answer::Done { .. })))
+        self.end(&undone);
+        undone
     }
 }
 
@@ -194,21 +190,12 @@ impl Drop for Session {
 }
 
 /// What *enter* gives.
-#[derive(Debug)]
-struct Row {
-    epoch: u64,
-    answer: Option<Answer>,
-    undone: bool,
-}
-
-impl Row {
-    fn of(rows: &[String]) -> Self {
-        let [row] = rows else { panic!("{rows:?}") };
-        let (epoch, rest) = row.split_once('|').unwrap();
-        let (answer, undone) = rest.rsplit_once('|').unwrap();
-        let answer = (!answer.is_empty()).then(|| read(answer));
-        Self { epoch: epoch.parse().unwrap(), answer, undone: undone == "t" }
-    }
+fn entered(rows: &[String]) -> Entered {
+    let [row] = rows else { panic!("{rows:?}") };
+    let (epoch, rest) = row.split_once('|').unwrap();
+    let (answer, undone) = rest.rsplit_once('|').unwrap();
+    let answer = (!answer.is_empty()).then(|| serde_json::from_str(answer).unwrap());
+    Entered { epoch: epoch.parse().unwrap(), answer, undone: undone == "t" }
 }
 
 /// As the protocol writes an answer: its status and its body.
@@ -219,11 +206,10 @@ fn written(answer: &Answer) -> Value {
     }
 }
 
-fn read(text: &str) -> Answer {
-    let mut answer: Value = serde_json::from_str(text).unwrap();
-    let body = answer["body"].take();
+fn read(answer: &Value) -> Answer {
+    let body = &answer["body"];
     match answer["status"].as_u64() {
-        Some(200) => Answer::Done { value: body },
+        Some(200) => Answer::Done { value: body.clone() },
         _ => Answer::Rejected { reason: body.as_str().unwrap().to_owned() },
     }
 }
@@ -332,7 +318,7 @@ fn twins_wait_for_each_other(server: &Server, session: &mut Session) {
     let first = Answer::Done { value: json!("room 4") };
     session.ask(&format!("EXECUTE answer('twins/hotel', '{}')", written(&first)));
     session.ask("COMMIT");
-    assert_eq!(Row::of(&twin.rows()).answer, Some(first));
+    assert_eq!(entered(&twin.rows()).answer, Some(written(&first)));
     twin.ask("COMMIT");
 }
 

@@ -222,6 +222,34 @@ async fn a_saga_books_and_a_saga_that_goes_back_leaves_nothing() {
     node.drain().await.unwrap();
 }
 
+/// Wants a bed, whichever it is.
+struct AnyBed;
+
+impl Step for AnyBed {
+    const NAME: &'static str = "any-bed";
+    type Saga = u64;
+    type Output = ();
+
+    async fn action(&self, call: &Call<u64>) -> Outcome<()> {
+        call.http().post("http://hotel/book", &()).await
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_a_step_does_not_want_is_no_failure() {
+    let hotel = Service::open().await;
+    let stay = Definition::new("stay").pivot(AnyBed).build().unwrap();
+    let services = InProcess::new().service("hotel", hotel.router.clone());
+    let world = World::new();
+    let node = world.node().await.unwrap().saga(&stay).connect(Arc::new(services));
+    let node = node.start().await.unwrap();
+    let started = node.sagas().start(&stay, "1", &7).await.unwrap();
+    let end = world.end_of(&node, started.id, 1.minutes()).await.unwrap().unwrap();
+    assert_eq!(end.phase, Phase::Completed, "{end:?}");
+    assert_eq!(hotel.taken().await, 1);
+    node.drain().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_service_that_is_not_there_is_an_unknown_outcome() {
     let world = World::new();

@@ -3,7 +3,9 @@
 //! An event enum has struct variants. The variant's name is the event's type in the log and the
 //! variant's fields are the JSON payload, so a payload says what it is without its envelope knowing
 //! any Rust type. (The envelope around it belongs to the log: `sagaline_storage::log`.)
+//! What has another form, by `#[serde(tag)]` for instance, is refused when it is written.
 
+mod form;
 pub(crate) mod sealed;
 mod time;
 mod upcast;
@@ -13,6 +15,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use form::OnlyVariants;
 
 pub use sealed::Sealed;
 pub use time::rfc3339;
@@ -62,12 +66,23 @@ fn write<E: Serialize>(
     event: &E,
     text: &mut Vec<u8>,
 ) -> Result<(Place, Option<Place>), CodecError> {
-    let refuse = |problem: String| CodecError { event_type: "?".to_owned(), problem };
+    let refuse = |event_type: &str, problem: &dyn ToString| CodecError {
+        event_type: event_type.to_owned(),
+        problem: problem.to_string(),
+    };
     let start = text.len();
-    serde_json::to_writer(&mut *text, event).map_err(|error| refuse(error.to_string()))?;
-    split(text, start).ok_or_else(|| {
-        refuse("is not an enum with struct variants, which is what events are stored as".to_owned())
-    })
+    let mut json = serde_json::Serializer::new(&mut *text);
+    event.serialize(OnlyVariants(&mut json)).map_err(|error| refuse("?", &error))?;
+    let (name, payload) =
+        split(text, start).ok_or_else(|| refuse("?", &"its name is none of a variant"))?;
+    if payload.clone().is_some_and(|place| text[place] == *b"null") {
+        let name = String::from_utf8_lossy(&text[name]);
+        return Err(refuse(
+            &name,
+            &"has the payload `null`, as only a variant without fields has: wants named fields",
+        ));
+    }
+    Ok((name, payload))
 }
 
 fn cut(text: &Bytes, payload: Option<Place>) -> Bytes {
@@ -150,6 +165,68 @@ mod tests {
     fn what_is_no_enum_is_refused() {
         assert!(encode(&17).is_err());
         assert!(encode(&["a"]).is_err());
+    }
+
+    #[test]
+    fn what_serde_writes_in_another_form_is_refused() {
+        #[derive(Serialize)]
+        #[serde(tag = "type")]
+        enum Tagged {
+            Deposited { cents: u64 },
+            Closed,
+        }
+        #[derive(Serialize)]
+        #[serde(tag = "type", content = "of")]
+        enum Beside {
+            Deposited { cents: u64 },
+        }
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Bare {
+            Deposited { cents: u64 },
+        }
+        #[derive(Serialize)]
+        struct Deposited {
+            cents: u64,
+        }
+        let refusals = [
+            encode(&Tagged::Deposited { cents: 5 }),
+            encode(&Tagged::Closed),
+            encode(&Beside::Deposited { cents: 5 }),
+            encode(&Bare::Deposited { cents: 5 }),
+            encode(&Deposited { cents: 5 }),
+        ];
+        for refused in refusals {
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains("wants an enum with struct variants"), "{error}");
+        }
+        assert!(payloads(&[Tagged::Closed]).is_err());
+    }
+
+    #[test]
+    fn a_variant_that_serde_shows_through_something_around_it_is_its_name_and_its_fields() {
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Either {
+            One(Event),
+        }
+        #[derive(Serialize)]
+        struct Around(Box<Either>);
+        let event = || Event::Happened { what: "a".to_owned(), times: 3 };
+        assert_eq!(encode(&Around(Box::new(Either::One(event())))), encode(&event()));
+    }
+
+    #[test]
+    fn a_payload_that_could_not_be_read_again_is_refused() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        enum Loose {
+            Moved(Option<u64>),
+        }
+        let encoded = encode(&Loose::Moved(Some(5))).unwrap();
+        assert_eq!(decode::<Loose>("Moved", &encoded.payload).unwrap(), Loose::Moved(Some(5)));
+        let error = encode(&Loose::Moved(None)).unwrap_err();
+        assert!(error.to_string().starts_with("event Moved: has the payload `null`"), "{error}");
+        assert!(payloads(&[Loose::Moved(None)]).is_err());
     }
 
     #[test]

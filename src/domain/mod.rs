@@ -62,7 +62,8 @@ pub use wall_time::WallTime;
 /// A thing with a stream of its own.
 ///
 /// `Default` is the state before the first event. Events are enums with struct variants: the variant's
-/// name is the event's type in the log, its fields are the payload.
+/// name is the event's type in the log, its fields are the payload. They are as serde writes them by itself:
+/// what `#[serde(tag)]` or `#[serde(untagged)]` makes of them is not stored.
 ///
 /// ```
 /// use sagaline::prelude::*;
@@ -110,7 +111,8 @@ pub use wall_time::WallTime;
 pub trait Aggregate:
     Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static
 {
-    /// The category of its streams: the stream of id `x` is `CATEGORY-x`.
+    /// The category of its streams: the stream of id `x` is `CATEGORY-x`. Bytes of `[A-Za-z0-9_.:@+]`, and
+    /// not `saga`, `barrier` or `consumer`, which are the engine's own.
     const CATEGORY: &'static str;
     /// Raised when the state's shape changes: older snapshots are then ignored.
     const SNAPSHOT_VERSION: u32 = 1;

@@ -30,6 +30,9 @@ use super::taken_up::{is_overtaken, load, refuse_all, report};
 use super::turn::{Turn, TurnError};
 use super::under_way::UnderWay;
 
+/// The code of a local step's no: a claim that it takes is somebody else's.
+const CLAIM_TAKEN: &str = "CLAIM_TAKEN";
+
 /// The task of one saga.
 pub(crate) struct Actor<B: Backend> {
     core: Arc<Core<B>>,
@@ -94,6 +97,7 @@ impl<B: Backend> Actor<B> {
         loop {
             if self.is_at_rest() {
                 self.tell();
+                self.forget_timers();
             }
             if self.is_over() && self.core.directory.leave(self.run.id, &self.mailbox) {
                 return;
@@ -149,6 +153,23 @@ impl<B: Backend> Actor<B> {
     /// At rest and without a timer: the task is not needed.
     fn is_over(&self) -> bool {
         self.run.state.has_ended() || (self.is_at_rest() && self.timers.is_empty())
+    }
+
+    /// Gives up what it waits for and does not owe any more: a deadline, for one, behind which nothing goes
+    /// back. A saga that only has such is not under way.
+    fn forget_timers(&self) {
+        if self.timers.is_empty() {
+            return;
+        }
+        let owed = pending_effects(&self.run.registered.definition, &self.run.state);
+        let is_owed = |timer: Timer| {
+            let sets = |effect: &Effect| match effect {
+                Effect::SetTimer { timer: of, .. } => *of == timer,
+                Effect::Invoke { .. } | Effect::Probe { .. } => false,
+            };
+            owed.iter().any(sets)
+        };
+        self.timers.give_up(|(timer, _)| !is_owed(timer));
     }
 
     fn tell(&mut self) {
@@ -225,8 +246,8 @@ impl<B: Backend> Actor<B> {
         }
     }
 
-    /// One input to one append. A local step that lost a race is decided again on the newer state; one that
-    /// loses every race is put off, as an attempt whose outcome is unknown.
+    /// One input to one append. A local step that lost a race is decided again on the newer state; what
+    /// becomes of one that loses every race says [`outcome_of_race`].
     async fn turn(&mut self, stimulus: Stimulus, stage: Stage) -> Result<(), TurnError> {
         let (mut tries_left, mut held_up) = (self.core.settings.conflict_retries, None);
         loop {
@@ -254,7 +275,7 @@ impl<B: Backend> Actor<B> {
                     self.core.metrics.append_conflicts.add(1);
                     match tries_left.checked_sub(1) {
                         Some(left) => tries_left = left,
-                        None => held_up = Some(lost_race(&error)),
+                        None => held_up = Some(outcome_of_race(&error)),
                     }
                 }
                 Err(error) => return Err(error),
@@ -403,6 +424,17 @@ pub(crate) fn count_end<B: Backend>(core: &Core<B>, state: &SagaState) {
 
 fn stopped() -> RequestError {
     RequestError::Unavailable("this node does not work on the saga any more".to_owned())
+}
+
+/// What a local step that lost every race comes to: a claim that somebody else holds is a no; an aggregate
+/// that many write to takes it later, as an attempt whose outcome is unknown.
+fn outcome_of_race(error: &AppendError) -> Outcome {
+    match error {
+        AppendError::ClaimTaken { .. } => {
+            Outcome::Rejected { code: CLAIM_TAKEN.to_owned(), reason: error.to_string() }
+        }
+        _ => Outcome::Unknown { cause: lost_race(error), retry_after_ms: None },
+    }
 }
 
 fn lost_race(error: &AppendError) -> String {

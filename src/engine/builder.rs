@@ -20,6 +20,7 @@ use super::definition::Definition;
 use super::directory::Directory;
 use super::generations::LiveView;
 use super::http_client::{Connect, HttpClient, TcpConnect};
+use super::keys;
 use super::metrics::Metrics;
 use super::node::{Inner, Node};
 use super::outbox;
@@ -31,7 +32,7 @@ use super::ownership::watched::Watched;
 use super::pages::Pages;
 use super::participants::Participants;
 use super::privacy::{MasterKey, Privacy};
-use super::projection::Projection;
+use super::projection::{Projection, check_projection};
 use super::projector::Projector;
 use super::rebuild::{AnyProjection, Keeping};
 use super::recovery;
@@ -65,6 +66,8 @@ pub struct NodeBuilder<B: Backend> {
     settings: EngineSettings,
     definitions: Definitions,
     projections: Vec<Arc<dyn AnyProjection<B>>>,
+    /// Why one of the projections cannot be kept.
+    refused: Option<NodeError>,
     consumers: Vec<Arc<dyn AnyConsumer>>,
     connect: Arc<dyn Connect>,
     master_key: Option<MasterKey>,
@@ -78,6 +81,7 @@ impl<B: Backend> NodeBuilder<B> {
             settings: EngineSettings::default(),
             definitions: Definitions::default(),
             projections: Vec::new(),
+            refused: None,
             consumers: Vec::new(),
             connect: Arc::new(TcpConnect),
             master_key: None,
@@ -106,9 +110,15 @@ impl<B: Backend> NodeBuilder<B> {
         self
     }
 
-    /// Lets the node keep this read model.
+    /// Lets the node keep this read model; there is one of each name.
     #[must_use]
     pub fn projection<P: Projection>(mut self, projection: P) -> Self {
+        let refused = if self.projections.iter().any(|known| known.name() == P::NAME) {
+            Some(NodeError::Setting(format!("projection {:?} is there twice", P::NAME)))
+        } else {
+            check_projection::<P>().err().map(NodeError::Storage)
+        };
+        self.refused = self.refused.or(refused);
         self.projections.push(Arc::new(Projector(projection)));
         self
     }
@@ -150,7 +160,14 @@ impl<B: Backend> NodeBuilder<B> {
     /// returns, requests reach every saga under way. Over a log that other nodes share: joins them. Then
     /// shards come to it and go behind its return.
     pub async fn start(mut self) -> Result<Node<B>, NodeError> {
+        if let Some(refused) = self.refused.take() {
+            return Err(refused);
+        }
         let consumers = checked(std::mem::take(&mut self.consumers))?;
+        for (_, terms) in &consumers {
+            let categories = terms.filter.categories.iter().map(|category| &**category);
+            keys::check_categories(&format!("consumer {:?}", terms.name), categories)?;
+        }
         let (core, projections) = self.core()?;
         core.privacy.check_master().await?;
         recovery::pin_shards(&core).await?;

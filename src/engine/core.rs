@@ -136,6 +136,7 @@ impl<B: Backend> Core<B> {
 
     fn dismiss(&self, goes: impl Fn(Shard) -> bool) {
         self.directory.close_those(|saga| goes(self.shard(saga)));
+        self.orphans.lock().retain(|saga| !goes(self.shard(*saga)));
         self.metrics.shards_owned.set(self.ownership.count());
     }
 

@@ -94,7 +94,8 @@ impl<'a> CallHttp<'a> {
     }
 
     /// POSTs `body` as JSON under the call's key; the answer's JSON is the outcome's value (an empty
-    /// answer reads as `null`). Statuses mean what [`status_meaning`] says.
+    /// answer reads as `null`). Where `R` holds nothing, `()` or a unit struct, a success is not read
+    /// at all. Statuses mean what [`status_meaning`] says.
     pub async fn post<R: DeserializeOwned>(
         &self,
         url: &str,
@@ -116,8 +117,8 @@ impl<'a> CallHttp<'a> {
         outcome(&response)
     }
 
-    /// Asks whether something happened: a 2xx answer's JSON says it did, a 404 or 410 that it did not,
-    /// anything else that it cannot be told.
+    /// Asks whether something happened: a 2xx answer, read as by [`Self::post`], says it did, a 404 or
+    /// 410 that it did not, anything else that it cannot be told.
     pub async fn probe<R: DeserializeOwned>(&self, url: &str) -> Probe<R> {
         let answer = self.send(Method::GET, url, &self.context.key, Bytes::new()).await;
         answer.map_or(Probe::CannotTell, |response| probed(&response))
@@ -162,16 +163,14 @@ impl<'a> CallHttp<'a> {
 /// A call's own headers and `host`.
 const HEADERS: usize = 6;
 
-/// What an answer to a call says about whether it happened; a yes is read as JSON (an empty answer as
-/// `null`).
+/// What an answer to a call says about whether it happened; a yes is read as by [`CallHttp::post`].
 pub fn outcome<R: DeserializeOwned>(response: &Response<Bytes>) -> Outcome<R> {
     let status = response.status().as_u16();
-    let body: &[u8] = if response.body().is_empty() { b"null" } else { response.body() };
     match status_meaning(status) {
-        StatusMeaning::Succeeded => serde_json::from_slice(body).map_err(|error| {
+        StatusMeaning::Succeeded => value(response.body()).map_err(|error| {
             Failure::unknown(format!("status {status} with an answer that does not fit: {error}"))
         }),
-        StatusMeaning::Rejected => Err(rejection(status, body)),
+        StatusMeaning::Rejected => Err(rejection(status, response.body())),
         StatusMeaning::Unknown => Err(Failure::Unknown {
             cause: format!("status {status}"),
             retry_after_ms: retry_after_ms(response),
@@ -179,16 +178,28 @@ pub fn outcome<R: DeserializeOwned>(response: &Response<Bytes>) -> Outcome<R> {
     }
 }
 
-/// What an answer to the question "did it happen?" says: a 2xx answer's JSON that it did, a 404 or 410
-/// that it did not, anything else that it cannot be told.
+/// What an answer to the question "did it happen?" says: a 2xx answer, read as by [`CallHttp::post`],
+/// that it did, a 404 or 410 that it did not, anything else that it cannot be told.
 pub fn probed<R: DeserializeOwned>(response: &Response<Bytes>) -> Probe<R> {
     match response.status() {
         StatusCode::NOT_FOUND | StatusCode::GONE => Probe::DidNotHappen,
         status if status.is_success() => {
-            serde_json::from_slice(response.body()).map_or(Probe::CannotTell, Probe::Happened)
+            value(response.body()).map_or(Probe::CannotTell, Probe::Happened)
         }
         _ => Probe::CannotTell,
     }
+}
+
+/// The value of a success: an empty body is `null`, and so is any body where the type holds nothing and
+/// `null` makes it.
+fn value<R: DeserializeOwned>(body: &[u8]) -> serde_json::Result<R> {
+    const NULL: &[u8] = b"null";
+    if size_of::<R>() == 0
+        && let Ok(nothing) = serde_json::from_slice(NULL)
+    {
+        return Ok(nothing);
+    }
+    serde_json::from_slice(if body.is_empty() { NULL } else { body })
 }
 
 /// The participant's own code and words, where its answer has them.
@@ -212,4 +223,66 @@ fn rejection(status: u16, body: &[u8]) -> Failure {
 fn retry_after_ms(response: &Response<Bytes>) -> Option<u64> {
     let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
     Some(value.trim().parse::<u64>().ok()?.saturating_mul(1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Done;
+
+    /// Holds nothing either, and is no `null`.
+    #[derive(Debug, PartialEq, Deserialize)]
+    enum Only {
+        Paid,
+    }
+
+    fn answer(status: u16, body: &'static str) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        response
+    }
+
+    #[test]
+    fn a_success_is_not_read_where_nothing_is_wanted_of_it() {
+        for body in ["", "null", "OK", "{\"id\":1}", "[1,"] {
+            let answer = answer(200, body);
+            assert_eq!(outcome::<()>(&answer), Ok(()), "{body}");
+            assert_eq!(outcome::<Done>(&answer), Ok(Done), "{body}");
+            assert_eq!(probed::<()>(&answer), Probe::Happened(()), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_holds_nothing_and_is_no_null_is_read() {
+        let paid = answer(200, "\"Paid\"");
+        assert_eq!(outcome::<Only>(&paid), Ok(Only::Paid));
+        assert_eq!(probed::<Only>(&paid), Probe::Happened(Only::Paid));
+        let other = answer(200, "\"Owed\"");
+        assert!(matches!(outcome::<Only>(&other), Err(Failure::Unknown { .. })));
+        assert_eq!(probed::<Only>(&other), Probe::CannotTell);
+    }
+
+    #[test]
+    fn an_empty_success_is_null_to_a_call_and_to_a_probe() {
+        let empty = answer(204, "");
+        assert_eq!(outcome::<Option<u32>>(&empty), Ok(None));
+        assert_eq!(probed::<Option<u32>>(&empty), Probe::Happened(None));
+        assert!(matches!(outcome::<u32>(&empty), Err(Failure::Unknown { .. })));
+        assert_eq!(probed::<u32>(&empty), Probe::CannotTell);
+    }
+
+    #[test]
+    fn what_is_no_success_stays_so_where_nothing_is_wanted() {
+        let no = answer(409, "{\"code\":\"FULL\",\"detail\":\"no bed\"}");
+        assert_eq!(outcome::<()>(&no), Err(Failure::rejected("FULL", "no bed")));
+        let no = answer(409, "");
+        assert_eq!(outcome::<()>(&no), Err(Failure::rejected("HTTP_409", "status 409")));
+        assert!(matches!(outcome::<()>(&answer(503, "")), Err(Failure::Unknown { .. })));
+        assert_eq!(probed::<()>(&answer(404, "")), Probe::DidNotHappen);
+        assert_eq!(probed::<()>(&answer(503, "")), Probe::CannotTell);
+    }
 }

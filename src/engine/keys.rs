@@ -9,6 +9,13 @@ use crate::saga::StepDirection;
 /// The category of saga streams.
 pub const SAGA_CATEGORY: &str = "saga";
 
+/// The categories of streams that the engine itself writes.
+const OWN_CATEGORIES: [&str; 3] = [SAGA_CATEGORY, "barrier", "consumer"];
+
+/// What a category may be.
+const CATEGORY_WANTED: &str =
+    "wants 1 or more bytes of [A-Za-z0-9_.:@+], without `-`, which ends it in a stream's name";
+
 /// Claim kind: sagas that somebody must be working on. Key: `shard/saga id`.
 pub(crate) const LIVE_CLAIM: &str = "saga-live";
 
@@ -33,7 +40,41 @@ pub fn saga_of(stream: &StreamId) -> Option<Uuid> {
 
 /// The stream of an aggregate.
 pub(crate) fn aggregate_stream<A: Aggregate>(id: &str) -> Result<StreamId, StorageError> {
-    StreamId::new(format!("{}-{id}", A::CATEGORY))
+    let category = A::CATEGORY;
+    if !is_category(category) {
+        let problem = format!("aggregate category {category:?}: {CATEGORY_WANTED}");
+        return Err(StorageError::invalid(problem));
+    }
+    if OWN_CATEGORIES.contains(&category) && !is_own::<A>() {
+        let own = OWN_CATEGORIES.join(", ");
+        let problem = format!("aggregate category {category:?}: the engine's own are {own}");
+        return Err(StorageError::invalid(problem));
+    }
+    StreamId::new(format!("{category}-{id}"))
+}
+
+/// Refuses categories of which no stream can be: who follows them would never see an event.
+pub(crate) fn check_categories<'a>(
+    follower: &str,
+    categories: impl IntoIterator<Item = &'a str>,
+) -> Result<(), StorageError> {
+    let wrong = categories.into_iter().find(|category| !is_category(category));
+    wrong.map_or(Ok(()), |wrong| {
+        let problem = format!("{follower}: category {wrong:?}: {CATEGORY_WANTED}");
+        Err(StorageError::invalid(problem))
+    })
+}
+
+fn is_category(name: &str) -> bool {
+    let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:@+".contains(&byte);
+    !name.is_empty() && name.bytes().all(may_stand)
+}
+
+/// Whether it is an aggregate of the engine: each stands in the module that is called like its category.
+fn is_own<A: Aggregate>() -> bool {
+    let place = std::any::type_name::<A>().strip_prefix("sagaline::engine::");
+    let within = place.and_then(|place| place.strip_prefix(A::CATEGORY));
+    within.is_some_and(|within| within.starts_with("::"))
 }
 
 /// `saga id/step/direction`: the attempt is never in it.

@@ -23,9 +23,11 @@ pub(crate) async fn relay<B: Backend>(
     stop: watch::Receiver<bool>,
     progress: Progress,
 ) {
-    let filter = Arc::new(Filter::ALL);
+    let (name, filter) = (NAME.into(), Arc::new(Filter::ALL));
+    // What is not published is not passed over.
+    let passes_over = false;
     let subscription =
-        Subscription { core: core.clone(), name: NAME.into(), filter, stop, progress };
+        Subscription { core: core.clone(), name, filter, passes_over, stop, progress };
     let publish = move |events: Wanted| {
         let core = core.clone();
         async move { publish(&core, &events).await }
@@ -34,6 +36,13 @@ pub(crate) async fn relay<B: Backend>(
 }
 
 async fn publish<B: Backend>(core: &Core<B>, events: &Wanted) -> Result<Changes, StorageError> {
+    // Before anything is published: while the bus is away the lag is what grows.
+    let Some(first) = events.iter().next() else { return Ok(Changes::default()) };
+    let head = match events.end() {
+        Some(end) => end,
+        None => core.backend.events().head().await?,
+    };
+    core.metrics.outbox_lag.set((head.0 + 1).saturating_sub(first.position.0));
     let mut by_category: Vec<(&str, Vec<Message>)> = Vec::new();
     for event in events.iter() {
         let category = event.stream.category();
@@ -55,13 +64,8 @@ async fn publish<B: Backend>(core: &Core<B>, events: &Wanted) -> Result<Changes,
         // A page has up to thousands of messages: others run in between.
         tokio::task::yield_now().await;
     }
-    if let Some(last) = events.iter().last() {
-        let head = match events.end() {
-            Some(end) => end,
-            None => core.backend.events().head().await?,
-        };
-        core.metrics.outbox_lag.set(head.0.saturating_sub(last.position.0));
-    }
+    let last = events.iter().last().unwrap_or(first);
+    core.metrics.outbox_lag.set(head.0.saturating_sub(last.position.0));
     Ok(Changes::default())
 }
 

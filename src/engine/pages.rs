@@ -105,7 +105,8 @@ async fn gather<E: EventStore>(
 }
 
 impl Page {
-    fn of(from: GlobalPosition, read: AllPage) -> Self {
+    /// What was read behind `from`.
+    pub(crate) fn of(from: GlobalPosition, read: AllPage) -> Self {
         Self { from, next: read.next, events: read.events.into(), is_end: read.end }
     }
 
@@ -149,6 +150,13 @@ impl Wanted {
     /// Where the log ended when they were read, if they reach so far.
     pub(crate) fn end(&self) -> Option<GlobalPosition> {
         self.end
+    }
+
+    /// The place of the last, when there is more than one.
+    pub(crate) fn last_of_several(&self) -> Option<GlobalPosition> {
+        let mut behind_the_first = self.iter().skip(1);
+        behind_the_first.next()?;
+        self.iter().last().map(|event| event.position)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &RecordedEvent> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use sagaline_storage::RecordedEvent;
+use sagaline_storage::{RecordedEvent, StorageError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,7 +13,7 @@ use crate::codec::{CodecError, Sealed, sealed};
 use crate::domain::Aggregate;
 use crate::saga::SagaEvent;
 
-use super::{invoke, stage};
+use super::{invoke, keys, stage};
 
 /// An event of the log, as a projection sees it.
 #[derive(Debug, Clone, Copy)]
@@ -136,7 +136,7 @@ impl IndexKey {
     note = "write `impl Projection for {Self}` with NAME, VERSION, CATEGORIES, Document, `keys` and `apply`"
 )]
 pub trait Projection: Send + Sync + 'static {
-    /// The view's name.
+    /// The view's name, unique within the store: 1 to 64 bytes of `[A-Za-z0-9_.-]`.
     const NAME: &'static str;
     /// Raised when documents or keys change: the view is then rebuilt beside the old one.
     const VERSION: u32;
@@ -165,6 +165,17 @@ pub trait Projection: Send + Sync + 'static {
     }
 }
 
+/// Refuses a projection that cannot be kept; the error names the constant that cannot be.
+pub(crate) fn check_projection<P: Projection>() -> Result<(), StorageError> {
+    let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let who = format!("projection {:?}", P::NAME);
+    if !(1..=64).contains(&P::NAME.len()) || !P::NAME.bytes().all(may_stand) {
+        let problem = format!("{who}: NAME wants 1 to 64 bytes of [A-Za-z0-9_.-]");
+        return Err(StorageError::invalid(problem));
+    }
+    keys::check_categories(&who, P::CATEGORIES.iter().copied())
+}
+
 /// The documents an event may touch, and what became of them.
 #[derive(Debug, Default)]
 pub struct View<D> {
@@ -190,6 +201,8 @@ pub(crate) enum NotApplied {
     Unnamed(String),
     #[error("the projection panicked: {0}")]
     Panicked(String),
+    #[error("the view cannot hold what it comes to: {0}")]
+    Refused(StorageError),
 }
 
 /// A user's code: what it gives, unless it panics. A view that ended by it would stand still without a word.

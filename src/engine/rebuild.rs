@@ -154,7 +154,8 @@ impl<B: Backend> Keeping<B> {
         let categories = P::CATEGORIES.iter().map(|category| (*category).into()).collect();
         let filter = Arc::new(Filter { categories, ..Filter::ALL });
         let (name, view) = (generation.subscription(P::NAME), generation.view(P::NAME));
-        let subscription = Subscription { core: self.core.clone(), name, filter, stop, progress };
+        let (core, passes_over) = (self.core.clone(), true);
+        let subscription = Subscription { core, name, filter, passes_over, stop, progress };
         let apply = move |events| {
             let (projector, core, view) = (projector.clone(), self.core.clone(), view.clone());
             async move { projector.apply(&core, &view, events).await }

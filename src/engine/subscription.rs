@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sagaline_storage::views::{Checkpoint, ViewBatch, ViewChange, ViewError, ViewStore};
-use sagaline_storage::{Backend, Clock, EventStore, Filter, GlobalPosition, StorageError};
+use sagaline_storage::{
+    AllQuery, Backend, Clock, Direction, ErrorKind, EventStore, Filter, GlobalPosition,
+    StorageError,
+};
 use tokio::sync::{Notify, watch};
 
 use crate::canary::planted;
@@ -29,6 +32,8 @@ pub(crate) struct Subscription<B: Backend> {
     pub(crate) core: Arc<Core<B>>,
     pub(crate) name: Arc<str>,
     pub(crate) filter: Arc<Filter>,
+    /// An event of which the view store refuses what it comes to is passed over. False: it is tried again.
+    pub(crate) passes_over: bool,
     /// True: stop at the next opportunity.
     pub(crate) stop: watch::Receiver<bool>,
     /// How far it has come, for those who wait for it.
@@ -139,12 +144,17 @@ impl<B: Backend> Subscription<B> {
         let mut before = backend.views().checkpoint(&self.name).await?;
         // Whoever was at the end of the log is near it: how far it is from there is not asked each time.
         let mut near = false;
+        // Up to here a page is one event: one of them is what the view store refuses.
+        let mut apart_to = GlobalPosition::START;
         while !*self.stop.borrow() {
             let from = before.unwrap_or(GlobalPosition::START);
             if near && !self.goes_on(from).await {
                 return Ok(());
             }
-            let page = self.page(from, near).await?;
+            let page = match from < apart_to {
+                true => self.one(from).await?,
+                false => self.page(from, near).await?,
+            };
             near = page.is_end();
             let after = match planted("reader-without-gap-guard") {
                 true => backend.events().head().await?,
@@ -162,15 +172,24 @@ impl<B: Backend> Subscription<B> {
                     before = Some(after);
                 }
             }
-            let Changes { documents, passed_over } =
-                apply(page.wanted(from, self.filter.clone())).await?;
-            let checkpoint = Checkpoint { subscription: self.name.clone(), before, after };
-            let batch = ViewBatch { changes: documents, checkpoint: Some(checkpoint) };
-            match backend.views().commit(batch).await {
-                Ok(()) => {
-                    before = Some(after);
-                    self.tell(&passed_over);
+            let wanted = page.wanted(from, self.filter.clone());
+            let last = wanted.last_of_several();
+            let mut taken = self.take(apply, wanted, (before, after)).await;
+            if let Err(ViewError::Storage(error)) = &taken
+                && self.passes_over
+                && error.kind == ErrorKind::Invalid
+            {
+                if let Some(last) = last {
+                    apart_to = last;
+                    continue;
                 }
+                let refused = NotApplied::Refused(error.clone());
+                let passed_over = vec![(after, refused)];
+                let changes = Changes { documents: Vec::new(), passed_over };
+                taken = self.commit(changes, (before, after)).await;
+            }
+            match taken {
+                Ok(()) => before = Some(after),
                 Err(ViewError::CheckpointMoved { actual: None, .. }) => return Ok(()),
                 Err(ViewError::CheckpointMoved { actual, .. }) => before = actual,
                 Err(ViewError::Storage(error)) => return Err(error),
@@ -180,6 +199,34 @@ impl<B: Backend> Subscription<B> {
                 self.pause(pace(after.0 - from.0)).await;
             }
         }
+        Ok(())
+    }
+
+    /// Applies a page and commits what it comes to.
+    async fn take<F, Fut>(
+        &self,
+        apply: &mut F,
+        wanted: Wanted,
+        moves: (Option<GlobalPosition>, GlobalPosition),
+    ) -> Result<(), ViewError>
+    where
+        F: FnMut(Wanted) -> Fut + Send,
+        Fut: Future<Output = Result<Changes, StorageError>> + Send,
+    {
+        let changes = apply(wanted).await.map_err(ViewError::Storage)?;
+        self.commit(changes, moves).await
+    }
+
+    async fn commit(
+        &self,
+        changes: Changes,
+        (before, after): (Option<GlobalPosition>, GlobalPosition),
+    ) -> Result<(), ViewError> {
+        let Changes { documents, passed_over } = changes;
+        let checkpoint = Checkpoint { subscription: self.name.clone(), before, after };
+        let batch = ViewBatch { changes: documents, checkpoint: Some(checkpoint) };
+        self.core.backend.views().commit(batch).await?;
+        self.tell(&passed_over);
         Ok(())
     }
 
@@ -209,6 +256,17 @@ impl<B: Backend> Subscription<B> {
         }
         let head = log.head().await?;
         self.progress.pages.next(log, from, head, limit, &self.filter).await
+    }
+
+    /// The next event that is wanted.
+    async fn one(&self, from: GlobalPosition) -> Result<Page, StorageError> {
+        let query = AllQuery {
+            from,
+            direction: Direction::Forward,
+            limit: 1,
+            filter: Filter::clone(&self.filter),
+        };
+        Ok(Page::of(from, self.core.backend.events().read_all(query).await?))
     }
 
     /// Lets events gather for the next look, unless somebody waits for them. Under load all followers

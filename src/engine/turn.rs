@@ -44,8 +44,8 @@ pub(crate) struct Turn<'a, B: Backend> {
     pub(crate) stage: Stage,
     pub(crate) effects: Vec<Effect>,
     pub(crate) claims: Vec<ClaimChange>,
-    /// Local steps are not tried: the outcome of each is unknown, for this reason.
-    pub(crate) held_up: Option<String>,
+    /// Local steps are not tried: this is the outcome of each.
+    pub(crate) held_up: Option<Outcome>,
 }
 
 /// Why a turn came to nothing.
@@ -160,7 +160,7 @@ impl<'a, B: Backend> Turn<'a, B> {
             let at = invoke::At { core: self.core, id, registered, input };
             let call = at.call(state, self.correlation_id, self.epoch, (step, direction, attempt));
             let (outcome, staged) = match self.held_up.clone() {
-                Some(cause) => (Outcome::Unknown { cause, retry_after_ms: None }, staged),
+                Some(outcome) => (outcome, before.clone()),
                 None => invoke::local(code.clone(), call, state, step, staged).await,
             };
             if starting {

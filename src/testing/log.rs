@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::codec;
 use crate::domain::Aggregate;
-use crate::engine::saga_stream;
+use crate::engine::{Recorded, saga_stream};
 use crate::saga::SagaEvent;
 
 /// Events in the order in which they became durable; each a second after the one before, and the first
@@ -25,14 +25,14 @@ impl Log {
         Self::default()
     }
 
-    /// This happened to an aggregate.
+    /// This happened to an aggregate, and is written under today's schema version.
     ///
     /// # Panics
-    /// When the event cannot be stored, or the id is none.
+    /// When the event cannot be stored, or the category or the id is none.
     #[must_use]
     #[track_caller]
     pub fn event<A: Aggregate>(mut self, id: &str, event: A::Event) -> Self {
-        self.push(&format!("{}-{id}", A::CATEGORY), &event);
+        self.write(&stream::<A>(id), &event, A::schema_version);
         self
     }
 
@@ -54,11 +54,11 @@ impl Log {
     /// When its past cannot be read, or what it decides cannot be stored.
     #[track_caller]
     pub fn execute<A: Aggregate>(&mut self, id: &str, command: A::Command) -> bool {
-        let stream = format!("{}-{id}", A::CATEGORY);
+        let stream = stream::<A>(id);
         let mut aggregate = A::default();
         for event in self.events.iter().filter(|event| event.stream.as_str() == stream) {
-            match codec::decode(event.event_type.as_str(), &event.payload) {
-                Ok(event) => aggregate.evolve(&event),
+            match Recorded::new(event).of::<A>() {
+                Ok(past) => past.iter().for_each(|event| aggregate.evolve(event)),
                 Err(error) => panic!("the past of {stream}: {error}"),
             }
         }
@@ -115,3 +115,16 @@ impl Log {
         })
     }
 }
+
+/// The name of an aggregate's stream.
+#[track_caller]
+fn stream<A: Aggregate>(id: &str) -> String {
+    let category = A::CATEGORY;
+    let is_one = !category.is_empty() && !category.contains('-');
+    assert!(is_one, "aggregate category {category:?}: a category has no `-`, and is not empty");
+    format!("{category}-{id}")
+}
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

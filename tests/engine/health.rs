@@ -1,11 +1,11 @@
 //! Participants that fail for a while: breaker, bounded attempts, no double effect.
 
 use sagaline::engine::{Definition, EngineSettings, Node, NodeBuilder, StartRequest};
-use sagaline::saga::{Phase, Progress, Verb};
+use sagaline::saga::{Phase, Policy, Progress, Verb};
 use sagaline_storage::memory::MemoryKv;
 
 use crate::nodes::until;
-use crate::trip::{self, Does, Memory, Trip, World};
+use crate::trip::{self, Charge, Does, Hotel, Memory, Trip, World};
 
 const NO_KEY: StartRequest = StartRequest { idempotency_key: None, correlation_id: None };
 
@@ -139,4 +139,33 @@ async fn what_cannot_be_revoked_is_told_without_its_participant() {
         tokio::task::yield_now().await;
     }
     assert_eq!(breaker(), Some("open"), "nobody was asked");
+}
+
+#[tokio::test]
+async fn a_saga_that_is_parked_on_its_way_back_is_not_under_way_until_its_deadline() {
+    let world = World::default();
+    world.plan("charge", &[Does::Reject]);
+    world.plan("undo hotel", &[Does::Fail]);
+    let policy = Policy {
+        compensation_attempts: 2,
+        backoff_min_ms: 5,
+        backoff_max_ms: 10,
+        ..Policy::default()
+    };
+    let definition = Definition::new("held")
+        .compensable(Hotel(world.clone()))
+        .pivot(Charge(world.clone()))
+        .after(Hotel(world.clone()))
+        .retry(policy)
+        .deadline(std::time::Duration::from_secs(3_600))
+        .build()
+        .unwrap();
+    let node = node_with(EngineSettings::default(), &definition).await;
+    let trip = Trip { city: "Rome".to_owned() };
+    let id = node.sagas().start(&definition, NO_KEY, &trip).await.unwrap().id;
+    assert_eq!(node.sagas().wait(id).await.unwrap().status(), "parked");
+    until(|| node.sagas().live() == 0).await;
+    world.plan("undo hotel", &[Does::Succeed]);
+    node.sagas().operate(id, Verb::Retry, "the hotel answers again", "ada").await.unwrap();
+    assert_eq!(node.sagas().wait(id).await.unwrap().phase, Phase::Compensated);
 }

@@ -8,6 +8,7 @@ mod consumers;
 mod duties;
 mod elsewhere;
 mod health;
+mod names;
 mod nodes;
 mod ownership;
 mod privacy;

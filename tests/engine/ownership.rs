@@ -122,6 +122,18 @@ fn an_owner_that_slept_through_its_loss_is_refused_and_stops() {
 }
 
 #[tokio::test]
+async fn what_another_has_taken_is_given_up_while_the_bus_is_down() {
+    let cluster = Cluster::new().await;
+    let node = cluster.node("n1").await;
+    until(|| node.shards_owned() == ALL).await;
+    bus_of(&node).set_down(true);
+    cluster.raise_all_epochs().await;
+    until(|| node.shards_owned() == 0).await;
+    bus_of(&node).set_down(false);
+    until(|| node.shards_owned() == ALL).await;
+}
+
+#[tokio::test]
 async fn what_is_owned_is_worked_on_while_the_bus_is_down() {
     let cluster = Cluster::new().await;
     let [one, two] = cluster.nodes(["n1", "n2"]).await;

@@ -73,7 +73,8 @@ async fn a_saga_of_an_unknown_definition_is_left_alone_and_counted() {
         .start()
         .await
         .unwrap();
-    assert!(stranger.sagas().wait(started.id).await.is_err());
+    let told = stranger.sagas().wait(started.id).await.unwrap_err().to_string();
+    assert!(told.contains("trip") && told.contains("definition"), "{told}");
     assert_eq!(stranger.orphans(), [started.id]);
     assert_eq!(stranger.sagas().history(started.id).await.unwrap().state.phase, Phase::Running);
 }

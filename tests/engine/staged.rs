@@ -4,8 +4,8 @@
 use futures_util::{FutureExt, future};
 use sagaline::domain::Aggregate;
 use sagaline::engine::{
-    Call, CommandMetadata, Definition, EngineSettings, Failure, Node, NodeBuilder, Outcome,
-    StartError, StartRequest, Step,
+    Call, CommandMetadata, Compensable, Definition, EngineSettings, Failure, Node, NodeBuilder,
+    Outcome, StartError, StartRequest, Step,
 };
 use sagaline::saga::{Phase, Policy, Verb};
 use sagaline_storage::memory::MemoryKv;
@@ -76,6 +76,27 @@ impl Step for Agree {
     type Output = ();
 
     async fn action(&self, _: &Call<Pay>) -> Outcome<()> {
+        Ok(())
+    }
+}
+
+impl Compensable for Agree {
+    async fn compensate(&self, _: &Call<Pay>, _: Option<&()>) -> Outcome<()> {
+        Ok(())
+    }
+}
+
+/// Takes what there is one of.
+struct Hold;
+
+impl Step for Hold {
+    const NAME: &'static str = "hold";
+    const LOCAL: bool = true;
+    type Saga = Pay;
+    type Output = ();
+
+    async fn action(&self, call: &Call<Pay>) -> Outcome<()> {
+        call.claim(ClaimChange::Take { claim: held(), owner: call.saga_stream() });
         Ok(())
     }
 }
@@ -170,6 +191,22 @@ async fn a_local_step_that_loses_every_race_is_put_off_and_not_quarantined() {
     assert_eq!(coins(&node, "a").await, ROOM);
     assert!(node.metrics().append_conflicts.get() > 0, "there was no race");
     assert_eq!(node.metrics().sagas_quarantined.get(), 0);
+}
+
+#[tokio::test]
+async fn what_another_holds_is_a_no_and_the_saga_goes_back() {
+    let definition = Definition::new("hold").compensable(Agree).pivot(Hold).after(Agree);
+    let definition = definition.build().unwrap();
+    let node = node(&definition, EngineSettings::default()).await;
+    let mut ends = Vec::new();
+    for _ in 0..2 {
+        let pay = Pay { coins: 1 };
+        let started = node.sagas().start(&definition, StartRequest::default(), &pay).await;
+        ends.push(node.sagas().wait(started.unwrap().id).await.unwrap());
+    }
+    assert_eq!([ends[0].phase, ends[1].phase], [Phase::Completed, Phase::Compensated]);
+    let why = ends[1].aborted.as_ref().unwrap().to_string();
+    assert!(why.ends_with("(CLAIM_TAKEN)"), "{why}");
 }
 
 #[tokio::test]

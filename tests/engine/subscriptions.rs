@@ -114,7 +114,8 @@ impl Projection for Touchy {
     fn keys(&self, event: &Recorded<'_>) -> Vec<String> {
         let door = event.envelope().stream.key();
         assert_ne!(door, "13", "not this one");
-        vec![door.to_owned()]
+        // No view has a document without a name.
+        vec![if door == "15" { String::new() } else { door.to_owned() }]
     }
 
     fn apply(
@@ -127,17 +128,24 @@ impl Projection for Touchy {
         view.put(door, view.get(door).copied().unwrap_or_default() + 1);
         Ok(())
     }
+
+    fn index(&self, key: &str, _: &u64) -> Vec<IndexKey> {
+        let sort = if key == "16" { "x".repeat(10_000).into() } else { "x".into() };
+        vec![IndexKey { index: "all", partition: "all".into(), sort }]
+    }
 }
 
 #[tokio::test]
-async fn an_event_at_which_a_projection_panics_is_passed_over() {
+async fn an_event_at_which_a_projection_panics_or_that_no_view_holds_is_passed_over() {
     let backend = trip::backend(&MemoryKv::new()).await;
     let node = NodeBuilder::new(backend.clone()).projection(Touchy).start().await.unwrap();
-    let last = ring(&backend, &["door-1", "door-13", "door-14", "door-1"]).await;
+    let rings = ["door-1", "door-13", "door-14", "door-15", "door-16", "door-1"];
+    let last = ring(&backend, &rings).await;
     let views = node.views::<Touchy>().unwrap();
     assert!(views.caught_up(last, std::time::Duration::from_secs(600)).await);
     assert_eq!(views.get("1").await.unwrap(), Some(2));
-    assert_eq!(node.metrics().projection_errors.get(), 2);
+    assert_eq!(views.get("16").await.unwrap(), None);
+    assert_eq!(node.metrics().projection_errors.get(), 4);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::Full;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,6 +26,9 @@ use crate::settings::HttpSettings;
 
 /// Names the environment variable that a token can be given in.
 pub const TOKEN: &str = "SAGALINE_TOKEN";
+
+/// The code of the refusal of a token whose time is over.
+const TOKEN_EXPIRED: &str = "TOKEN_EXPIRED";
 
 /// Longest time until there is a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -54,7 +58,9 @@ impl Reach {
 pub struct Remote {
     http: HttpClient,
     base: String,
-    token: String,
+    token: Mutex<String>,
+    /// Who logged in, and with which password.
+    account: Option<(String, String)>,
     /// Longest time for an answer, beside what was asked to be waited for.
     answer_max: Duration,
 }
@@ -102,32 +108,38 @@ impl Remote {
         let here = || format!("http://127.0.0.1:{}", settings.port);
         let base = reach.url.clone().unwrap_or_else(here);
         let mut remote = Self::new(&base, settings.request_timeout + ON_THE_WAY);
-        remote.token = match (&reach.email, token) {
-            (Some(email), _) => remote.log_in(email, &super::user::first_line(password)?).await?,
-            (None, Some(token)) => token,
+        match (&reach.email, token) {
+            (Some(email), _) => {
+                let account = (email.clone(), super::user::first_line(password)?);
+                remote.log_in(&account).await?;
+                remote.account = Some(account);
+            }
+            (None, Some(token)) => *remote.token.lock() = token,
             (None, None) => {
                 let line = format!("who are you? Give --email, or an access token in {TOKEN}");
                 return Err(Failure::new(Exit::Usage, line));
             }
-        };
+        }
         Ok(remote)
     }
 
     fn new(base: &str, answer_max: Duration) -> Self {
-        let (base, token) = (base.trim_end_matches('/').to_owned(), String::new());
-        Self { http: HttpClient::new(Arc::new(TimedConnect)), base, token, answer_max }
+        let (base, token) = (base.trim_end_matches('/').to_owned(), Mutex::default());
+        let http = HttpClient::new(Arc::new(TimedConnect));
+        Self { http, base, token, account: None, answer_max }
     }
 
-    async fn log_in(&self, email: &str, password: &str) -> Result<String, Failure> {
+    async fn log_in(&self, (email, password): &(String, String)) -> Result<(), Failure> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct LoggedIn {
             access_token: String,
         }
-        let body = json!({ "email": email, "password": password });
-        let answer = self.post("/auth/login", &body).await??;
+        let body = json!({ "email": email, "password": password }).to_string();
+        let answer = self.send(Method::POST, "/auth/login", Bytes::from(body), None).await??;
         let logged_in: LoggedIn = serde_json::from_value(answer).map_err(not_understood)?;
-        Ok(logged_in.access_token)
+        *self.token.lock() = logged_in.access_token;
+        Ok(())
     }
 
     /// What the node answers to a GET: a failure when it cannot be reached, a refusal when it says no.
@@ -162,7 +174,25 @@ impl Remote {
         self.ask(Method::PUT, path, Bytes::from(body.to_string()), None).await
     }
 
+    /// A run may outlive its token: who logged in does so again.
     async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        wait_s: Option<u64>,
+    ) -> Result<Result<Value, Refusal>, Failure> {
+        let answer = self.send(method.clone(), path, body.clone(), wait_s).await?;
+        match (&answer, &self.account) {
+            (Err(refusal), Some(account)) if refusal.code == TOKEN_EXPIRED => {
+                self.log_in(account).await?;
+                self.send(method, path, body, wait_s).await
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    async fn send(
         &self,
         method: Method,
         path: &str,
@@ -175,8 +205,9 @@ impl Remote {
         };
         let mut request = Request::builder().method(method).uri(&url);
         request = request.header(header::CONTENT_TYPE, "application/json");
-        if !self.token.is_empty() {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.token));
+        let token = self.token.lock().clone();
+        if !token.is_empty() {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         if let Some(seconds) = wait_s {
             request = request.header("prefer", format!("wait={seconds}"));

@@ -2,11 +2,16 @@
 
 use std::future::ready;
 
+use axum::Json;
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::routing::{get, post};
 use clap::Parser;
 use sagaline_storage::clock::SystemClock;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::engine::InProcess;
 
 #[test]
 fn values_in_a_query_stay_values() {
@@ -60,4 +65,44 @@ async fn every_command_on_sagas_can_be_stopped_at_a_node_that_does_not_answer() 
     let list = Typed::try_parse_from(["saga", "list"]).unwrap();
     let ended = run(&node, &list.command, &SystemClock::default(), ready(()), |_, _| {}).await;
     assert_eq!(ended.unwrap_err().to_string(), "it was stopped");
+}
+
+/// Gives tokens that are over as soon as there is a newer one, and says which one came.
+fn forgetful() -> Router {
+    let given = Arc::new(Mutex::new(0));
+    let newest = given.clone();
+    let log_in = move || async move {
+        *given.lock() += 1;
+        Json(json!({ "accessToken": format!("token-{}", given.lock()) }))
+    };
+    let who = move |headers: HeaderMap| async move {
+        let token = headers["authorization"].to_str().unwrap().to_owned();
+        let is_over = token != format!("Bearer token-{}", newest.lock());
+        let status = if is_over { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+        (status, Json(json!({ "error": "TOKEN_EXPIRED", "token": token })))
+    };
+    Router::new().route("/auth/login", post(log_in)).route("/who", get(who))
+}
+
+/// A node in this process.
+fn of(routes: &Router) -> Remote {
+    let node = InProcess::new().service("node", routes.clone());
+    let remote = Remote::new("http://node", Duration::from_secs(60));
+    Remote { http: HttpClient::new(Arc::new(node)), ..remote }
+}
+
+#[tokio::test]
+async fn who_logged_in_does_so_again_when_the_token_is_over() {
+    let (routes, ada) = (forgetful(), ("ada@example.org".to_owned(), "secret".to_owned()));
+    let nodes = [of(&routes), of(&routes)];
+    for node in &nodes {
+        node.log_in(&ada).await.unwrap();
+    }
+    let [first, second] = nodes.map(|node| Remote { account: Some(ada.clone()), ..node });
+    assert_eq!(second.get("/who").await.unwrap().unwrap()["token"], "Bearer token-2");
+    assert_eq!(first.get("/who").await.unwrap().unwrap()["token"], "Bearer token-3");
+    // Nobody can log in for who came with a token alone.
+    let stranger = of(&routes);
+    "token-2".clone_into(&mut stranger.token.lock());
+    assert_eq!(stranger.get("/who").await.unwrap().unwrap_err().code, "TOKEN_EXPIRED");
 }

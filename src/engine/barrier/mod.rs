@@ -11,13 +11,15 @@
 //!
 //! [`Barrier`] is that record, as an aggregate; [`Guarded`] writes it together with an aggregate of this
 //! node's own store; [`protocol`] says how services in any language do the same, with PostgreSQL's
-//! statements for it. (Rules 1 to 4 are DTM's sub-transaction barrier with fencing added; rule 5 and the
-//! stored no close its remaining gaps.)
+//! statements for it, and [`Entered`] reads their row in Rust. (Rules 1 to 4 are DTM's sub-transaction
+//! barrier with fencing added; rule 5 and the stored no close its remaining gaps.)
 
+mod entered;
 mod guarded;
 pub mod protocol;
 mod record;
 
+pub use entered::Entered;
 pub use guarded::{Answered, BarrierError, CallKey, Guarded};
 pub use protocol::{CallHeaders, HeaderProblem};
 pub use record::{Answer, Barrier, BarrierCommand, BarrierEvent, BarrierRefusal};

@@ -272,7 +272,9 @@ impl<B: Backend> Runner<B> {
         let position = attempt.position;
         let delivery = Delivery::new(self.terms.name, event, attempt.number);
         Box::pin(async move {
-            let handled = AssertUnwindSafe(consumer.consume(&delivery)).catch_unwind();
+            // Called in here: what a handler does before it gives its future may panic as well.
+            let handling = async { consumer.consume(&delivery).await };
+            let handled = AssertUnwindSafe(handling).catch_unwind();
             let outcome = tokio::select! {
                 biased;
                 handled = handled => handled.unwrap_or_else(|_| {

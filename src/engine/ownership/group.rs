@@ -108,7 +108,7 @@ impl<B: Backend> Group<B> {
                     tracing::warn!(%error, "the bus does not answer; this node keeps its shards");
                     let pause = self.failed();
                     self.pause(pause).await;
-                    self.recovered().await
+                    self.kept().await
                 }
                 Heard::Event(Err(error)) => return Err(error),
                 Heard::Loss => {
@@ -122,6 +122,19 @@ impl<B: Backend> Group<B> {
                     self.adjusted().await
                 }
             };
+        }
+    }
+
+    /// While the bus is away the store tells of shards that another node has taken. Nothing is taken back from
+    /// it: who is to have them only the bus could say.
+    async fn kept(&mut self) -> Duration {
+        let kept = match self.recover().await {
+            Ok(()) => self.verify().await,
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(_) => self.verify_every,
+            Err(error) => self.later(&error),
         }
     }
 
@@ -187,13 +200,6 @@ impl<B: Backend> Group<B> {
         recovery::take_shards(&self.core, &missing).await?;
         self.to_recover.extend(missing);
         self.recover().await
-    }
-
-    async fn recovered(&mut self) -> Duration {
-        match self.recover().await {
-            Ok(()) => self.verify_every,
-            Err(error) => self.later(&error),
-        }
     }
 
     /// Works on every saga of the shards that were taken last.

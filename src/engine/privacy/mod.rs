@@ -128,8 +128,11 @@ impl<B: Backend> Privacy<B> {
     }
 
     async fn opened(&self, json: Bytes, strictly: bool) -> Result<Bytes, LoadError> {
-        if self.master.is_none() || !sealed::is_sealed(&json) {
+        if !sealed::is_sealed(&json) {
             return Ok(json);
+        }
+        if self.master.is_none() {
+            return if strictly { Err(no_master().into()) } else { Ok(json) };
         }
         let unreadable = |error: serde_json::Error| mistaken(&error.to_string());
         let mut value: Value = serde_json::from_slice(&json).map_err(unreadable)?;
