@@ -158,6 +158,7 @@ fn settings(machine: Machine, knobs: &Knobs) -> Settings {
     settings.engine.breaker_outcomes = knobs.breaker_outcomes;
     settings.engine.breaker_open_for = Duration::from_millis(knobs.breaker_open_ms);
     settings.engine.snapshot_events = knobs.snapshot_events;
+    (settings.auth.jwt_expires_in, settings.auth.refresh_expires_in) = knobs.token_lives(machine);
     settings.orders.product_lock_window = Duration::from_millis(knobs.product_lock_ms);
     settings.orders.product_lock_scope = match knobs.lock_per_customer {
         true => ProductLockScope::Customer,

@@ -3,6 +3,7 @@
 //! the world runs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sagaline_storage::LogSettings;
 use serde::{Deserialize, Serialize};
@@ -92,7 +93,19 @@ pub struct Knobs {
     /// How often a command that lost a race is decided again.
     #[serde(default = "often_enough")]
     pub conflict_retries: u32,
+    /// For how many seconds the access tokens of [`SHORT_LIVED`] are good, and its refresh tokens for twice
+    /// as many; 0: as in production.
+    #[serde(default)]
+    pub short_tokens_s: u64,
 }
+
+/// The node whose tokens are soon over, in the seeds that have such a node: whoever was let in by another one
+/// stays in.
+pub const SHORT_LIVED: Machine = Machine::Node3;
+
+/// How long tokens are good in production.
+const ACCESS: Duration = Duration::from_secs(60 * 60);
+const REFRESH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// As in production: no stream of a run is so long.
 const fn snapshots_of_long_streams() -> usize {
@@ -137,6 +150,15 @@ impl Knobs {
             append_ids_cached: self.store_keeps,
             ..LogSettings::default()
         }
+    }
+
+    /// How long the access tokens that a node gives are good, and its refresh tokens.
+    pub fn token_lives(&self, node: Machine) -> (Duration, Duration) {
+        if node != SHORT_LIVED || self.short_tokens_s == 0 {
+            return (ACCESS, REFRESH);
+        }
+        let access = Duration::from_secs(self.short_tokens_s);
+        (access, access * 2)
     }
 }
 

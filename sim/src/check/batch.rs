@@ -122,6 +122,7 @@ impl<'a> Batch<'a> {
         let remotes = self.check.remotes.iter().map(|(name, _)| name.as_str());
         let mut gaps = self.seen.gaps(remotes, starts.iter().map(|start| &start.shape));
         gaps.extend(self.toothless());
+        gaps.extend(self.unjudged());
         if gaps.is_empty() {
             return Ok(());
         }
@@ -162,6 +163,9 @@ impl<'a> Batch<'a> {
 
     /// Counts a world. The error says all that is known of its failure.
     fn add(&mut self, plan: &Plan, outcome: &Outcome, page: PathBuf) -> Result<(), Failure> {
+        if let Some(why) = &outcome.refused {
+            return Err(why.clone().into());
+        }
         self.worlds += 1;
         self.seen.add(&outcome.seen);
         self.simulated_us += outcome.report.simulated_us;
@@ -206,6 +210,13 @@ impl<'a> Batch<'a> {
         let toothless = |kind: &FaultKind| matches!(self.faults.get(kind), Some((planned, 0)) if *planned >= PLANNED_FOR_BITES);
         let kinds = chaos::REMOTE.into_iter().filter(toothless);
         kinds.map(|kind| format!("{kind:?} was planned and never mattered")).collect()
+    }
+
+    /// Invariants for which no world was fit.
+    fn unjudged(&self) -> Option<String> {
+        let unjudged = !self.check.invariants.is_empty() && self.seen.judged == 0;
+        let why = "a person had to decide in every world, so no invariant was judged";
+        unjudged.then(|| why.to_owned())
     }
 
     fn summary(&self) -> String {

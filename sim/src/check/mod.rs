@@ -10,6 +10,8 @@ mod batch;
 #[cfg(madsim)]
 mod chaos;
 mod faults;
+mod invariant;
+mod names;
 #[cfg(madsim)]
 mod one;
 #[cfg(madsim)]
@@ -34,9 +36,11 @@ use serde::de::DeserializeOwned;
 
 pub use faults::Faults;
 
+use crate::evidence::LogEntry;
 use crate::remotes::Model;
 use crate::seed::Random;
 use crate::shape::SagaShape;
+use invariant::Invariant;
 use starts::Start;
 
 /// What a user's function puts its sagas into: a node of the simulated world.
@@ -50,12 +54,16 @@ pub type SimBackend = sagaline_storage::embedded::InMemory<sagaline_storage::clo
 /// A node to be, or why it cannot be.
 type Built = Result<NodeBuilder<SimBackend>, DefinitionError>;
 
+/// Puts a user's application into a node.
+type App = dyn Fn(NodeBuilder<SimBackend>) -> Built + Send + Sync;
+
 /// What is checked, and how. Made by [`check`].
 #[cfg_attr(not(madsim), allow(dead_code, reason = "it is the other build that runs"))]
 pub struct Check {
-    app: Box<dyn Fn(NodeBuilder<SimBackend>) -> Built + Send + Sync>,
+    app: Box<App>,
     remotes: Vec<(String, Box<dyn Model>)>,
     starts: Vec<Start>,
+    invariants: Vec<Invariant>,
     seeds: Range<u64>,
     faults: Faults,
     sweep: bool,
@@ -121,6 +129,17 @@ pub struct Check {
 /// What was never examined, a service that was never called and a step that was never done or undone fail
 /// the check as vacuous; faults that never mattered are named.
 ///
+/// The effects of local steps are not seen: they are in the node's own log, and what they ought to be no
+/// oracle knows. An undo of theirs that does nothing is found by an [invariant](Check::invariant) of yours, and
+/// by nothing else.
+///
+/// # Names that are taken
+///
+/// The simulated nodes are those of the reference application, with yours in them. It has the aggregates
+/// `order`, `payment`, `user` and `session`, the projections `orders`, `payments` and `sagas`, and the sagas
+/// `order-processing` and `order-refund`. A projection or a saga of such a name is refused before anything is
+/// simulated, such an aggregate behind the first world: when a saga has written to it.
+///
 /// # When it fails
 ///
 /// The first line says how to run it again: `SAGALINE_PLAN=<file>` for one world made as small as it gets,
@@ -131,6 +150,7 @@ pub fn check(app: impl Fn(NodeBuilder<SimBackend>) -> Built + Send + Sync + 'sta
         app: Box::new(app),
         remotes: Vec::new(),
         starts: Vec::new(),
+        invariants: Vec::new(),
         seeds: 0..10,
         faults: Faults::all(),
         sweep: true,
@@ -158,6 +178,22 @@ impl Check {
     {
         let shape = SagaShape::of(definition.as_value());
         self.starts.push(Start::new(shape, input));
+        self
+    }
+
+    /// Wants this of the log when everything is done, in sweeps and in seeds: `money is neither made nor lost`.
+    /// It alone judges what local steps do.
+    ///
+    /// It is asked about each world that came to rest with every saga at its end. A world in which a saga waits
+    /// for a person, or in which an operator declared a step done or not done, is not judged by it; the summary
+    /// says how many were. When it is broken the check fails with `invariant: ` and the name.
+    #[must_use]
+    pub fn invariant(
+        mut self,
+        name: &str,
+        holds: impl Fn(&[LogEntry]) -> Result<(), String> + 'static,
+    ) -> Self {
+        self.invariants.push(Invariant::new(name, holds));
         self
     }
 
@@ -201,6 +237,6 @@ impl Check {
         #[cfg(madsim)]
         one::or_all(self);
         #[cfg(not(madsim))]
-        outer::run();
+        outer::run(self.app.as_ref());
     }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::outcome::Outcome;
 use super::this_test::ThisTest;
-use super::{Check, batch, words};
+use super::{App, Check, batch, words};
 use crate::node::Additions;
 use crate::plan::Plan;
+use crate::remotes::Model;
 use crate::run::{Guest, Report, run_with};
 use crate::services::Participants;
 
@@ -26,10 +27,11 @@ pub(super) fn or_all(check: Check) {
 
 fn one(check: Check, plan: &Path, to: &Path) {
     let plan = words::plan_in(plan).unwrap_or_else(|error| panic!("{error}"));
-    let outcome = match run_with(&plan, guest(check, &plan)) {
+    let Check { app, remotes, invariants, .. } = check;
+    let outcome = match run_with(&plan, guest(app, remotes, &plan)) {
         None => Outcome::of_harness(Report::of_harness(&plan, "the harness panicked")),
         Some(evidence) => {
-            let outcome = Outcome::of(&evidence);
+            let outcome = Outcome::of(&evidence, &invariants);
             if outcome.report.verdict.signature().is_some() {
                 let page =
                     crate::view::html(&evidence, &outcome.report.verdict, &outcome.report.findings);
@@ -46,10 +48,9 @@ fn write(to: &Path, text: &str) {
     std::fs::write(to, text).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
 }
 
-fn guest(check: Check, plan: &Plan) -> Guest {
-    let app = check.app;
+fn guest(app: Box<App>, remotes: Vec<(String, Box<dyn Model>)>, plan: &Plan) -> Guest {
     Guest {
         additions: Additions::new(app),
-        participants: Participants::default().remotes(check.remotes, plan.fates()),
+        participants: Participants::default().remotes(remotes, plan.fates()),
     }
 }

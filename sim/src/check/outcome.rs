@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::invariant::{self, Invariant};
+use super::names;
 use crate::evidence::{Evidence, Life};
 use crate::oracle::case::Case;
 use crate::oracle::naive::saga::{End, Saga};
@@ -18,6 +20,8 @@ pub(super) struct Outcome {
     pub(super) report: Report,
     pub(super) lives: Vec<Life>,
     pub(super) seen: Seen,
+    /// Why such an application cannot be checked.
+    pub(super) refused: Option<String>,
 }
 
 /// What happened in one world or in many.
@@ -38,18 +42,27 @@ pub(super) struct Seen {
     /// Nodes that were to die in a saga's life, and that did.
     pub(super) to_die: u64,
     pub(super) died: u64,
+    /// Worlds that the user's invariants were asked about.
+    pub(super) judged: u64,
 }
 
 impl Outcome {
     /// Judges a world.
-    pub(super) fn of(evidence: &Evidence) -> Self {
-        let report = Report::of(evidence);
-        Self { report, lives: evidence.lives.clone(), seen: Seen::of(evidence) }
+    pub(super) fn of(evidence: &Evidence, invariants: &[Invariant]) -> Self {
+        let (mut report, mut seen) = (Report::of(evidence), Seen::of(evidence));
+        let finding = invariant::judge(invariants, evidence);
+        seen.judged = u64::from(finding.examined > 0);
+        report.verdict = invariant::verdict(&report.verdict, &finding);
+        if !invariants.is_empty() {
+            report.findings.push((invariant::ORACLE.to_owned(), finding));
+        }
+        let refused = names::refused(&evidence.log);
+        Self { report, lives: evidence.lives.clone(), seen, refused }
     }
 
     /// A world that did not come to its end.
     pub(super) fn of_harness(report: Report) -> Self {
-        Self { report, lives: Vec::new(), seen: Seen::default() }
+        Self { report, lives: Vec::new(), seen: Seen::default(), refused: None }
     }
 }
 
@@ -97,6 +110,7 @@ impl Seen {
         self.open += other.open;
         self.to_die += other.to_die;
         self.died += other.died;
+        self.judged += other.judged;
         add(&mut self.calls, &other.calls);
         add(&mut self.done, &other.done);
         add(&mut self.undone, &other.undone);

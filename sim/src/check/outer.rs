@@ -3,13 +3,27 @@
 use std::process::Command;
 
 use super::this_test::ThisTest;
+use super::{App, names};
+
+/// Environment variable of a run that is to be in the simulated build: how many ways there were tried.
+const TRIED: &str = "SAGALINE_CHECK_TRIED";
+
+/// Ways to give cargo the flag. The first is that of everything else that is simulated: the builds are shared.
+/// Cargo does not take it where flags of a target are configured; it joins those with the second.
+const WAYS: [&str; 2] =
+    ["build.rustflags=['--cfg','madsim']", "target.'cfg(all())'.rustflags=['--cfg','madsim']"];
 
 /// Runs the test that is running in the simulated build. Panics when it fails there.
-pub(super) fn run() {
+pub(super) fn run(app: &App) {
+    if let Some(why) = names::refused(app) {
+        panic!("{why}");
+    }
+    let tried = std::env::var(TRIED).ok().and_then(|tried| tried.parse().ok()).unwrap_or(0);
+    let way = way(tried).unwrap_or_else(|why| panic!("{why}"));
     let this = ThisTest::find();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(&this.folder).args(["--config", "build.rustflags=['--cfg','madsim']"]);
+    command.current_dir(&this.folder).args(["--config", way]);
     command.arg("test");
     if !cfg!(debug_assertions) {
         command.arg("--release");
@@ -17,6 +31,7 @@ pub(super) fn run() {
     command.args(this.arguments()).arg("--nocapture");
     // Set for this process by the cargo that runs it; the other build must not see them.
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command.env(TRIED, (tried + 1).to_string());
     let output = command.output();
     let output = output.unwrap_or_else(|error| panic!("cargo cannot be run: {error}"));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -25,6 +40,16 @@ pub(super) fn run() {
     let ran = said.lines().any(|line| line.starts_with("test result: ok. 1 passed"));
     assert!(ran, "the simulated build has no test {}:\n{said}\n{complained}", this.name);
     print!("{}", summary(&said));
+}
+
+/// The next way, when so many have led to a build that is not simulated.
+fn way(tried: usize) -> Result<&'static str, String> {
+    WAYS.get(tried).copied().ok_or_else(|| {
+        "the build that was to be simulated was made without `--cfg madsim`: cargo was given the flag and took \
+         other rustflags, which are configured, in its place; put those under `[build] rustflags`, which it \
+         joins with the check's"
+            .to_owned()
+    })
 }
 
 /// What the other build said of its failure, from the line on that runs it again; else everything.
@@ -52,6 +77,13 @@ mod tests {
                     note: run with `RUST_BACKTRACE=1`";
         assert_eq!(failure("running 1 test", said), "REPRO: SAGALINE_SEED=3 cargo test\nmore\n");
         assert_eq!(failure("out", "it does not compile"), "it does not compile\nout");
+    }
+
+    #[test]
+    fn every_way_is_tried_once() {
+        assert_eq!(way(0), Ok(WAYS[0]));
+        assert_eq!(way(1), Ok(WAYS[1]));
+        assert!(way(2).is_err_and(|why| why.contains("without `--cfg madsim`")));
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub(super) fn of_success(
     toothless: &[FaultKind],
 ) -> String {
     let mut text = String::new();
-    let Seen { completed, compensated, parked, open, to_die, died, .. } = seen;
+    let Seen { completed, compensated, parked, open, to_die, died, judged, .. } = seen;
     let (sagas, seconds) = (seen.sagas(), simulated_us / 1_000_000);
     line!(
         text,
@@ -97,6 +97,9 @@ pub(super) fn of_success(
     line!(text, "  calls: {}", calls.collect::<Vec<_>>().join(", "));
     if *to_die > 0 {
         line!(text, "  nodes died at {died} of {to_die} places of single sagas' lives");
+    }
+    if *judged > 0 {
+        line!(text, "  invariants were judged in {judged} of {worlds} worlds");
     }
     if !toothless.is_empty() {
         let names: Vec<_> = toothless.iter().map(|kind| format!("{kind:?}")).collect();

@@ -2,6 +2,7 @@
 //! is shown is in the log and in the bank, a cancel, and what a merchant did, is done when it was
 //! acknowledged, nobody sees another customer's order, and nothing is answered with a defect.
 
+mod handled;
 mod operated;
 
 use std::collections::BTreeMap;
@@ -46,7 +47,7 @@ impl Oracle for Answers {
             examine_shown(case, &captured, call, &mut finding);
             examine_placed(call, &mut finding);
             examine_cancel(case, call, &mut finding);
-            examine_handled(case, call, &mut finding);
+            handled::examine(case, call, &mut finding);
         }
         operated::examine(case, &mut finding);
         examine_progress(case, &mut finding);
@@ -217,24 +218,6 @@ fn examine_cancel(case: &Case<'_>, call: &Call, finding: &mut Finding) {
     }
 }
 
-/// 200 to a merchant who ships or delivers: the log says so too.
-fn examine_handled(case: &Case<'_>, call: &Call, finding: &mut Finding) {
-    let said = match Asks::of(call) {
-        Asks::Handle { order, verb: "ship" } => (order, "OrderShipped"),
-        Asks::Handle { order, verb: "deliver" } => (order, "OrderDelivered"),
-        _ => return,
-    };
-    if answered(call, 200).is_some() {
-        let entries = case.streams.get(format!("order-{}", said.0).as_str()).into_iter().flatten();
-        let logged = entries.into_iter().any(|entry| entry.event_type == said.1);
-        finding.expect(
-            logged,
-            "what a merchant did was acknowledged and is not in the log",
-            || shown(call),
-        );
-    }
-}
-
 /// Whether a saga of the order waits for a person, or cannot end in this world.
 fn has_unfinished_saga(case: &Case<'_>, order: &Order<'_>) -> bool {
     let own = case.sagas.get(order.id).into_iter();
@@ -371,21 +354,6 @@ mod tests {
             answer.status = 202;
         }
         caught(&Answers, &history, "a cancel that was taken on came to nothing");
-    }
-
-    #[test]
-    fn what_a_merchant_was_told_is_done_and_is_not_in_the_log_is_caught() {
-        for (verb, event) in [("ship", "OrderShipped"), ("deliver", "OrderDelivered")] {
-            let mut history = History::good();
-            let order = history.orders[0].clone();
-            let request = format!("PUT /orders/{order}/{verb}");
-            history.look(1, &order, "paid");
-            history.evidence.calls.last_mut().expect("a call").request = request;
-            let what = "what a merchant did was acknowledged and is not in the log";
-            caught(&Answers, &history, what);
-            history.say(&format!("order-{order}"), event, json!({}));
-            clean(&Answers, &history);
-        }
     }
 
     #[test]

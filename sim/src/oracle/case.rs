@@ -137,14 +137,19 @@ impl<'a> Case<'a> {
         episodes.any(|episode| hurts(&episode.fault) && was_on(episode))
     }
 
-    /// By how much two clocks of the plan can disagree at the most, in microseconds.
-    pub fn clock_skew_us(&self) -> u64 {
+    /// By how much two clocks of these machines can disagree at the most, in microseconds.
+    pub fn clock_skew_us(&self, of: &[Machine]) -> u64 {
         let off_us = |fault: &Fault, for_ms: u64| match fault {
-            Fault::ClockOffset { offset_ms: ms, .. } | Fault::ClockStep { step_ms: ms, .. } => {
+            Fault::ClockOffset { machine, offset_ms: ms }
+            | Fault::ClockStep { machine, step_ms: ms }
+                if of.contains(machine) =>
+            {
                 ms.unsigned_abs() * 1_000
             }
             // A drift is in millionths: so many nanoseconds in a millisecond.
-            Fault::ClockDrift { ppm, .. } => ppm.unsigned_abs() * for_ms / 1_000,
+            Fault::ClockDrift { machine, ppm } if of.contains(machine) => {
+                ppm.unsigned_abs() * for_ms / 1_000
+            }
             _ => 0,
         };
         let plan = &self.evidence.plan;

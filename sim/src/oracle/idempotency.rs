@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::evidence::Call;
+use crate::plan::{Operation, Planned};
 
 use super::case::Case;
 use super::naive::http::{Asks, answered, id};
@@ -70,6 +71,11 @@ fn examine_key(
     finding.expect(same_order, "one key was answered with two orders", detail);
     let same_body = made().all(|(call, _)| call.body == first_call.body);
     finding.expect(same_body, "one key was accepted for two requests", detail);
+    // Who waits is told how far the order is by now.
+    let at_once = made().filter(|(call, _)| asks_for_its_start(case, call));
+    let told: Vec<_> = at_once.map(|(_, answer)| without_address(&answer.body)).collect();
+    let same_answer = told.windows(2).all(|pair| pair[0] == pair[1]);
+    finding.expect(same_answer, "one key was answered with one order in two ways", detail);
     let firsts = made().filter(|(_, answer)| !answer.replayed).count();
     finding.expect(firsts <= 1, "one key had two first answers", detail);
     // The first answer may have been lost on its way, and then only a repetition is seen.
@@ -80,6 +86,22 @@ fn examine_key(
     let refused = |call: &&&Call| answered(call, 422).is_some();
     let own = calls.iter().filter(refused).any(|call| call.body == first_call.body);
     finding.expect(!own, "a repetition was refused as another request", detail);
+}
+
+/// Whether it places an order and does not wait for its end.
+fn asks_for_its_start(case: &Case<'_>, call: &Call) -> bool {
+    let planned = case.evidence.plan.operations.iter().find(|it| it.id == call.operation);
+    let places = |it: &Planned| matches!(it.operation, Operation::PlaceOrder { wait_s: None, .. });
+    Asks::of(call) == Asks::PlaceOrder && planned.is_some_and(places)
+}
+
+/// Whose address it is may have been forgotten since.
+fn without_address(order: &Value) -> Value {
+    let mut order = order.clone();
+    if let Some(fields) = order.as_object_mut() {
+        fields.remove("shippingAddress");
+    }
+    order
 }
 
 /// What a proxy or an overloaded node says: what was asked for may have happened all the same.
@@ -147,6 +169,18 @@ mod tests {
         caught(&Idempotency, &history, "one key was answered with two orders");
         caught(&Idempotency, &history, "one key had two first answers");
         caught(&Idempotency, &history, "one key made two orders");
+    }
+
+    #[test]
+    fn a_repetition_that_tells_something_else_is_caught() {
+        let mut history = History::good();
+        let order = history.orders[0].clone();
+        history.place(1, "key-1", "product-1", &order, true);
+        let places = |call: &&mut Call| call.customer == 1 && answered(call, 201).is_some();
+        let last = history.evidence.calls.iter_mut().rfind(places).expect("it was placed");
+        let answer = last.answer.as_mut().expect("it was answered");
+        answer.body["status"] = json!("paid");
+        caught(&Idempotency, &history, "one key was answered with one order in two ways");
     }
 
     #[test]

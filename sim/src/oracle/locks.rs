@@ -107,9 +107,8 @@ fn may_forget(case: &Case<'_>, from_us: u64, until_us: u64) -> bool {
     let began_us = case.evidence.phases.chaos_at_us;
     let forgets = |fault: &Fault| match fault {
         Fault::LocksLost | Fault::LocksEvicted { .. } | Fault::LocksLie { .. } => true,
-        Fault::ClockStep { machine, .. }
-        | Fault::ClockOffset { machine, .. }
-        | Fault::ClockDrift { machine, .. } => *machine == Machine::Locks,
+        // What time it is on the wall is nothing to a lease.
+        Fault::ClockDrift { machine, .. } => *machine == Machine::Locks,
         _ => false,
     };
     let within =

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::evidence::{Call, LogEntry};
+use crate::machine::Machine;
 
 use super::case::Case;
 use super::claims::products;
@@ -122,7 +123,7 @@ fn is_free(case: &Case<'_>, order: &Order<'_>, at_us: u64) -> bool {
         return false;
     };
     let lock_us = case.evidence.plan.knobs.product_lock_ms * 1_000;
-    let slack_us = case.clock_skew_us() + 1_000_000;
+    let slack_us = case.clock_skew_us(&Machine::ALL) + 1_000_000;
     settled_us.max(placed_us + lock_us) + slack_us < at_us
 }
 

@@ -116,7 +116,7 @@ fn has_forgotten(case: &Case<'_>, change: &ShardChange, quiet_at_us: u64) -> boo
 fn examine_takeovers(case: &Case<'_>, changes: &[&ShardChange], finding: &mut Finding) {
     let healed_at_us = case.evidence.phases.healed_at_us;
     let lease_us = case.evidence.plan.knobs.lease_ms * 1_000;
-    let slack_us = SLACK_MS * 1_000 + case.clock_skew_us();
+    let slack_us = SLACK_MS * 1_000 + case.clock_skew_us(&Machine::ALL);
     let taken: Vec<_> = changes.iter().filter(|change| change.taken).collect();
     for pair in taken.windows(2).filter(|pair| pair[1].at_us > healed_at_us) {
         let Some(gone_at_us) = gone_at(case, changes, pair[0], pair[1].at_us) else { continue };

@@ -7,6 +7,7 @@ use super::naive::saga::Saga;
 use super::naive::steps;
 use super::{Finding, Oracle};
 use crate::fault::Fault;
+use crate::machine::Machine;
 
 /// See the module.
 #[derive(Debug)]
@@ -24,24 +25,27 @@ impl Oracle for Timers {
     fn examine(&self, case: &Case<'_>) -> Finding {
         let mut finding = Finding::default();
         // The clock of one node is its own measure, unless it was set back in between.
-        let steps = |fault: &Fault| {
-            matches!(
-                fault,
-                Fault::ClockOffset { .. } | Fault::ClockStep { .. } | Fault::ClockDrift { .. }
-            )
+        let is_set_back = |node: &str| {
+            let mut episodes = case.evidence.plan.episodes.iter();
+            episodes.any(|episode| match &episode.fault {
+                Fault::ClockOffset { machine, .. }
+                | Fault::ClockStep { machine, .. }
+                | Fault::ClockDrift { machine, .. } => machine.name() == node,
+                _ => false,
+            })
         };
-        let is_set_back = case.evidence.plan.episodes.iter().any(|episode| steps(&episode.fault));
-        let skew_us = case.clock_skew_us();
+        let skew_us = case.clock_skew_us(&Machine::NODES);
         // Who wakes up behind a deadline may first hear of what came before it.
         let pauses = |fault: &Fault| matches!(fault, Fault::Pause { .. });
         let stands_still = case.evidence.plan.episodes.iter().any(|episode| pauses(&episode.fault));
         for saga in case.sagas.values() {
             finding.look();
             for early in &saga.early {
-                let slack_us = if early.one_clock && !is_set_back { 0 } else { skew_us };
+                let exact = early.one_clock && !is_set_back(early.node);
+                let slack_us = if exact { 0 } else { skew_us };
                 if early.by_us > slack_us {
                     let detail = format!("saga {} at {}: {early:?}", saga.id, early.position);
-                    finding.break_promise("an attempt ended before it was due", detail);
+                    finding.break_promise(early.what, detail);
                 }
             }
             examine_term(saga, &mut finding);
@@ -114,7 +118,6 @@ mod tests {
 
     use super::*;
     use crate::fault::Episode;
-    use crate::machine::Machine;
     use crate::oracle::testing::{History, caught, clean};
 
     fn retried(ended_at_us: u64) -> History {

@@ -3,6 +3,8 @@
 //! any more, so that each answer has one right form; [`crate::oracle::shown`] and [`crate::oracle::rights`]
 //! know it. Nothing that is asked for here may change anything.
 
+use std::collections::BTreeSet;
+
 use http::Method;
 use serde_json::{Value, json};
 
@@ -57,6 +59,7 @@ pub(super) async fn look_round(
     for (customer, order) in orders.iter().take(THINGS) {
         inspector.order(*customer, order).await;
     }
+    inspector.on_their_way().await;
     inspector.forbidden(&orders, &sagas).await;
     inspector.clean_up().await;
     inspector.guess().await;
@@ -140,25 +143,45 @@ impl<'a> Inspector<'a> {
 
     /// One order and what belongs to it, by everybody.
     async fn order(&mut self, customer: usize, order: &str) {
-        let mut everybody = vec![self.people.customer(customer), self.other(customer)];
-        let roles = [Role::Merchant, Role::Admin, Role::Nobody];
-        everybody.extend(roles.map(|role| self.people.of_role(role)));
+        let everybody = self.everybody(customer);
         for who in &everybody {
             for path in ["/orders", "/sagas", "/payments", "/trace/order"] {
                 self.ask(who, None, Sent::get(format!("{path}/{order}"))).await;
             }
         }
         let owner = self.people.customer(customer);
+        let mut requests = BTreeSet::new();
         for path in ["/orders", "/sagas"] {
             let mut sent = Sent::get(format!("{path}/{order}"));
             sent.wait_s = Some(WAIT_S);
             let answer = self.ask(&owner, None, sent).await;
             let correlation =
                 answer.and_then(|it| it.body["correlationId"].as_str().map(str::to_owned));
-            if let Some(correlation) = correlation {
-                let admin = self.people.of_role(Role::Admin);
-                let path = format!("/trace/correlation/{correlation}");
-                self.ask(&admin, None, Sent::get(path)).await;
+            requests.extend(correlation);
+        }
+        for request in &requests {
+            for who in &everybody {
+                for path in ["/sagas/correlation", "/saga/status", "/trace/correlation"] {
+                    self.ask(who, None, Sent::get(format!("{path}/{request}"))).await;
+                }
+            }
+        }
+    }
+
+    /// A customer, another one, and one of each role.
+    fn everybody(&mut self, customer: usize) -> Vec<(Who, &'a str)> {
+        let people = self.people;
+        let mut everybody = vec![people.customer(customer), self.other(customer)];
+        let roles = [Role::Merchant, Role::Admin, Role::Nobody];
+        everybody.extend(roles.map(|role| people.of_role(role)));
+        everybody
+    }
+
+    /// What is on its way, by everybody: of others' it is nobody's business.
+    async fn on_their_way(&mut self) {
+        for who in &self.everybody(0) {
+            for path in ["/saga/active", "/sagas/orders/processing"] {
+                self.ask(who, None, Sent::get(format!("{path}?limit=100"))).await;
             }
         }
     }
@@ -170,22 +193,28 @@ impl<'a> Inspector<'a> {
         self.people.customer((customer + 1 + further) % all)
     }
 
-    /// What a person may not do: it is refused whatever it is about.
+    /// What a person may not do: it is refused whatever it is about. What changes nothing is not refused to
+    /// those who may.
     async fn forbidden(&mut self, orders: &[(usize, String)], sagas: &[String]) {
         let Some((owner, order)) = orders.last().cloned() else { return };
         let saga = sagas.first().cloned().unwrap_or_else(|| order.clone());
         let customer = self.other(owner);
         let (merchant, nobody) =
             (self.people.of_role(Role::Merchant), self.people.of_role(Role::Nobody));
+        let user = self.people.customer(owner).0.user;
         self.ask(&customer, None, Sent::delete(format!("/orders/{order}"))).await;
         for sent in of_merchants(&order) {
             self.ask(&customer, None, sent.clone()).await;
             self.ask(&nobody, None, sent).await;
         }
-        for sent in of_admins(&saga) {
+        for sent in of_admins(&saga, &user).into_iter().chain(looks_of_admins(&user)) {
             for who in [&customer, &merchant, &nobody] {
                 self.ask(who, None, sent.clone()).await;
             }
+        }
+        let admin = self.people.of_role(Role::Admin);
+        for sent in looks_of_admins(&user) {
+            self.ask(&admin, None, sent).await;
         }
     }
 
@@ -274,11 +303,11 @@ fn of_merchants(order: &str) -> Vec<Sent> {
     ]
 }
 
-/// Requests that only administrators may make.
-fn of_admins(saga: &str) -> Vec<Sent> {
+/// Requests that only administrators may make, and that would change something.
+fn of_admins(saga: &str, user: &str) -> Vec<Sent> {
     let reason = || json!({ "reason": "an inspection" });
     let verbs = ["retry", "compensate", "skip", "pause", "resume"];
-    let mut sent: Vec<_> = verbs
+    verbs
         .map(|verb| Sent::post(format!("/saga/{verb}/{saga}"), reason()))
         .into_iter()
         .chain([
@@ -293,8 +322,13 @@ fn of_admins(saga: &str) -> Vec<Sent> {
             Sent::post("/consumers/statement/replay".to_owned(), reason()),
             Sent::post("/projections/orders/rebuild".to_owned(), json!({})),
             Sent::post("/sagas".to_owned(), json!({ "sagaType": "trip", "data": { "nights": 1 } })),
+            Sent::post(format!("/users/{user}/disable"), reason()),
         ])
-        .collect();
+        .collect()
+}
+
+/// What only administrators may look at.
+fn looks_of_admins(user: &str) -> Vec<Sent> {
     let looks = [
         "/saga/maintenance/pending-orders",
         "/saga/maintenance/saga-health",
@@ -305,9 +339,11 @@ fn of_admins(saga: &str) -> Vec<Sent> {
         "/consumers",
         "/consumers/statement/parked",
         "/users",
+        "/gateway/ledger?limit=1",
+        "/redis-test/lock-status/inspection",
         "/health/detailed",
         "/db-pool",
     ];
-    sent.extend(looks.map(|path| Sent::get(path.to_owned())));
-    sent
+    let user = Sent::get(format!("/users/{user}"));
+    looks.map(|path| Sent::get(path.to_owned())).into_iter().chain([user]).collect()
 }

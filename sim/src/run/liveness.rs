@@ -1,10 +1,12 @@
 //! Whether a healed world comes to rest: every saga at its end or parked with a reason, everything
-//! published, every view and every reader at the head of the log, every shard with an owner.
+//! published, every view and every reader at the head of the log, every shard with an owner, and nothing that
+//! a consumer group has yet to deliver.
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use sagaline::engine::live_generation;
-use sagaline_storage::views::ViewStore;
+use sagaline_storage::views::{ViewQuery, ViewStore};
 use sagaline_storage::{
     AllQuery, Backend, Direction, EventStore, Filter, GlobalPosition, StorageError, StreamId,
     StreamVersion, Timestamp,
@@ -44,6 +46,14 @@ const NAMED_MAX: usize = 20;
 const OUTBOX: &str = "outbox";
 /// Claims of sagas that somebody must be working on.
 const LIVE_SAGAS: &str = "saga-live";
+/// In which index a consumer group finds the keys whose events it keeps, and under which words.
+const LANES: &str = "lanes";
+const PARKED_LANES: &str = "parked";
+const WAITING_LANES: &str = "waiting";
+/// No more of them are looked at.
+const LANES_MAX: usize = 100;
+/// What is due again so shortly before the bound may not be done by then: it is not waited for.
+const LANES_US: u64 = 60_000_000;
 
 /// Looks until it is at rest.
 pub(super) struct Liveness<'a> {
@@ -64,7 +74,7 @@ impl Liveness<'_> {
         let until_us = self.world.now_us() + BOUND_US;
         let mut at_rest = 0;
         loop {
-            let undone = self.undone().await;
+            let undone = self.undone(until_us).await;
             at_rest = if undone.is_empty() { at_rest + 1 } else { 0 };
             if at_rest >= LOOKS_AT_REST || self.world.now_us() >= until_us {
                 return undone;
@@ -73,14 +83,14 @@ impl Liveness<'_> {
         }
     }
 
-    async fn undone(&self) -> Vec<String> {
-        match self.look().await {
+    async fn undone(&self, until_us: u64) -> Vec<String> {
+        match self.look(until_us).await {
             Ok(undone) => undone,
             Err(error) => vec![format!("the healed store does not answer: {error}")],
         }
     }
 
-    async fn look(&self) -> Result<Vec<String>, StorageError> {
+    async fn look(&self, until_us: u64) -> Result<Vec<String>, StorageError> {
         let (events, views) = (self.ports.events(), self.ports.views());
         let mut undone = Vec::new();
         undone.extend(self.unended().await?);
@@ -99,7 +109,10 @@ impl Liveness<'_> {
                 undone.push(format!("{name} is at {at} and the log at {head}"));
             }
         }
-        undone.extend(self.of_consumers().await?);
+        if self.has_consumers() {
+            undone.extend(self.of_consumers().await?);
+            undone.extend(self.waiting(until_us).await?);
+        }
         match self.subscribers.slowest() {
             Some(at) if at < head.0 => {
                 undone.push(format!("a subscriber is at {at} and the log at {head}"));
@@ -139,22 +152,79 @@ impl Liveness<'_> {
         Ok(first.first().is_some_and(|first| is_parked(&first.payload, &last, now)))
     }
 
-    /// An event that the consumer group has not taken in, if the plan has one.
-    async fn of_consumers(&self) -> Result<Option<String>, StorageError> {
-        if !self.plan.sagas.iter().any(|saga| saga.name == trip::TRIP) {
-            return Ok(None);
-        }
+    /// Whether the plan has the consumer group.
+    fn has_consumers(&self) -> bool {
+        self.plan.sagas.iter().any(|saga| saga.name == trip::TRIP)
+    }
+
+    /// An event that the consumer group has not taken in, and what an operator asked that it has not heard.
+    async fn of_consumers(&self) -> Result<Vec<String>, StorageError> {
         let (events, views) = (self.ports.events(), self.ports.views());
         let group = views.get(&statement::records(), b"group").await?;
         let group = group.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-        let place = group.and_then(|group| group["place"].as_u64()).unwrap_or(0);
+        let stored = |field: &str| group.as_ref().and_then(|group| group[field].as_u64());
+        let (place, heard) = (stored("place").unwrap_or(0), stored("heard").unwrap_or(0));
         let categories = statement::CATEGORIES.iter().map(|&category| category.into()).collect();
         let filter = Filter { categories, ..Filter::ALL };
         let query = AllQuery { filter, ..AllQuery::after(GlobalPosition(place), 1) };
         let next = events.read_all(query).await?.events.into_iter().next();
-        Ok(next.map(|event| {
-            format!("{} is at {place} and has to take in {}", statement::GROUP, event.position)
-        }))
+        let mut undone: Vec<_> = next
+            .map(|event| {
+                format!("{} is at {place} and has to take in {}", statement::GROUP, event.position)
+            })
+            .into_iter()
+            .collect();
+        let requests = StreamId::new(format!("consumer-{}", statement::GROUP))?;
+        let last = StreamVersion(u64::MAX);
+        let last = events.read_stream(&requests, last, Direction::Backward, 1).await?;
+        let asked = last.first().map_or(0, |last| last.version.0);
+        if heard < asked {
+            undone.push(format!("{} has heard {heard} of {asked} requests", statement::GROUP));
+        }
+        Ok(undone)
+    }
+
+    /// Keys of which the consumer group has yet to deliver an event again. A clock that was ahead may have set
+    /// a time long after the run: that is not waited for.
+    async fn waiting(&self, until_us: u64) -> Result<Vec<String>, StorageError> {
+        let left_us = until_us.saturating_sub(self.world.now_us()).saturating_sub(LANES_US);
+        let last_us = self.world.clock(Machine::Store).true_now().0 + left_us;
+        let waiting = self.lanes(WAITING_LANES).await?.into_iter();
+        let due = waiting.filter(|(_, lane)| lane["dueUs"].as_u64().is_none_or(|at| at <= last_us));
+        Ok(due.map(|(key, _)| format!("{} has to deliver {key} again", statement::GROUP)).collect())
+    }
+
+    /// What the consumer group has parked: for each key the position of its first event.
+    pub(super) async fn parked(&self) -> Result<BTreeMap<String, u64>, StorageError> {
+        if !self.has_consumers() {
+            return Ok(BTreeMap::new());
+        }
+        let parked = self.lanes(PARKED_LANES).await?.into_iter();
+        Ok(parked.map(|(key, lane)| (key, lane["position"].as_u64().unwrap_or(0))).collect())
+    }
+
+    /// The keys whose events the consumer group keeps, and what it has written of them. Where it does not keep
+    /// the first of these events nothing will ever come of them: that is lost, and the oracle sees it.
+    async fn lanes(&self, how: &'static str) -> Result<Vec<(String, Value)>, StorageError> {
+        let (views, records) = (self.ports.views(), statement::records());
+        let query = ViewQuery {
+            view: records.as_str().into(),
+            index: LANES.into(),
+            partition: Bytes::from_static(how.as_bytes()),
+            direction: Direction::Forward,
+            after: None,
+            skip: 0,
+            limit: LANES_MAX,
+        };
+        let mut lanes = Vec::new();
+        for (key, lane) in views.query(query).await?.documents {
+            let lane = serde_json::from_slice::<Value>(&lane).unwrap_or_default();
+            let letter = format!("letter/{:020}", lane["position"].as_u64().unwrap_or(0));
+            if views.get(&records, letter.as_bytes()).await?.is_some() {
+                lanes.push((String::from_utf8_lossy(&key).into_owned(), lane));
+            }
+        }
+        Ok(lanes)
     }
 
     /// Shards that nobody works on, or of which more than one node believes that they are its own, or whose

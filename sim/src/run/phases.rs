@@ -1,5 +1,6 @@
 //! The phases of a run, within its world.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ const SETTLE_US: u64 = 1_000_000;
 /// What a machine that was away has begun goes on within this time of its return: no attempt to reach
 /// others comes later.
 const RETURN_US: u64 = 3_000_000;
+/// An operator has parked events delivered again so often at the most: far more often than it takes.
+const REPLAYS_MAX: usize = 100;
 /// How long nodes may take to stop in good order.
 const STOP: Duration = Duration::from_secs(60);
 /// Until the last connections of what has stopped are closed on both sides: a long wait for the log's head
@@ -181,9 +184,41 @@ impl Run {
             };
         }
         if undone.is_empty() {
+            undone = self.deliver_what_is_parked(clients).await;
+        }
+        if undone.is_empty() {
             phases.quiet_at_us = Some(self.world.now_us());
         }
         undone
+    }
+
+    /// An operator has everything delivered again that the consumer group has parked, until nothing is left.
+    /// Each node refuses an event once: as often as there are nodes it may be in vain. What stays parked for all
+    /// that is left to the oracle.
+    async fn deliver_what_is_parked(&self, clients: &Clients) -> Vec<String> {
+        // What was open in the chaos may be dead without anybody knowing it.
+        self.http.close();
+        let (mut before, mut in_vain) = (BTreeMap::new(), 0);
+        for round in 0..REPLAYS_MAX {
+            let parked = match self.liveness(&[]).parked().await {
+                Ok(parked) => parked,
+                Err(error) => {
+                    return vec![format!("what consumers have parked cannot be read: {error}")];
+                }
+            };
+            in_vain = if parked == before { in_vain + 1 } else { 0 };
+            if parked.is_empty() || in_vain > Machine::NODES.len() {
+                break;
+            }
+            let node = Machine::NODES[round % Machine::NODES.len()];
+            clients.replay_what_is_parked(node).await;
+            let undone = self.liveness(&[]).wait().await;
+            if !undone.is_empty() {
+                return undone;
+            }
+            before = parked;
+        }
+        Vec::new()
     }
 
     /// Who was away comes back, with all that it had begun and with requests that nobody waits for any more.

@@ -131,6 +131,7 @@ impl Knobs {
             store_keeps: usize::try_from(one_of(&[8, 64, 4_096])).unwrap_or(4_096),
             store_batch: usize::try_from(one_of(&[1, 8, 1_024])).unwrap_or(1_024),
             conflict_retries: small(one_of(&[1, 8])),
+            short_tokens_s: one_of(&[0, 0, 0, 3]),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! so that these are the same in a seed with such people and in one without.
 
 use crate::machine::Machine;
-use crate::plan::{AccountStep, Deed, Operation, Planned, put_among};
+use crate::plan::{AccountStep, Deed, Operation, Planned, SHORT_LIVED, put_among};
 use crate::seed::{Random, Seed};
 use crate::swarm;
 
@@ -40,6 +40,11 @@ const DEEDS: [(Deed, u64); 15] = [
     (Deed::Forget, 2),
     (Deed::ForgetUser, 2),
 ];
+/// Further people of such a seed: the node lets them in whose tokens may be short-lived, and they come back
+/// so much later. Then such an access token is over, and a refresh token may be.
+const LATE_COMERS: u32 = 2;
+const BACK_MIN_MS: u64 = 4_000;
+const BACK_MAX_MS: u64 = 7_000;
 /// What is done once somebody was forgotten, each on a node of its own choosing.
 const BEHIND_IT: [Deed; 5] =
     [Deed::ShowUser, Deed::ShowOrder, Deed::LogIn, Deed::Refresh, Deed::Register];
@@ -68,6 +73,12 @@ pub fn add(seed: Seed, chaos_ms: u64, operations: &mut Vec<Planned>) {
             drawn.push((at_ms, to, Operation::Account { address, steps: vec![step, again] }));
         }
     }
+    let mut random = seed.stream("plan/accounts/late");
+    for address in PEOPLE..PEOPLE + LATE_COMERS {
+        let at_ms = random.below(chaos_ms);
+        let steps = late(&mut random);
+        drawn.push((at_ms, SHORT_LIVED, Operation::Account { address, steps }));
+    }
     put_among(operations, drawn);
     for planned in operations {
         if matches!(planned.operation, Operation::Account { .. }) {
@@ -86,6 +97,21 @@ fn steps(random: &mut Random) -> Vec<AccountStep> {
             let behind = BEHIND_IT.map(|deed| step(random, deed));
             steps.extend(behind);
         }
+    }
+    steps
+}
+
+/// Somebody is let in and looks at once, comes back late, twice, and has the tokens replaced in the end.
+fn late(random: &mut Random) -> Vec<AccountStep> {
+    let mut steps = Vec::new();
+    for entry in [Deed::Register, Deed::LogIn] {
+        steps.push(AccountStep { to: SHORT_LIVED, ..step(random, entry) });
+        let at_once = random.below(SOON_MS);
+        steps.push(AccountStep { after_ms: at_once, ..step(random, Deed::Profile) });
+        let back_ms = random.between(BACK_MIN_MS, BACK_MAX_MS);
+        steps.push(AccountStep { after_ms: back_ms, ..step(random, Deed::Profile) });
+        steps.push(step(random, Deed::Refresh));
+        steps.push(step(random, Deed::Profile));
     }
     steps
 }

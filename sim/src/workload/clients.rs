@@ -10,9 +10,10 @@ use tokio::sync::watch;
 
 use crate::evidence::{Answer, Call};
 use crate::machine::Machine;
-use crate::plan::{Operation, Plan, Planned};
+use crate::plan::{Operation, Plan, Planned, next_id};
 use crate::services::SimBackend;
 use crate::services::remote::{RemoteEvents, RemoteLocks};
+use crate::statement;
 use crate::world::World;
 
 use super::account::AccountHolder;
@@ -141,6 +142,25 @@ impl Clients {
             self.ask(&planned, sent, self.patience(&planned, ends_at_us)).await;
         }
         Ok(!parked.is_empty())
+    }
+
+    /// An operator asks a node to have everything delivered again that the consumer group has parked.
+    pub async fn replay_what_is_parked(&self, node: Machine) {
+        let (group, verb) = (statement::GROUP.to_owned(), "replay".to_owned());
+        let planned = Planned {
+            id: next_id(&self.0.plan.operations),
+            at_ms: self.0.plan.chaos_ms,
+            customer: 0,
+            to: node,
+            gives_up_after_ms: None,
+            operation: Operation::AskConsumer { group, verb, key: None },
+        };
+        let sent = request::of(&planned, self.0.plan.seed, |order| self.id_of(order));
+        let Some(mut sent) = sent else { return };
+        // Asking twice does no harm, and not asking would.
+        sent.repeatable = true;
+        let ends_at_us = self.0.world.now_us() + PATIENCE_BEHIND_CHAOS_US;
+        self.ask(&planned, sent, self.patience(&planned, ends_at_us)).await;
     }
 
     /// Every request so far, in the order in which they ended; it is then forgotten.

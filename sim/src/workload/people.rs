@@ -11,6 +11,9 @@ use super::alphabet::CUSTOMERS;
 use super::http::Http;
 use super::request;
 
+/// Where they are let in: not at [`SHORT_LIVED`](crate::plan::SHORT_LIVED).
+const LETS_IN: Machine = Machine::Node1;
+
 /// Their access tokens.
 #[derive(Debug, Clone)]
 pub struct People {
@@ -24,8 +27,8 @@ pub struct People {
 }
 
 impl People {
-    /// Registers the customers at the balancer and logs the others in. Before the chaos: whoever is not
-    /// let in then is a fault of the product. The error says who and why.
+    /// Registers the customers and logs the others in, at a node whose tokens outlive the run. Before the
+    /// chaos: whoever is not let in then is a fault of the product. The error says who and why.
     pub async fn enter(http: &Http) -> Result<Self, String> {
         let (mut customers, mut users) = (Vec::new(), Vec::new());
         for customer in 0..CUSTOMERS {
@@ -96,7 +99,7 @@ impl People {
 /// A token, and whose.
 async fn token(http: &Http, path: &str, body: Value) -> Result<(String, String), String> {
     let request = request::Sent::post(path.to_owned(), body.clone()).into_http("", None);
-    let answer = http.send(Machine::Balancer, request).await;
+    let answer = http.send(LETS_IN, request).await;
     let answer = answer.map_err(|error| format!("{path} {body}: {error}"))?;
     let word = |word: &Value| word.as_str().map(str::to_owned);
     let token = word(&answer.body["accessToken"]).zip(word(&answer.body["user"]["id"]));

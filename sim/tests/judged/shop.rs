@@ -272,6 +272,7 @@ fn plan() -> Plan {
         store_keeps: 4_096,
         store_batch: 1_024,
         conflict_retries: 8,
+        short_tokens_s: 0,
     };
     Plan {
         seed: Seed(1),

@@ -182,6 +182,7 @@ fn knobs() -> Knobs {
         store_keeps: 4_096,
         store_batch: 1_024,
         conflict_retries: 8,
+        short_tokens_s: 0,
     }
 }
 

@@ -58,6 +58,7 @@ fn plan(seed: Seed) -> Plan {
         store_keeps: 4_096,
         store_batch: 1_024,
         conflict_retries: 8,
+        short_tokens_s: 0,
     };
     Plan {
         seed,

@@ -1,10 +1,12 @@
 //! Accounts and sessions by what their holders were told: an address is one account's, only the right
-//! password lets in, a refresh token is good once and a session ends for good, whoever is shut out stays out,
-//! and of somebody who was forgotten nothing personal is shown any more, or left in the log and the views.
+//! password lets in, a refresh token is good once and a session ends for good, a token is good for its time and
+//! no longer, whoever is shut out stays out, and of somebody who was forgotten nothing personal is shown any
+//! more, or left in the log and the views.
 //!
 //! Each holder does one thing after the other, so a holder's answers have an order. What was asked without an
 //! answer may have been done, and may yet be.
 
+mod lives;
 mod person;
 mod session;
 
@@ -17,6 +19,7 @@ use super::case::Case;
 use super::naive::http::answered;
 use super::{Finding, Oracle};
 
+use lives::Moment;
 use person::Person;
 
 /// How certain something is, by the answers.
@@ -135,11 +138,14 @@ struct Heard<'a> {
     call: &'a Call,
     /// Whether it may be acted upon later: it has no answer, or not all of its copies have one.
     may_come_late: bool,
+    /// When a node dealt with it, by its clock; none: nobody knows which one did.
+    moment: Option<Moment>,
 }
 
 impl<'a> Heard<'a> {
     fn of(call: &'a Call, case: &Case<'_>) -> Self {
-        Self { call, may_come_late: is_unanswered(call) || case.may_arrive_twice(call) }
+        let may_come_late = is_unanswered(call) || case.may_arrive_twice(call);
+        Self { call, may_come_late, moment: Moment::of(call, case) }
     }
 }
 

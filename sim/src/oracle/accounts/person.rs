@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use crate::evidence::Call;
 use crate::oracle::Finding;
-use crate::oracle::naive::http::answered;
+use crate::oracle::naive::http::{answered, code};
 use crate::oracle::naive::json::text;
 use crate::plan::Deed;
 use crate::workload::accounts::{WRONG_PASSWORD, mark};
 
+use super::lives::Moment;
 use super::session::Session;
 use super::{Heard, Known, deed, is_done, is_unanswered, shown};
 
@@ -45,6 +46,8 @@ pub(super) struct Person<'a> {
     /// Requests that may yet be acted upon.
     late_registration: bool,
     late_verb: bool,
+    /// When the newest access token was given; none: there is none, or nobody knows by which node.
+    access_given: Option<Moment>,
     sessions: BTreeMap<&'a str, Session<'a>>,
 }
 
@@ -60,6 +63,7 @@ impl<'a> Person<'a> {
             forgotten_by: None,
             late_registration: false,
             late_verb: false,
+            access_given: None,
             sessions: BTreeMap::new(),
         }
     }
@@ -72,13 +76,20 @@ impl<'a> Person<'a> {
     /// What was asked next, and the answer.
     pub(super) fn hear(&mut self, heard: Heard<'a>, finding: &mut Finding) {
         let call = heard.call;
-        match deed(call) {
+        let deed = deed(call);
+        if let Some(Deed::Profile | Deed::Order | Deed::Forget) = deed {
+            self.hear_access(heard, finding);
+        }
+        match deed {
             Some(Deed::Register) => self.hear_register(heard, finding),
-            Some(Deed::LogIn) => self.hear_log_in(call, finding),
+            Some(Deed::LogIn) => self.hear_log_in(heard, finding),
             Some(Deed::Refresh) => {
                 let may_go_on = self.may_go_on();
                 if let Some((session, token)) = self.session_of(call) {
                     session.hear_refresh(token, may_go_on, heard, finding);
+                }
+                if answered(call, 200).is_some() {
+                    self.access_given = heard.moment;
                 }
             }
             Some(Deed::LogOut) => {
@@ -104,6 +115,23 @@ impl<'a> Person<'a> {
         }
     }
 
+    /// The newest access token was presented: it is good for its time, and no longer.
+    fn hear_access(&self, heard: Heard<'_>, finding: &mut Finding) {
+        let (Some(given), Some(then)) = (self.access_given, heard.moment) else { return };
+        let (call, is_good) = (heard.call, given.is_good(given.access, then));
+        if is_done(call) {
+            let in_time = is_good != Known::No;
+            finding.expect(in_time, "an access token was good behind its time", || shown(call));
+        } else if let Some(answer) = answered(call, 401) {
+            let is_known = code(answer) == Some("TOKEN_EXPIRED");
+            let what = "an access token that was given is not known";
+            finding.expect(is_known, what, || shown(call));
+            let may_be_over = is_good != Known::Yes;
+            let what = "an access token was over before its time";
+            finding.expect(may_be_over, what, || shown(call));
+        }
+    }
+
     fn hear_register(&mut self, heard: Heard<'a>, finding: &mut Finding) {
         let call = heard.call;
         if heard.may_come_late {
@@ -117,7 +145,7 @@ impl<'a> Person<'a> {
             (self.registered, self.closed) = (Known::Yes, Known::No);
             (self.forgotten, self.forgotten_by) = (Known::No, None);
             self.sessions.clear();
-            self.begin(&answer.body, call, finding);
+            self.begin(&answer.body, heard, finding);
         } else if answered(call, 409).is_some() {
             let may_be_there = self.has_rivals
                 || self.late_registration
@@ -126,7 +154,8 @@ impl<'a> Person<'a> {
         }
     }
 
-    fn hear_log_in(&mut self, call: &'a Call, finding: &mut Finding) {
+    fn hear_log_in(&mut self, heard: Heard<'a>, finding: &mut Finding) {
+        let call = heard.call;
         let right = text(&call.body, "password") != Some(WRONG_PASSWORD);
         if let Some(answer) = answered(call, 200) {
             finding.expect(right, "a wrong password let somebody in", || shown(call));
@@ -140,7 +169,7 @@ impl<'a> Person<'a> {
                 self.forgotten = Known::Maybe;
                 self.closed = self.closed.min(Known::Maybe);
             }
-            self.begin(&answer.body, call, finding);
+            self.begin(&answer.body, heard, finding);
         } else if answered(call, 401).is_some() && right {
             let may_be_out = self.registered != Known::Yes || self.may_go_on() != Known::Yes;
             finding.expect(may_be_out, "somebody with an account was not let in", || shown(call));
@@ -148,11 +177,13 @@ impl<'a> Person<'a> {
     }
 
     /// A session begins.
-    fn begin(&mut self, body: &'a Value, call: &Call, finding: &mut Finding) {
+    fn begin(&mut self, body: &'a Value, heard: Heard<'_>, finding: &mut Finding) {
         let token = text(body, "refreshToken").unwrap_or_default();
-        let before = self.sessions.insert(session_in(token), Session::begun(token));
+        let begun = Session::begun(token, heard.moment);
+        let before = self.sessions.insert(session_in(token), begun);
         let is_new = !token.is_empty() && before.is_none();
-        finding.expect(is_new, "a session was begun twice", || shown(call));
+        finding.expect(is_new, "a session was begun twice", || shown(heard.call));
+        self.access_given = heard.moment;
     }
 
     fn session_of(&mut self, call: &'a Call) -> Option<(&mut Session<'a>, &'a str)> {

@@ -54,6 +54,16 @@ impl Told {
         self.told("POST /auth/logout", json!({ "refreshToken": token }), answer)
     }
 
+    /// Looks at the own account.
+    fn looked(self, answer: Option<(u16, Value)>) -> Self {
+        self.told("GET /auth/profile", Value::Null, answer)
+    }
+
+    fn later(mut self, passed_us: u64) -> Self {
+        self.0.now_us += passed_us;
+        self
+    }
+
     fn verb(self, verb: &str) -> Self {
         self.told(&format!("POST /users/u1/{verb}"), Value::Null, Some((200, json!({}))))
     }
@@ -80,6 +90,29 @@ fn tokens(refresh: &str) -> Value {
 
 fn no(code: &str) -> Option<(u16, Value)> {
     Some((401, json!({ "error": code })))
+}
+
+fn seen() -> Option<(u16, Value)> {
+    Some((200, json!({ "firstName": mark(PERSON) })))
+}
+
+/// Node 3 gives tokens that are good for three and for six seconds, and has let somebody in; so much later,
+/// in a world with these faults.
+fn let_in_for_short(passed_us: u64, faults: &[Fault]) -> Told {
+    let mut told = Told::new();
+    told.0.evidence.plan.knobs.short_tokens_s = 3;
+    let episodes = faults.iter().map(|fault| Episode {
+        id: 1,
+        at_ms: 0,
+        for_ms: 20_000,
+        fault: fault.clone(),
+    });
+    told.0.evidence.plan.episodes.extend(episodes);
+    let mut told = told.registered();
+    if let Some(answer) = &mut told.0.evidence.calls.last_mut().unwrap().answer {
+        answer.node = Some("node-3".to_owned());
+    }
+    told.later(passed_us)
 }
 
 #[test]
@@ -233,4 +266,50 @@ fn an_account_that_was_told_of_and_is_not_found_is_caught() {
     let told = Told::new().registered();
     let told = told.told("GET /users/u1", Value::Null, Some((404, json!({}))));
     told.caught("what somebody was told of is not found");
+}
+
+#[test]
+fn a_token_is_good_for_its_time() {
+    let in_time = let_in_for_short(1_000_000, &[]).looked(seen());
+    let in_time = in_time.refreshed("s1.a", Some((200, tokens("s1.b")))).clean();
+    // The next tokens are those of another node.
+    let later = in_time.later(60_000_000).looked(seen());
+    later.refreshed("s1.b", Some((200, tokens("s1.c")))).clean();
+    let over = let_in_for_short(7_000_000, &[]).looked(no("TOKEN_EXPIRED"));
+    let over = over.refreshed("s1.a", no("REFRESH_TOKEN_EXPIRED")).clean();
+    over.logged_in("right", (200, tokens("s2.a"))).looked(seen()).clean();
+    // Its time is in whole seconds.
+    let_in_for_short(2_500_000, &[]).looked(no("TOKEN_EXPIRED")).clean();
+}
+
+#[test]
+fn a_token_that_outlives_its_time_is_caught() {
+    let looked = let_in_for_short(4_000_000, &[]).looked(seen());
+    looked.caught("an access token was good behind its time");
+    let refreshed = let_in_for_short(7_000_000, &[]);
+    let refreshed = refreshed.refreshed("s1.a", Some((200, tokens("s1.b"))));
+    refreshed.caught("a refresh token was good behind its time");
+}
+
+#[test]
+fn a_token_that_is_over_too_soon_or_unknown_is_caught() {
+    let soon = || let_in_for_short(1_000_000, &[]);
+    soon().looked(no("TOKEN_EXPIRED")).caught("an access token was over before its time");
+    let refreshed = soon().refreshed("s1.a", no("REFRESH_TOKEN_EXPIRED"));
+    refreshed.caught("a refresh token was over before its time");
+    let unknown = soon().looked(no("TOKEN_INVALID"));
+    unknown.caught("an access token that was given is not known");
+}
+
+#[test]
+fn clocks_that_are_wrong_leave_open_whether_a_token_is_good() {
+    let behind = |machine| Fault::ClockStep { machine, step_ms: -5_000 };
+    let fast = |machine| Fault::ClockDrift { machine, ppm: 100_000 };
+    for wrong in [behind(Machine::Node3), behind(Machine::Node1), fast(Machine::Node1)] {
+        let_in_for_short(4_000_000, std::slice::from_ref(&wrong)).looked(seen()).clean();
+        let_in_for_short(1_000_000, &[wrong]).looked(no("TOKEN_EXPIRED")).clean();
+    }
+    let good = "an access token was good behind its time";
+    let_in_for_short(4_000_000, &[behind(Machine::Node2)]).looked(seen()).caught(good);
+    let_in_for_short(9_000_000, &[behind(Machine::Node3)]).looked(seen()).caught(good);
 }

@@ -87,6 +87,8 @@ pub struct Saga<'a> {
     pub parked_with_reason: bool,
     /// It starts nothing new.
     pub is_paused: bool,
+    /// When that was said, and by which clock.
+    paused_at: Option<(u64, &'a str)>,
     /// An operator declared something done or not done: the ledger may disagree with the log.
     pub is_overruled: bool,
     /// Its events.
@@ -94,14 +96,18 @@ pub struct Saga<'a> {
     /// What cannot be: `(what, detail)`.
     pub illegal: Vec<(&'static str, String)>,
     /// Attempts that ended before they were due: step's detail, and how much too early in microseconds.
-    pub early: Vec<Early>,
+    pub early: Vec<Early<'a>>,
 }
 
 /// An attempt that ended before it could have begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Early {
+pub struct Early<'a> {
+    /// What is broken by it.
+    pub what: &'static str,
     /// Where its end stands in the log.
     pub position: u64,
+    /// Who noted it.
+    pub node: &'a str,
     /// By how much.
     pub by_us: u64,
     /// Whether the clock that set the time is the clock that noted the end.
@@ -128,6 +134,7 @@ impl<'a> Saga<'a> {
             parked: Vec::new(),
             parked_with_reason: true,
             is_paused: false,
+            paused_at: None,
             is_overruled: false,
             entries: entries.to_vec(),
             illegal: Vec::new(),
@@ -158,7 +165,7 @@ impl<'a> Saga<'a> {
         self.steps.get(step).map_or(Progress::New, |step| step.progress[direction])
     }
 
-    fn apply(&mut self, entry: &LogEntry) {
+    fn apply(&mut self, entry: &'a LogEntry) {
         if self.end.is_some() {
             self.wrong(entry, "an event behind the end of a saga");
         }
@@ -178,8 +185,11 @@ impl<'a> Saga<'a> {
             ("CompensationSucceeded", Some(step)) => self.undo_succeeded(entry, step),
             ("RevocationRejected", Some(step)) => self.revocation_rejected(entry, step),
             ("SagaParked", _) => self.park(entry, at),
-            ("SagaPaused", _) => self.is_paused = true,
-            ("SagaResumed", _) => self.is_paused = false,
+            ("SagaPaused", _) => {
+                self.is_paused = true;
+                self.paused_at = number(said, "atUs").map(|at_us| (at_us, entry.node.as_str()));
+            }
+            ("SagaResumed", _) => (self.is_paused, self.paused_at) = (false, None),
             ("SagaUnparked", _) => self.parked.retain(Option::is_some),
             ("StepSkipped", Some(step)) => self.skipped(entry, step),
             ("StepResolved", Some(step)) => self.resolved(entry, step),
@@ -221,7 +231,7 @@ impl<'a> Saga<'a> {
         self.set(step, 0, Progress::Open);
     }
 
-    fn step_succeeded(&mut self, entry: &LogEntry, step: usize) {
+    fn step_succeeded(&mut self, entry: &'a LogEntry, step: usize) {
         self.check_outcome(entry, step);
         self.on_time(entry, step, 0);
         self.set(step, 0, Progress::Done);
@@ -231,7 +241,7 @@ impl<'a> Saga<'a> {
         }
     }
 
-    fn step_rejected(&mut self, entry: &LogEntry, step: usize) {
+    fn step_rejected(&mut self, entry: &'a LogEntry, step: usize) {
         self.check_outcome(entry, step);
         self.check(!self.is_committed(), entry, "a step behind the pivot was rejected for good");
         self.on_time(entry, step, 0);
@@ -245,7 +255,7 @@ impl<'a> Saga<'a> {
         self.check(untouched, entry, "an outcome of a step whose undo had begun");
     }
 
-    fn retry(&mut self, entry: &LogEntry, step: usize, by_operator: bool) {
+    fn retry(&mut self, entry: &'a LogEntry, step: usize, by_operator: bool) {
         let direction = direction(entry);
         let open = self.progress(step, direction) == Progress::Open;
         self.check(open, entry, "a retry of what was not under way");
@@ -265,13 +275,21 @@ impl<'a> Saga<'a> {
         }
     }
 
-    /// An attempt that waits ends no earlier than it was to begin.
-    fn on_time(&mut self, entry: &LogEntry, step: usize, direction: usize) {
+    /// An attempt that waits ends no earlier than it was to begin; and not at all while a pause holds up what
+    /// was to begin behind it.
+    fn on_time(&mut self, entry: &'a LogEntry, step: usize, direction: usize) {
         let Some((due, node)) = &self.steps[step].due[direction] else { return };
         let at = number(&entry.payload, "atUs").unwrap_or(u64::MAX);
-        if at < *due {
-            let one_clock = *node == entry.node;
-            self.early.push(Early { position: entry.position, by_us: due - at, one_clock });
+        let mut early = |what, until: u64, clock: &str| {
+            if let Some(by_us) = due.checked_sub(until).filter(|by_us| *by_us > 0) {
+                let (position, noted_by) = (entry.position, entry.node.as_str());
+                let one_clock = node == noted_by && clock == noted_by;
+                self.early.push(Early { what, position, node: noted_by, by_us, one_clock });
+            }
+        };
+        early("an attempt ended before it was due", at, &entry.node);
+        if let Some((paused_us, clock)) = self.paused_at {
+            early("a paused saga tried again", paused_us, clock);
         }
     }
 
@@ -320,7 +338,7 @@ impl<'a> Saga<'a> {
         self.set(step, 1, Progress::Open);
     }
 
-    fn undo_succeeded(&mut self, entry: &LogEntry, step: usize) {
+    fn undo_succeeded(&mut self, entry: &'a LogEntry, step: usize) {
         let open = self.progress(step, 1) == Progress::Open;
         self.check(open, entry, "an outcome of an undo that was not announced");
         self.on_time(entry, step, 1);
@@ -335,7 +353,7 @@ impl<'a> Saga<'a> {
         self.steps[step].due[0] = None;
     }
 
-    fn park(&mut self, entry: &LogEntry, at: Option<usize>) {
+    fn park(&mut self, entry: &'a LogEntry, at: Option<usize>) {
         let reason = entry.payload.get("reason").and_then(Value::as_object);
         self.parked_with_reason &= reason.is_some_and(|reason| !reason.is_empty());
         let direction = direction(entry);

@@ -75,6 +75,7 @@ impl History {
             store_keeps: 4_096,
             store_batch: 1_024,
             conflict_retries: 8,
+            short_tokens_s: 0,
         };
         let plan = Plan {
             seed: Seed(1),
