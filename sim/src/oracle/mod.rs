@@ -19,18 +19,18 @@
 //! | [`results`] | what a step returned is given to those that read it and to its undo | an undo that is not told |
 //! | [`saga_life`] | legal lives, acknowledged starts (I8) | compensation in forward order; undo of what never happened; cancel honoured after the pivot; publish before commit of a start |
 //! | [`saga_ends`] | every saga ends or waits for a person with a reason (I6) | timer outside the batch; one poison saga blocks the shard; lost wake-up without poll |
-//! | [`timers`] | nothing before it is due (I7) | stale timer accepted |
-//! | [`idempotency`] | one key, one saga, one answer (I10) | dedupe record after commit; retry of a request taken as new |
+//! | [`timers`] | nothing before it is due (I7), and nothing that a pause holds up | stale timer accepted |
+//! | [`idempotency`] | one key, one saga, one answer, the same each time (I10) | dedupe record after commit; retry of a request taken as new |
 //! | [`one_live_order`] | one live order for a product (I12) | claim released at once; lock released without token, where the claim is left out |
 //! | [`retries`] | calls within policy and budget (I9) | retry without budget; attempts not bounded; retry without backoff; key per attempt |
 //! | [`outbox`] | published once at least, in order, only what is committed (I11) | publish before commit; offset committed before the handler |
-//! | [`consumers`] | a group acts on each event once and in order, and loses none (I11) | a later event passes one that is parked |
+//! | [`consumers`] | a group acts on each event once and in order, loses none, and delivers again what an operator wants again (I11) | a later event passes one that is parked |
 //! | [`projections`] | a view is the fold of the log | snapshot off by one; poison event skipped |
-//! | [`swaps`] | a view that is built anew is no further back than the one it replaces | a view swapped early |
+//! | [`swaps`] | a view that is built anew is no further back than the one it replaces, and replaces it where that was asked for | a view swapped early |
 //! | [`rights`] | nobody sees or does what is not theirs | a role, or an owner, that is not looked at |
 //! | [`shown`] | at rest everybody is shown the log: lists, single things, traces | a page that passes one over; a list of everybody's |
 //! | [`answers`] | HTTP answers that are possible | reads from a stale view; cancel acknowledged and not done |
-//! | [`accounts`] | accounts, sessions and what is forgotten | a refresh token that is good twice; a forgotten user's key that is kept |
+//! | [`accounts`] | accounts, sessions, how long tokens are good, and what is forgotten | a refresh token that is good twice; a forgotten user's key that is kept |
 //! | [`shards`] | one owner for a shard, soon after a crash | lease by wall clock without margin; lost wake-up of the assignment |
 //! | [`leaks`], [`crashes`], [`liveness`] | nothing left behind, no panic, nothing that a node itself says must never be, everything done in time | timer outside the batch; lost wake-up; a paused saga that begins something |
 
