@@ -26,13 +26,13 @@ pub(super) const CANARIES: &[Canary] = &[
     canary(
         "orders-of-everybody-listed",
         "A customer's list shows everybody's orders.",
-        &["answers", "shown"],
+        &["rights", "answers", "shown"],
         STANDARD,
     ),
     canary(
         "sagas-of-everybody-listed",
         "A customer's list shows everybody's sagas.",
-        &["shown"],
+        &["rights", "shown"],
         STANDARD,
     ),
     canary(
