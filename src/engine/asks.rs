@@ -9,7 +9,7 @@ use crate::saga::{SagaState, Stimulus, Verb};
 
 use super::directory::{Message, RequestError, Undone};
 use super::ownership::elsewhere;
-use super::run::{self, RunError};
+use super::run::RunError;
 use super::sagas::Sagas;
 use super::taken_up;
 
@@ -32,14 +32,12 @@ impl<B: Backend> Sagas<B> {
         if state.has_ended() || state.parked.is_some() || state.paused {
             return Ok(state);
         }
-        Err(match run::load(&self.core, id).await {
-            Err(error @ RunError::UnknownDefinition { .. }) => {
-                RequestError::Unworkable(error.to_string())
-            }
-            Ok(_) | Err(_) => {
-                RequestError::Unavailable("nobody works on the saga at the moment".to_owned())
-            }
-        })
+        if self.core.definitions.hashed(&state.definition).is_none() {
+            let (saga_type, hash) = (state.saga_type, state.definition);
+            let error = RunError::UnknownDefinition { saga_type, hash };
+            return Err(RequestError::Unworkable(error.to_string()));
+        }
+        Err(RequestError::Unavailable("nobody works on the saga at the moment".to_owned()))
     }
 
     /// Wants the saga undone. After `Ok` that is durable; where the pivot is in doubt it is settled first.
