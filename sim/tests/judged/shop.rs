@@ -8,7 +8,7 @@ use axum::body::Body;
 use http::{Request, header};
 use http_body_util::BodyExt;
 use sagaline::app::gateway::{EntryKind, FakeGateway, FakeSettings, Ledger};
-use sagaline::engine::MasterKey;
+use sagaline::engine::{MasterKey, Projection, live_generation};
 use sagaline::http::app::App;
 use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::ready::Ready;
@@ -316,12 +316,18 @@ async fn claims(backend: &Backend) -> Vec<(String, String, String)> {
 }
 
 async fn documents(backend: &Backend) -> Vec<(String, String, Value)> {
+    let kept = [
+        (Orders::NAME, Orders::VERSION),
+        (Payments::NAME, Payments::VERSION),
+        (Sagas::NAME, Sagas::VERSION),
+    ];
     let mut documents = Vec::new();
-    for view in ["orders.v2", "payments.v1", "sagas.v2"] {
-        let page = backend.views.scan(view, None, 1_000).await.unwrap();
+    for (name, version) in kept {
+        let view = live_generation(&backend.views, name, version).await.unwrap().view;
+        let page = backend.views.scan(&view, None, 1_000).await.unwrap();
         documents.extend(page.documents.into_iter().map(|(key, document)| {
             let key = String::from_utf8(key.to_vec()).unwrap();
-            (view.to_owned(), key, serde_json::from_slice(&document).unwrap())
+            (view.to_string(), key, serde_json::from_slice(&document).unwrap())
         }));
     }
     documents
