@@ -13,7 +13,8 @@ pub struct Episode {
     pub id: u32,
     /// When it begins, in simulated milliseconds from the start of the chaos.
     pub at_ms: u64,
-    /// How long it lasts. A crashed machine is started again when it is over.
+    /// How long it lasts. A crashed machine is started again when it is over; a node that was told to end, when
+    /// it is over and the node has ended.
     pub for_ms: u64,
     /// What it is.
     pub fault: Fault,
@@ -71,6 +72,9 @@ pub enum Fault {
     CrashAt { machine: Machine, point: CrashPoint },
     /// Nothing runs on the machine; its clock goes on, and its connections stay.
     Pause { machine: Machine },
+    /// The node is told to end in good order, as by a supervisor, and does so in its own time. Other machines do
+    /// not hear it.
+    Stop { machine: Machine },
     /// The machine's wall clock is wrong by this much while the episode lasts.
     ClockOffset { machine: Machine, offset_ms: i64 },
     /// The machine's clocks run too fast (or slow) by this many parts in a million.
@@ -146,6 +150,7 @@ pub enum FaultKind {
     Crash,
     CrashAt,
     Pause,
+    Stop,
     ClockOffset,
     ClockDrift,
     ClockStep,
@@ -178,7 +183,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Partition,
         Self::SlowLink,
         Self::Loss,
@@ -190,6 +195,7 @@ impl FaultKind {
         Self::Crash,
         Self::CrashAt,
         Self::Pause,
+        Self::Stop,
         Self::ClockOffset,
         Self::ClockDrift,
         Self::ClockStep,
@@ -236,6 +242,7 @@ impl Fault {
             Self::Crash { .. } => FaultKind::Crash,
             Self::CrashAt { .. } => FaultKind::CrashAt,
             Self::Pause { .. } => FaultKind::Pause,
+            Self::Stop { .. } => FaultKind::Stop,
             Self::ClockOffset { .. } => FaultKind::ClockOffset,
             Self::ClockDrift { .. } => FaultKind::ClockDrift,
             Self::ClockStep { .. } => FaultKind::ClockStep,
@@ -264,6 +271,52 @@ impl Fault {
             Self::BankThrottle { .. } => FaultKind::BankThrottle,
             Self::BankSlow { .. } => FaultKind::BankSlow,
             Self::BankDown => FaultKind::BankDown,
+        }
+    }
+
+    /// The machines that it breaks, and those at the ends of the links that it breaks.
+    pub fn machines(&self) -> Vec<Machine> {
+        match self {
+            Self::Partition { one, other, .. } => [one.as_slice(), other.as_slice()].concat(),
+            Self::SlowLink { link, .. }
+            | Self::Loss { link, .. }
+            | Self::Duplicate { link, .. }
+            | Self::Reorder { link, .. }
+            | Self::Reset { link }
+            | Self::HalfOpen { link }
+            | Self::ConnectHang { link } => vec![link.from, link.to],
+            Self::Crash { machine, .. }
+            | Self::CrashAt { machine, .. }
+            | Self::Pause { machine }
+            | Self::Stop { machine }
+            | Self::ClockOffset { machine, .. }
+            | Self::ClockDrift { machine, .. }
+            | Self::ClockStep { machine, .. }
+            | Self::DiskStall { machine, .. }
+            | Self::DiskError { machine, .. }
+            | Self::DiskFull { machine }
+            | Self::DiskTorn { machine }
+            | Self::DiskBitFlip { machine } => vec![*machine],
+            Self::StoreKillConnections
+            | Self::StoreAmbiguousCommit { .. }
+            | Self::StoreSlow { .. }
+            | Self::StoreRefuses { .. }
+            | Self::StoreFailover => vec![Machine::Store],
+            Self::LocksLost
+            | Self::LocksEvicted { .. }
+            | Self::LocksLie { .. }
+            | Self::LocksSlow { .. } => vec![Machine::Locks],
+            Self::BusRebalance
+            | Self::BusDuplicate { .. }
+            | Self::BusLeaderLoss
+            | Self::BusDelayedRedelivery { .. } => vec![Machine::Bus],
+            Self::BankReplyLost { .. }
+            | Self::BankLateDelivery { .. }
+            | Self::BankDuplicate { .. }
+            | Self::BankErrors { .. }
+            | Self::BankThrottle { .. }
+            | Self::BankSlow { .. }
+            | Self::BankDown => vec![Machine::Bank],
         }
     }
 }

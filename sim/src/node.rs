@@ -37,6 +37,9 @@ pub const PASSWORD: &str = "a long enough password";
 
 /// Between two attempts to start, as a supervisor would make them.
 const START_PAUSE: Duration = Duration::from_millis(500);
+/// A client of the bus has left its groups by the time that it is gone; the simulation's says so in the
+/// background, and needs a moment for it.
+const LEAVE: Duration = Duration::from_millis(50);
 
 /// What a user's application puts into each node.
 #[derive(Clone)]
@@ -175,14 +178,7 @@ async fn run(world: World, witness: Witness, machine: Machine, knobs: Knobs, nod
     ensure_accounts(&app).await;
     let listener = world.network.listen(machine, machine.address().port());
     let listener = listener.expect("nothing else listens on this machine");
-    let stopping = {
-        let (app, mut stop) = (app.clone(), nodes.stop.subscribe());
-        async move {
-            // The sender lives as long as the nodes: waiting cannot fail.
-            let _ = stop.wait_for(|stop| *stop).await;
-            app.stop_waiting();
-        }
-    };
+    let stopping = stopping(world.clone(), machine, app.clone(), nodes.stop.subscribe());
     let (clock, drain) = (world.clock(machine), settings.node.drain_timeout / 2);
     let served =
         serve(listener, nodes.routes.of(app.clone()), clock, &settings.http, drain, stopping).await;
@@ -195,7 +191,36 @@ async fn run(world: World, witness: Witness, machine: Machine, knobs: Knobs, nod
         (Drained::Cut { connections }, Ok(())) => Stopped::Not(format!("{connections} cut")),
         (_, Err(error)) => Stopped::Not(error.to_string()),
     };
+    if world.is_told_to_stop(machine) {
+        let unfinished = match stopped {
+            Stopped::Clean => None,
+            Stopped::Not(why) => Some(why),
+        };
+        world.stops_with(machine, unfinished);
+        return world.clock(machine).sleep(LEAVE).await;
+    }
     nodes.stopped.lock().insert(machine, stopped);
+}
+
+/// Returns when the node is to end: with all the others, or alone by an episode.
+async fn stopping(
+    world: World,
+    machine: Machine,
+    app: http::app::App<SimBackend>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let with_all = async {
+        // The sender lives as long as the nodes: waiting cannot fail.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    tokio::select! {
+        biased;
+        () = with_all => {}
+        () = world.told_to_stop(machine) => {
+            world.begins_to_stop(machine, app.node().sagas().live());
+        }
+    }
+    app.stop_waiting();
 }
 
 /// Witnesses the shards that the node works on no more. What it takes the store's answer tells.

@@ -54,6 +54,7 @@ pub(crate) fn evidence() -> Evidence {
             taken: true,
         }],
         power: Vec::new(),
+        stops: Vec::new(),
         confessed: Vec::new(),
         leaks: Vec::new(),
         bites: BTreeMap::from([(FaultKind::Partition, 3)]),

@@ -141,6 +141,7 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
         subscribers,
         shards: _,
         power,
+        stops,
         confessed,
         leaks,
         bites,
@@ -156,6 +157,7 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
     each(to, "unreached", unreached)?;
     each(to, "leak", leaks)?;
     each(to, "power", power)?;
+    each(to, "stop", stops)?;
     each(to, "life", lives)?;
     each(to, "at risk", at_risk)?;
     each(to, "contradiction", contradictions)?;
@@ -206,7 +208,8 @@ mod tests {
 
     use super::*;
     use crate::evidence::{
-        Life, LockCall, LockWhat, Look, Power, PowerChange, RemoteCall, Role, SentCall, Swap, Who,
+        Life, LockCall, LockWhat, Look, Power, PowerChange, RemoteCall, Role, SentCall, Stop, Swap,
+        Who,
     };
     use crate::machine::Machine;
     use crate::testing::evidence;
@@ -255,8 +258,21 @@ mod tests {
         }),
     ];
 
+    fn look() -> Look {
+        Look {
+            who: Who { role: Role::Nobody, user: String::new() },
+            list: None,
+            request: "GET /orders".to_owned(),
+            body: Value::Null,
+            wait_s: None,
+            sent_at_us: 1,
+            ended_at_us: 2,
+            answer: None,
+        }
+    }
+
     /// And of each part of the end.
-    const LEFT: [Change; 15] = [
+    const LEFT: [Change; 16] = [
         ("log", |e| e.log[0].payload = Value::Null),
         ("claims", |e| e.claims.clear()),
         ("documents", |e| e.documents.clear()),
@@ -271,18 +287,11 @@ mod tests {
         }),
         ("atRisk", |e| e.at_risk.push("an event".to_owned())),
         ("contradictions", |e| e.contradictions.push("an index".to_owned())),
-        ("looks", |e| {
-            e.looks.push(Look {
-                who: Who { role: Role::Nobody, user: String::new() },
-                list: None,
-                request: "GET /orders".to_owned(),
-                body: Value::Null,
-                wait_s: None,
-                sent_at_us: 1,
-                ended_at_us: 2,
-                answer: None,
-            });
+        ("stops", |e| {
+            let (node, unfinished) = (Machine::Node1, None);
+            e.stops.push(Stop { node, told_at_us: 1, ended_at_us: Some(2), unfinished });
         }),
+        ("looks", |e| e.looks.push(look())),
         ("swaps", |e| {
             let view = "orders".to_owned();
             e.swaps.push(Swap { at_us: 1, view, before: None, after: Some(1) });
@@ -315,8 +324,17 @@ mod tests {
     #[test]
     fn no_part_of_the_evidence_but_the_plan_is_left_out() {
         let mut full = evidence();
-        let fills =
-            ["lockCalls", "remotes", "sent", "lives", "atRisk", "contradictions", "looks", "swaps"];
+        let fills = [
+            "lockCalls",
+            "remotes",
+            "sent",
+            "lives",
+            "atRisk",
+            "contradictions",
+            "stops",
+            "looks",
+            "swaps",
+        ];
         let changes = || SEEN.iter().chain(&LEFT);
         changes()
             .filter(|(name, _)| fills.contains(name))

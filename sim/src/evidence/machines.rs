@@ -40,8 +40,24 @@ pub enum Power {
     Booted,
     /// Its processes ended.
     Crashed,
+    /// They ended by themselves and in good order, as they were told to.
+    Stopped,
     /// Nothing runs on it any more.
     Paused,
     /// It goes on where it stood.
     Resumed,
+}
+
+/// A node that was told to end in good order, and what came of that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stop {
+    /// Which node.
+    pub node: Machine,
+    /// When it was told.
+    pub told_at_us: u64,
+    /// When its process had ended; none: it did not, or something else ended it.
+    pub ended_at_us: Option<u64>,
+    /// What it had to leave unfinished, in words; none: nothing.
+    pub unfinished: Option<String>,
 }

@@ -22,7 +22,7 @@ pub use bus::{BusEntry, BusWhat};
 pub use clients::{Answer, Call, Subscriber};
 pub use locks::{LockCall, LockWhat};
 pub use looks::{Look, Role, Swap, Who};
-pub use machines::{Power, PowerChange, ShardChange};
+pub use machines::{Power, PowerChange, ShardChange, Stop};
 pub use participants::{BankEffect, BankEntry, Effect, Life, RemoteCall, SentCall, Unreached};
 pub use store::{AppendResult, Expected, LogEntry, StoreCall, StoreWhat, Write};
 
@@ -81,6 +81,9 @@ pub struct Evidence {
     /// node that forgot a shard from one that never knew it.
     #[serde(default)]
     pub power: Vec<PowerChange>,
+    /// Nodes that were told to end in good order while faults were on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stops: Vec<Stop>,
     /// What nodes said of themselves at the end that must never be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confessed: Vec<String>,

@@ -86,9 +86,9 @@ mod tests {
         let (verdict, findings) = judge(&History::good().evidence);
         assert_eq!(verdict, Verdict::Pass, "{findings:#?}");
         assert_eq!(findings.len(), all().len());
-        // No saga of a user's, no lock, no consumer and no account is in it, and no view that was built anew;
-        // and nobody looked round at its end.
-        const NOT_IN_IT: [&str; 9] = [
+        // No saga of a user's, no lock, no consumer and no account is in it, no view that was built anew, and no
+        // node that was told to end; and nobody looked round at its end.
+        const NOT_IN_IT: [&str; 10] = [
             "effects",
             "aggregates",
             "results",
@@ -98,6 +98,7 @@ mod tests {
             "swaps",
             "rights",
             "shown",
+            "stops",
         ];
         for (name, finding) in findings {
             assert_eq!(finding.examined > 0, !NOT_IN_IT.contains(&name), "{name}");

@@ -31,6 +31,7 @@
 //! | [`shown`] | at rest everybody is shown the log: lists, single things, traces | a page that passes one over; a list of everybody's |
 //! | [`answers`] | HTTP answers that are possible | reads from a stale view; cancel acknowledged and not done |
 //! | [`accounts`] | accounts, sessions, how long tokens are good, and what is forgotten | a refresh token that is good twice; a forgotten user's key that is kept |
+//! | [`stops`] | a node that is told to end does so in its time, finishes what is in progress and hands on its shards | a drain without a bound; an end without a word to the others |
 //! | [`shards`] | one owner for a shard, soon after a crash | lease by wall clock without margin; lost wake-up of the assignment |
 //! | [`leaks`], [`crashes`], [`liveness`] | nothing left behind, no panic, nothing that a node itself says must never be, everything done in time | timer outside the batch; lost wake-up; a paused saga that begins something |
 
@@ -64,6 +65,7 @@ pub mod saga_ends;
 pub mod saga_life;
 pub mod shards;
 pub mod shown;
+pub mod stops;
 pub mod swaps;
 pub mod timers;
 
@@ -175,6 +177,7 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(answers::Answers),
         Box::new(shown::Shown),
         Box::new(accounts::Accounts),
+        Box::new(stops::Stops),
         Box::new(shards::Shards),
         Box::new(leaks::Leaks),
         Box::new(crashes::Crashes),

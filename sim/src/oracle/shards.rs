@@ -103,7 +103,7 @@ fn has_forgotten(case: &Case<'_>, change: &ShardChange, quiet_at_us: u64) -> boo
     };
     let since: Vec<_> = case.evidence.power.iter().filter(of_node).collect();
     let ended = since.iter().any(|power| {
-        matches!(power.what, Power::Crashed)
+        matches!(power.what, Power::Crashed | Power::Stopped)
             || (power.what == Power::Booted && power.at_us > change.at_us)
     });
     let stands =
@@ -120,12 +120,28 @@ fn examine_takeovers(case: &Case<'_>, changes: &[&ShardChange], finding: &mut Fi
     let taken: Vec<_> = changes.iter().filter(|change| change.taken).collect();
     for pair in taken.windows(2).filter(|pair| pair[1].at_us > healed_at_us) {
         let Some(gone_at_us) = gone_at(case, changes, pair[0], pair[1].at_us) else { continue };
-        let late_us = pair[1].at_us.saturating_sub(gone_at_us.max(healed_at_us));
+        let alone_us = others_stop_until(case, pair[0].node, (gone_at_us, pair[1].at_us));
+        let late_us = pair[1].at_us.saturating_sub(gone_at_us.max(healed_at_us).max(alone_us));
         let in_time = late_us <= 2 * lease_us + slack_us;
         finding.expect(in_time, "a shard was taken over too late", || {
             format!("{:?}: {late_us} us after {:?} was gone", pair[1], pair[0])
         });
     }
+}
+
+/// Until when, in this time, other nodes than the owner were told to end and not back: who is about to end takes
+/// nothing, and is asked first perhaps. 0: there are none.
+fn others_stop_until(case: &Case<'_>, owner: Machine, (from_us, to_us): (u64, u64)) -> u64 {
+    let others = case.evidence.stops.iter().filter(|stop| stop.node != owner);
+    let until_us = others.filter(|stop| stop.told_at_us < to_us).map(|stop| {
+        let back = |it: &&PowerChange| {
+            let is_later = it.at_us > stop.told_at_us;
+            it.machine == stop.node && it.what == Power::Booted && is_later
+        };
+        let back_us = case.evidence.power.iter().find(back).map_or(to_us, |it| it.at_us);
+        back_us.min(to_us)
+    });
+    until_us.filter(|until_us| *until_us > from_us).max().unwrap_or(0)
 }
 
 /// When an owner first left its shard, was switched off, or began to stand still for longer than its lease
@@ -143,7 +159,7 @@ fn gone_at(
         case.evidence.power.iter().filter(|change| change.machine == owner.node).collect();
     let lease_us = case.evidence.plan.knobs.lease_ms * 1_000;
     let failed = power.iter().enumerate().filter(|(place, change)| match change.what {
-        Power::Crashed | Power::Booted => true,
+        Power::Crashed | Power::Stopped | Power::Booted => true,
         // A short stop costs nobody the shard: who has it afterwards has it still.
         Power::Paused => {
             let ends_at_us = power.get(place + 1).map_or(until_us, |next| next.at_us);
@@ -158,6 +174,7 @@ fn gone_at(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Stop;
     use crate::oracle::testing::{History, caught, clean};
 
     fn change(at_us: u64, node: Machine, epoch: u64, taken: bool) -> ShardChange {
@@ -214,5 +231,18 @@ mod tests {
         history.evidence.phases.quiet_at_us = Some(60_000_000);
         history.evidence.shards.push(change(49_000_000, Machine::Node2, 2, true));
         caught(&Shards, &history, "a shard was taken over too late");
+        // Whoever was to take it was about to end.
+        let (node, ended_at_us) = (Machine::Node3, Some(46_000_000));
+        let stop = Stop { node, told_at_us: 38_000_000, ended_at_us, unfinished: None };
+        history.evidence.stops.push(stop);
+        let back = PowerChange { at_us: 47_000_000, machine: node, what: Power::Booted };
+        history.evidence.power.push(back);
+        let taken = |finding: Finding| {
+            let mut violations = finding.violations.into_iter();
+            violations.any(|it| it.what == "a shard was taken over too late")
+        };
+        assert!(!taken(Shards.examine(&Case::new(&history.evidence))));
+        history.evidence.stops[0].node = Machine::Node1;
+        assert!(taken(Shards.examine(&Case::new(&history.evidence))), "it was the owner's own");
     }
 }

@@ -1,6 +1,6 @@
 //! Whether a healed world comes to rest: every saga at its end or parked with a reason, everything
-//! published, every view and every reader at the head of the log, every shard with an owner, and nothing that
-//! a consumer group has yet to deliver.
+//! published, every view and every reader at the head of the log, every shard with an owner, nothing that
+//! a consumer group has yet to deliver, and every node that was told to end back again.
 
 use std::collections::BTreeMap;
 
@@ -120,6 +120,7 @@ impl Liveness<'_> {
             Some(_) | None => {}
         }
         undone.extend(self.disowned());
+        undone.extend(self.stopping());
         Ok(undone)
     }
 
@@ -244,6 +245,13 @@ impl Liveness<'_> {
         })
     }
 
+    /// Nodes that were told to end, and either have not or are not back.
+    fn stopping(&self) -> impl Iterator<Item = String> {
+        let (away, stopping) = (self.away, self.world.stopping().into_iter());
+        let awaited = stopping.filter(move |node| !away.contains(node));
+        awaited.map(|node| format!("{node} was told to end and is not back"))
+    }
+
     /// The newest epoch of each shard, and the nodes that believe to have it: who took it, did not leave it,
     /// and was not switched off.
     fn owners(&self) -> BTreeMap<u32, (u64, Vec<ShardChange>)> {
@@ -259,7 +267,8 @@ impl Liveness<'_> {
         let power = self.world.power_changes();
         let failed = |owner: &ShardChange| {
             let of_owner = |it: &&PowerChange| it.machine == owner.node && it.at_us >= owner.at_us;
-            power.iter().filter(of_owner).any(|it| it.what == Power::Crashed)
+            let ends = |what: Power| matches!(what, Power::Crashed | Power::Stopped);
+            power.iter().filter(of_owner).any(|it| ends(it.what))
         };
         let is_there = |node: &Machine| !self.away.contains(node);
         let mut owners: BTreeMap<u32, (u64, Vec<ShardChange>)> = BTreeMap::new();

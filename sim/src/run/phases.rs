@@ -170,8 +170,9 @@ impl Run {
     /// What is left undone when the bound has passed; empty: everything has come to rest.
     async fn come_to_rest(&self, clients: &Clients, phases: &mut Phases) -> Vec<String> {
         clients.settled().await;
-        clients.resume_what_was_paused().await;
         let away = &self.plan.left_broken;
+        self.nodes_are_back(away).await;
+        clients.resume_what_was_paused().await;
         let mut undone = self.liveness(away).wait().await;
         if undone.is_empty() && !away.is_empty() {
             undone = self.come_back(away).await;
@@ -190,6 +191,16 @@ impl Run {
             phases.quiet_at_us = Some(self.world.now_us());
         }
         undone
+    }
+
+    /// Waits for nodes that were told to end in the chaos: what is asked for now is asked once. Who takes too long
+    /// for that is left to the look at what is undone.
+    async fn nodes_are_back(&self, away: &[Machine]) {
+        let until_us = self.world.now_us() + READY_US;
+        let is_waited_for = |node: &Machine| !away.contains(node);
+        while self.world.stopping().iter().any(is_waited_for) && self.world.now_us() < until_us {
+            self.world.timeline().after(LOOK_US).await;
+        }
     }
 
     /// An operator has everything delivered again that the consumer group has parked, until nothing is left.
@@ -303,6 +314,7 @@ impl Run {
             subscribers: self.subscribers.take(),
             shards: seen.shards,
             power: self.world.power_changes(),
+            stops: self.world.stops(),
             confessed,
             leaks,
             bites: self.world.bites.counts(),

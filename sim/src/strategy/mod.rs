@@ -51,11 +51,13 @@ pub enum Strategy {
     Overload,
     /// Sagas that wait for the bank change their owner while the store refuses to be read.
     TakeOverUnread,
+    /// Nodes end in good order while clients place orders, and are started again.
+    OrderlyStops,
 }
 
 impl Strategy {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Random,
         Self::IsolateOne,
         Self::Majority,
@@ -71,6 +73,7 @@ impl Strategy {
         Self::ThunderingHerd,
         Self::Overload,
         Self::TakeOverUnread,
+        Self::OrderlyStops,
     ];
 
     /// Its name, which is also the name of the scenario that has nothing else.
@@ -91,6 +94,7 @@ impl Strategy {
             Self::ThunderingHerd => "thundering-herd",
             Self::Overload => "overload",
             Self::TakeOverUnread => "take-over-unread",
+            Self::OrderlyStops => "orderly-stops",
         }
     }
 
@@ -112,6 +116,7 @@ impl Strategy {
             Self::ThunderingHerd => services::thundering_herd(ground),
             Self::Overload => services::overload(ground),
             Self::TakeOverUnread => services::take_over_unread(ground),
+            Self::OrderlyStops => power::orderly_stops(ground),
         }
     }
 }

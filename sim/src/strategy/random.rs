@@ -15,7 +15,9 @@ const DISKS: [Machine; 2] = [Machine::Store, Machine::Bank];
 
 pub(super) fn faults(ground: &mut Ground) {
     let weight = |kind| (kind, swarm::fault_weight(ground.seed, kind));
-    let weights: Vec<_> = FaultKind::ALL.into_iter().map(weight).collect();
+    // Nodes that are told to end are a strategy of their own.
+    let kinds = FaultKind::ALL.into_iter().filter(|kind| *kind != FaultKind::Stop);
+    let weights: Vec<_> = kinds.map(weight).collect();
     // A seed is calm, lively or wild.
     let gap_ms = ground.one_of(&[6_000, 3_000, 1_200]);
     for at_ms in ground.moments(gap_ms) {
@@ -70,6 +72,8 @@ fn of_kind(ground: &mut Ground, kind: FaultKind) -> Option<Fault> {
         FaultKind::DiskTorn => Fault::DiskTorn { machine: disk },
         // There is one store: a bit that rots in it is lost for good, whatever is built above.
         FaultKind::DiskBitFlip => return None,
+        // Drawn by a strategy of its own.
+        FaultKind::Stop => return None,
         FaultKind::StoreKillConnections => Fault::StoreKillConnections,
         FaultKind::StoreAmbiguousCommit => Fault::StoreAmbiguousCommit { percent },
         FaultKind::StoreSlow => Fault::StoreSlow { added_ms },

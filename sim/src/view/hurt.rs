@@ -20,6 +20,7 @@ pub(super) fn lanes(fault: &Fault) -> Vec<Machine> {
         Fault::Crash { machine, .. }
         | Fault::CrashAt { machine, .. }
         | Fault::Pause { machine }
+        | Fault::Stop { machine }
         | Fault::ClockOffset { machine, .. }
         | Fault::ClockDrift { machine, .. }
         | Fault::ClockStep { machine, .. }
@@ -62,7 +63,7 @@ pub(super) fn family(fault: &Fault) -> &'static str {
         | Fault::Reset { .. }
         | Fault::HalfOpen { .. }
         | Fault::ConnectHang { .. } => "network",
-        Fault::Crash { .. } | Fault::CrashAt { .. } => "crash",
+        Fault::Crash { .. } | Fault::CrashAt { .. } | Fault::Stop { .. } => "crash",
         Fault::Pause { .. } => "pause",
         Fault::ClockOffset { .. } | Fault::ClockDrift { .. } | Fault::ClockStep { .. } => "clock",
         Fault::DiskStall { .. }

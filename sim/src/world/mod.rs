@@ -17,6 +17,7 @@ mod power;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
 mod skew;
+mod stops;
 pub mod timeline;
 mod trouble;
 
@@ -74,6 +75,7 @@ struct Inner {
     /// Episodes of [`Fault::CrashAt`] whose place has been reached.
     sprung: Mutex<BTreeSet<u32>>,
     lives: lives::Lives,
+    stops: stops::Stops,
 }
 
 impl World {
@@ -96,6 +98,7 @@ impl World {
             power_changes: Mutex::default(),
             sprung: Mutex::default(),
             lives: lives::Lives::default(),
+            stops: stops::Stops::default(),
             timeline: timeline.clone(),
             episodes,
         };

@@ -51,6 +51,7 @@ impl World {
         match &episode.fault {
             Fault::Crash { machine, loses_unsynced } => self.crash(*machine, *loses_unsynced),
             Fault::Pause { machine } => self.pause(*machine),
+            Fault::Stop { machine } => self.stop(*machine),
             Fault::ClockOffset { machine, .. }
             | Fault::ClockDrift { machine, .. }
             | Fault::ClockStep { machine, .. } => self.inner.clocks[machine].begin(episode),
@@ -64,7 +65,10 @@ impl World {
         let Some(episode) = self.inner.episodes.remove(episode.id) else { return };
         self.network.end(&episode);
         match &episode.fault {
-            Fault::Crash { machine, .. } | Fault::CrashAt { machine, .. }
+            // Who was told to end and has not yet is switched on once it has.
+            Fault::Crash { machine, .. }
+            | Fault::CrashAt { machine, .. }
+            | Fault::Stop { machine }
                 if !self.is_held_off(*machine) =>
             {
                 self.restart(*machine);
@@ -97,11 +101,11 @@ impl World {
         }
     }
 
-    /// Whether an episode that is still open has switched it off.
-    fn is_held_off(&self, machine: Machine) -> bool {
+    /// Whether an episode that is still open has switched it off, or wants it off.
+    pub(super) fn is_held_off(&self, machine: Machine) -> bool {
         let sprung = self.inner.sprung.lock();
         self.inner.episodes.all().iter().any(|episode| match &episode.fault {
-            Fault::Crash { machine: of, .. } => *of == machine,
+            Fault::Crash { machine: of, .. } | Fault::Stop { machine: of } => *of == machine,
             Fault::CrashAt { machine: of, .. } => *of == machine && sprung.contains(&episode.id),
             _ => false,
         })
@@ -116,7 +120,7 @@ impl World {
 /// What is left of a fault when all but these machines are healed.
 fn left_of(fault: &Fault, broken: &[Machine]) -> Option<Fault> {
     let Fault::Partition { one, other, one_way } = fault else {
-        let concerns = machines_of(fault);
+        let concerns = fault.machines();
         return concerns.iter().any(|machine| broken.contains(machine)).then(|| fault.clone());
     };
     let only = |side: &[Machine]| -> Vec<Machine> {
@@ -130,49 +134,4 @@ fn left_of(fault: &Fault, broken: &[Machine]) -> Option<Fault> {
         (true, false) => (one.clone(), other_left),
     };
     Some(Fault::Partition { one, other, one_way: *one_way })
-}
-
-/// The machines that a fault breaks.
-fn machines_of(fault: &Fault) -> Vec<Machine> {
-    match fault {
-        Fault::Partition { one, other, .. } => [one.as_slice(), other.as_slice()].concat(),
-        Fault::SlowLink { link, .. }
-        | Fault::Loss { link, .. }
-        | Fault::Duplicate { link, .. }
-        | Fault::Reorder { link, .. }
-        | Fault::Reset { link }
-        | Fault::HalfOpen { link }
-        | Fault::ConnectHang { link } => vec![link.from, link.to],
-        Fault::Crash { machine, .. }
-        | Fault::CrashAt { machine, .. }
-        | Fault::Pause { machine }
-        | Fault::ClockOffset { machine, .. }
-        | Fault::ClockDrift { machine, .. }
-        | Fault::ClockStep { machine, .. }
-        | Fault::DiskStall { machine, .. }
-        | Fault::DiskError { machine, .. }
-        | Fault::DiskFull { machine }
-        | Fault::DiskTorn { machine }
-        | Fault::DiskBitFlip { machine } => vec![*machine],
-        Fault::StoreKillConnections
-        | Fault::StoreAmbiguousCommit { .. }
-        | Fault::StoreSlow { .. }
-        | Fault::StoreRefuses { .. }
-        | Fault::StoreFailover => vec![Machine::Store],
-        Fault::LocksLost
-        | Fault::LocksEvicted { .. }
-        | Fault::LocksLie { .. }
-        | Fault::LocksSlow { .. } => vec![Machine::Locks],
-        Fault::BusRebalance
-        | Fault::BusDuplicate { .. }
-        | Fault::BusLeaderLoss
-        | Fault::BusDelayedRedelivery { .. } => vec![Machine::Bus],
-        Fault::BankReplyLost { .. }
-        | Fault::BankLateDelivery { .. }
-        | Fault::BankDuplicate { .. }
-        | Fault::BankErrors { .. }
-        | Fault::BankThrottle { .. }
-        | Fault::BankSlow { .. }
-        | Fault::BankDown => vec![Machine::Bank],
-    }
 }

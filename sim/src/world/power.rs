@@ -147,7 +147,7 @@ impl Power {
     }
 }
 
-/// One boot. What it has spawned goes on when it has returned.
+/// One boot. What it has spawned goes on when it has returned, unless it was told to end.
 async fn run(world: World, machine: Machine, boot: Boot) {
     if let Some(booting) = world.power().boot(machine) {
         if booting.after_panic {
@@ -155,7 +155,8 @@ async fn run(world: World, machine: Machine, boot: Boot) {
             world.processes_ended(machine);
         }
         world.note(machine, What::Booted);
-        boot(world).await;
+        boot(world.clone()).await;
+        world.returned(machine);
     }
     pending::<()>().await;
 }

@@ -167,6 +167,7 @@ impl Shop {
             subscribers: Vec::new(),
             shards: seen.shards,
             power: Vec::new(),
+            stops: Vec::new(),
             confessed: Vec::new(),
             leaks: Vec::new(),
             bites: Default::default(),

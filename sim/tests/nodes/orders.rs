@@ -34,6 +34,16 @@ async fn trouble(scene: Scene, seed: u64) {
     }
 }
 
+/// One node after the other is told to end, ends in good order, and is back, as when a new version is rolled out.
+async fn rolled(scene: Scene) {
+    for (id, machine) in (1..).zip(Machine::NODES) {
+        scene.fault(id, 300, Fault::Stop { machine }).await;
+        while !scene.world.stopping().is_empty() {
+            scene.pause_ms(50).await;
+        }
+    }
+}
+
 fn faults() -> Vec<Fault> {
     let (node, other) = (Machine::Node1, Machine::Node2);
     let crash = |machine, loses_unsynced| Fault::Crash { machine, loses_unsynced };
@@ -82,6 +92,14 @@ fn orders_reach_their_end_in_trouble() {
 fn orders_reach_their_end_in_all_kinds_of_trouble() {
     for seed in 0..SEEDS {
         assert!(!troubled(seed).is_empty());
+    }
+}
+
+#[test]
+fn orders_reach_their_end_while_one_node_after_the_other_ends_in_good_order() {
+    for seed in 0..4 {
+        let transcript = once::run(seed, move || play(seed, THREE, Some(rolled)));
+        assert!(!transcript.is_empty());
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use sagaline_sim::evidence::Stop;
 use sagaline_sim::fault::{CrashPoint, Fault, FaultKind};
 use sagaline_sim::machine::Machine::{self, Node1, Node2, Store};
 use sagaline_storage::Clock;
@@ -115,6 +116,68 @@ fn a_pause_that_holds_up_a_sleep_is_felt_and_one_that_holds_up_nothing_is_not() 
             pass(&world, SECOND).await;
             assert_eq!(bites(&world, FaultKind::Pause), felt, "{machine}");
         }
+    });
+}
+
+#[test]
+fn a_node_that_is_told_to_end_does_so_in_its_own_time_and_comes_back() {
+    in_world(1, |world| async move {
+        echo(&world, Store);
+        world.machine(Node1, |world| {
+            Box::pin(async move {
+                let _listener = world.network.listen(Node1, 3000).expect("the old one is gone");
+                world.told_to_stop(Node1).await;
+                world.timeline().after(2 * SECOND).await;
+            })
+        });
+        pass(&world, MS).await;
+        let stop = |id, machine| episode(id, Fault::Stop { machine });
+        world.begin(&stop(1, Node1));
+        world.begin(&stop(2, Store));
+        pass(&world, SECOND).await;
+        // Over before the node has ended: it is switched on again when it has.
+        world.end(&stop(1, Node1));
+        world.end(&stop(2, Store));
+        assert!(world.is_on(Node1) && world.is_told_to_stop(Node1));
+        assert_eq!((world.boots(Node1), world.stopping()), (1, vec![Node1]));
+        pass(&world, 2 * SECOND).await;
+        assert_eq!((world.boots(Node1), world.boots(Store)), (2, 1), "the store does not hear");
+        assert!(world.stopping().is_empty() && !world.is_told_to_stop(Node1));
+        world.begin(&stop(3, Node1));
+        pass(&world, 5 * SECOND).await;
+        assert!(!world.is_on(Node1), "its episode goes on");
+        world.end(&stop(3, Node1));
+        pass(&world, SECOND).await;
+        assert_eq!((world.boots(Node1), world.stopping()), (3, vec![]));
+        let took = |stop: &Stop| stop.ended_at_us.map(|at| (at - stop.told_at_us) / SECOND);
+        assert_eq!(world.stops().iter().map(took).collect::<Vec<_>>(), [Some(2), Some(2)]);
+    });
+}
+
+#[test]
+fn a_node_that_crashes_while_it_ends_has_not_ended() {
+    in_world(1, |world| async move {
+        world.machine(Node1, |world| {
+            Box::pin(async move {
+                world.told_to_stop(Node1).await;
+                world.timeline().after(20 * SECOND).await;
+            })
+        });
+        pass(&world, MS).await;
+        let (stop, crash) = (
+            Fault::Stop { machine: Node1 },
+            Fault::Crash { machine: Node1, loses_unsynced: false },
+        );
+        world.begin(&episode(1, stop.clone()));
+        pass(&world, SECOND).await;
+        world.begin(&episode(2, crash.clone()));
+        world.end(&episode(1, stop));
+        pass(&world, SECOND).await;
+        assert!(!world.is_on(Node1) && world.stopping() == [Node1]);
+        world.end(&episode(2, crash));
+        pass(&world, SECOND).await;
+        assert_eq!((world.boots(Node1), world.stops()[0].ended_at_us), (2, None));
+        assert!(world.stopping().is_empty());
     });
 }
 

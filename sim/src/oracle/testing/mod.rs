@@ -109,6 +109,7 @@ impl History {
             subscribers: Vec::new(),
             shards: Vec::new(),
             power: Vec::new(),
+            stops: Vec::new(),
             confessed: Vec::new(),
             leaks: Vec::new(),
             bites: BTreeMap::new(),

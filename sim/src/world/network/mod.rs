@@ -138,6 +138,11 @@ impl Network {
         self.fabric().is_awaited(machine)
     }
 
+    /// Whether somebody has asked the machine for something and has no answer yet.
+    pub(super) fn is_asked(&self, machine: Machine) -> bool {
+        self.fabric().is_asked(machine)
+    }
+
     fn fabric(&self) -> MutexGuard<'_, Fabric> {
         self.fabric.lock()
     }

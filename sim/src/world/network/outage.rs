@@ -93,6 +93,15 @@ impl Fabric {
         unaccepted || self.connections.values().any(unread)
     }
 
+    /// Whether somebody has asked the machine for something and has no answer yet.
+    pub(super) fn is_asked(&self, machine: Machine) -> bool {
+        let asks = |connection: &Connection| {
+            let [client, server] = &connection.ends;
+            server.machine == machine && client.asked && client.state == EndState::Open
+        };
+        self.connections.values().any(asks)
+    }
+
     /// Ends of the machine that a process holds, or would hold had it accepted them.
     pub(super) fn ends_of(&self, machine: Machine) -> Vec<(u64, usize)> {
         let held = |connection: &Connection, side: usize| {
