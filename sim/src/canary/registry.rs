@@ -44,6 +44,7 @@ const BROWN_OUT: Scenario = Scenario::Only(Strategy::BrownOut);
 const UNREAD: Scenario = Scenario::Only(Strategy::TakeOverUnread);
 const OVERLOAD: Scenario = Scenario::Only(Strategy::Overload);
 const HERD: Scenario = Scenario::Only(Strategy::ThunderingHerd);
+const STOPS: Scenario = Scenario::Only(Strategy::OrderlyStops);
 
 const fn canary(
     name: &'static str,

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::super::core::Core;
 use super::super::recovery;
 use super::partitions::shards_of;
+use crate::canary::planted;
 
 /// The topic whose partitions stand for shards.
 pub(crate) const TOPIC: &str = "sagaline-shards";
@@ -102,7 +103,12 @@ impl<B: Backend> Group<B> {
         let mut pause = self.verify_every;
         loop {
             pause = match self.hear(&mut consumer, pause).await {
-                Heard::Stop => return Ok(()),
+                Heard::Stop => {
+                    if planted("ends-without-leaving") {
+                        std::mem::forget(consumer);
+                    }
+                    return Ok(());
+                }
                 Heard::Event(Ok(event)) => self.learn(&mut consumer, event).await?,
                 Heard::Event(Err(error)) if error.kind == ErrorKind::Unavailable => {
                     tracing::warn!(%error, "the bus does not answer; this node keeps its shards");

@@ -1,6 +1,6 @@
 //! Bugs in the engine that carries sagas out, and in the saga machine itself.
 
-use super::{BROWN_OUT, Canary, OVERLOAD, RESTARTS, STANDARD, UNREAD, canary};
+use super::{BROWN_OUT, Canary, OVERLOAD, RESTARTS, STANDARD, STOPS, UNREAD, canary};
 
 pub(super) const CANARIES: &[Canary] = &[
     // The engine.
@@ -148,6 +148,18 @@ pub(super) const CANARIES: &[Canary] = &[
         STANDARD,
     )
     .known_at(8),
+    canary(
+        "drain-without-bound",
+        "A node that is told to end waits for its sagas, however long they take.",
+        &["stops", "leaks", "liveness"],
+        STOPS,
+    ),
+    canary(
+        "ends-without-leaving",
+        "A node that ends does not tell the others, who wait for the end of its lease.",
+        &["stops", "leaks"],
+        STOPS,
+    ),
     // The saga machine.
     canary(
         "paused-saga-goes-on",
