@@ -9,6 +9,7 @@ use sagaline_storage::LogSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::evidence::Role;
 use crate::fate::{self, Fate};
 use crate::fault::Episode;
 use crate::machine::Machine;
@@ -229,6 +230,9 @@ pub enum Operation {
     TraceOrder { order: u32 },
     /// Lists the customer's orders.
     ListOrders,
+    /// Goes through a list, so many entries on a page, each page behind the one before, and rests in between: the
+    /// customer, or whoever has another role.
+    WalkList { role: Role, path: String, limit: u64, rest_ms: u64 },
     /// An operator's verb on its saga: retry, compensate, skip, resolve-succeeded, resolve-rejected, pause,
     /// resume.
     Operate { order: u32, verb: String },

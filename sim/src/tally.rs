@@ -124,6 +124,7 @@ pub fn name(operation: &Operation) -> &'static str {
         Operation::ReadSaga { .. } => "read saga",
         Operation::TraceOrder { .. } => "trace order",
         Operation::ListOrders => "list orders",
+        Operation::WalkList { .. } => "walk list",
         Operation::Operate { .. } => "operate",
         Operation::Rebuild { .. } => "rebuild",
         Operation::AskConsumer { .. } => "ask-consumer",

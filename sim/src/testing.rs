@@ -39,6 +39,7 @@ pub(crate) fn evidence() -> Evidence {
         at_risk: Vec::new(),
         contradictions: Vec::new(),
         looks: Vec::new(),
+        walks: Vec::new(),
         swaps: Vec::new(),
         documents: vec![("orders".to_owned(), ORDER.to_owned(), json!({ "status": "paid" }))],
         subscribers: vec![Subscriber {

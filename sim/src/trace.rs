@@ -136,6 +136,7 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
         at_risk,
         contradictions,
         looks,
+        walks,
         swaps,
         documents,
         subscribers,
@@ -162,6 +163,7 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
     each(to, "at risk", at_risk)?;
     each(to, "contradiction", contradictions)?;
     each(to, "look", looks)?;
+    each(to, "walk", walks)?;
     each(to, "swap", swaps)?;
     each(to, "bites", &[bites])?;
     each(to, "phases", &[phases])?;
@@ -272,7 +274,7 @@ mod tests {
     }
 
     /// And of each part of the end.
-    const LEFT: [Change; 16] = [
+    const LEFT: [Change; 17] = [
         ("log", |e| e.log[0].payload = Value::Null),
         ("claims", |e| e.claims.clear()),
         ("documents", |e| e.documents.clear()),
@@ -292,6 +294,7 @@ mod tests {
             e.stops.push(Stop { node, told_at_us: 1, ended_at_us: Some(2), unfinished });
         }),
         ("looks", |e| e.looks.push(look())),
+        ("walks", |e| e.walks.push(look())),
         ("swaps", |e| {
             let view = "orders".to_owned();
             e.swaps.push(Swap { at_us: 1, view, before: None, after: Some(1) });
@@ -333,6 +336,7 @@ mod tests {
             "contradictions",
             "stops",
             "looks",
+            "walks",
             "swaps",
         ];
         let changes = || SEEN.iter().chain(&LEFT);

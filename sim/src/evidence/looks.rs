@@ -1,4 +1,5 @@
-//! What everybody was shown when all had come to rest, and what became of views that were built anew.
+//! What everybody was shown when all had come to rest, and of lists before; and what became of views that were
+//! built anew.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,7 +30,7 @@ pub struct Who {
     pub user: String,
 }
 
-/// One request to a node at rest, and its answer.
+/// One request to a node at rest, or of one page of a list, and its answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Look {

@@ -68,6 +68,9 @@ pub struct Evidence {
     /// What everybody was shown when all had come to rest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub looks: Vec<Look>,
+    /// Pages of lists that were gone through while faults were on, in the order in which they ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub walks: Vec<Look>,
     /// Views that were built anew and took the place of others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub swaps: Vec<Swap>,

@@ -1,8 +1,10 @@
 //! HTTP answers are possible: an order that was acknowledged is found, a status only moves forward, what
 //! is shown is in the log and in the bank, a cancel, and what a merchant did, is done when it was
-//! acknowledged, nobody sees another customer's order, and nothing is answered with a defect.
+//! acknowledged, nobody sees another customer's order, nothing is answered with a defect, and lists that are gone
+//! through show each thing once and as it was.
 
 mod handled;
+mod listed;
 mod operated;
 
 use std::collections::BTreeMap;
@@ -50,6 +52,7 @@ impl Oracle for Answers {
             handled::examine(case, call, &mut finding);
         }
         operated::examine(case, &mut finding);
+        listed::examine(case, &mut finding);
         examine_progress(case, &mut finding);
         examine_waited(case, &mut finding);
         finding

@@ -1,7 +1,10 @@
 //! Nobody is shown, and nobody does, what is not theirs: each request that was made when all had come to rest
 //! is held against who may make it. Without a token nothing is answered; a role that is missing is told as
 //! such; what belongs to somebody else is as missing as what does not exist, and stands in no answer. A request
-//! that is not known here would have its answer judged by nobody: that is told as well.
+//! that is not known here would have its answer judged by nobody: that is told as well. Of lists that were gone
+//! through before only what was shown is looked at.
+
+mod walked;
 
 use serde_json::Value;
 
@@ -26,6 +29,7 @@ impl Oracle for Rights {
 
     fn examine(&self, case: &Case<'_>) -> Finding {
         let mut finding = Finding::default();
+        walked::examine(case, &mut finding);
         examine_guesses(case, &mut finding);
         for look in &case.evidence.looks {
             if look.request == GUESS {

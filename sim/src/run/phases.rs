@@ -62,6 +62,7 @@ struct Run {
 struct Left {
     undone: Vec<String>,
     looks: Vec<Look>,
+    walks: Vec<Look>,
     confessed: Vec<String>,
     leaks: Vec<String>,
 }
@@ -86,7 +87,7 @@ pub async fn run(plan: Plan, guest: Guest) -> Evidence {
     };
     let confessed = confessions::heard(&run.world, &run.http, undone.is_empty()).await;
     let leaks = run.switch_off().await;
-    let left = Left { undone, looks, confessed, leaks };
+    let left = Left { undone, looks, walks: clients.take_walks(), confessed, leaks };
     run.evidence(clients.take_calls(), phases, left).await
 }
 
@@ -284,7 +285,7 @@ impl Run {
         &self,
         calls: Vec<crate::evidence::Call>,
         phases: Phases,
-        Left { mut undone, looks, confessed, leaks }: Left,
+        Left { mut undone, looks, walks, confessed, leaks }: Left,
     ) -> Evidence {
         let state = final_state(&self.world, &self.witness).await.unwrap_or_else(|error| {
             // The verdict says whether that is anybody's fault: see what destroys the only store.
@@ -309,6 +310,7 @@ impl Run {
             at_risk: seen.at_risk,
             contradictions,
             looks,
+            walks,
             swaps: seen.swaps,
             documents,
             subscribers: self.subscribers.take(),

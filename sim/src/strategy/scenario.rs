@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::plan::{Knobs, Plan};
 use crate::seed::Seed;
 use crate::swarm;
-use crate::workload::{accounts, alphabet, merchants, operators, rebuilds};
+use crate::workload::{accounts, alphabet, merchants, operators, rebuilds, walkers};
 use crate::{statement, trip, visit};
 
 use super::Strategy;
@@ -83,6 +83,7 @@ impl Plan {
         operators::add(seed, CHAOS_MS, &mut operations);
         visit::add(seed, CHAOS_MS, &mut operations);
         accounts::add(seed, CHAOS_MS, &mut operations);
+        walkers::add(seed, CHAOS_MS, &mut operations);
         Self {
             seed,
             scenario: scenario.name().to_owned(),

@@ -8,7 +8,7 @@ use sagaline::engine::saga_of;
 use sagaline_storage::{EventStore, StorageError};
 use tokio::sync::watch;
 
-use crate::evidence::{Answer, Call};
+use crate::evidence::{Answer, Call, Look, Role};
 use crate::machine::Machine;
 use crate::plan::{Operation, Plan, Planned, next_id};
 use crate::services::SimBackend;
@@ -23,6 +23,7 @@ use super::locks::{self, Hold};
 use super::patience::Patience;
 use super::people::People;
 use super::request::{self, Sent};
+use super::walk::Walker;
 
 /// How long an answer is waited for, beside what the server was asked to wait.
 const ANSWER_US: u64 = 10_000_000;
@@ -51,6 +52,8 @@ struct Inner {
     store: RemoteEvents,
     locks: RemoteLocks,
     calls: Mutex<Vec<Call>>,
+    /// Pages of lists that were gone through.
+    walks: Mutex<Vec<Look>>,
     /// Ids of orders by the operation that placed them.
     placed: Mutex<BTreeMap<u32, String>>,
     /// Whether everything planned has its answer, or its client has gone away.
@@ -74,6 +77,7 @@ impl Clients {
             store: ports.events.clone(),
             locks: ports.locks.clone(),
             calls: Mutex::default(),
+            walks: Mutex::default(),
             placed: Mutex::default(),
             settled: watch::Sender::new(false),
         };
@@ -168,6 +172,11 @@ impl Clients {
         std::mem::take(&mut self.0.calls.lock())
     }
 
+    /// Every page of a list that was gone through so far, in the order in which they came; it is then forgotten.
+    pub fn take_walks(&self) -> Vec<Look> {
+        std::mem::take(&mut self.0.walks.lock())
+    }
+
     /// Who the others are.
     pub fn people(&self) -> &People {
         &self.0.people
@@ -243,6 +252,10 @@ impl Clients {
             Operation::Account { address, ref steps } => {
                 AccountHolder::new(self, planned, address, patience).run(steps).await;
             }
+            Operation::WalkList { role, ref path, limit, rest_ms } => {
+                let walker = self.walker(planned, role, patience);
+                walker.walk(path, limit, rest_ms).await;
+            }
             Operation::HoldLock { lock, ttl_ms, work_ms, renews } => {
                 let hold = Hold { lock, ttl_ms, work_ms, renews };
                 locks::hold(&self.0.locks, &self.0.world, planned, hold, patience).await;
@@ -269,6 +282,16 @@ impl Clients {
                 }
             }
         }
+    }
+
+    /// Whoever goes through a list.
+    fn walker<'a>(&'a self, planned: &'a Planned, role: Role, patience: Patience) -> Walker<'a> {
+        let Inner { world, http, people, walks, .. } = &*self.0;
+        let person = match role {
+            Role::Customer => people.customer(usize::try_from(planned.customer).unwrap_or(0)),
+            Role::Nobody | Role::Merchant | Role::Admin => people.of_role(role),
+        };
+        Walker { world, http, planned, person, patience, seen: walks }
     }
 
     async fn ask(&self, planned: &Planned, sent: Sent, mut patience: Patience) {

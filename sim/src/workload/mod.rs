@@ -8,6 +8,7 @@ pub mod body;
 pub mod merchants;
 pub mod operators;
 pub mod rebuilds;
+pub mod walkers;
 
 #[cfg(madsim)]
 mod account;
@@ -29,5 +30,7 @@ pub mod people;
 pub(crate) mod request;
 #[cfg(madsim)]
 pub mod subscribers;
+#[cfg(madsim)]
+mod walk;
 #[cfg(madsim)]
 pub mod watchers;

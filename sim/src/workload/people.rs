@@ -76,8 +76,8 @@ impl People {
             | Operation::StartSaga { .. }
             | Operation::Rebuild { .. }
             | Operation::AskConsumer { .. } => &self.admin,
-            // Everybody with an account of their own has one.
-            Operation::Account { .. } => "",
+            // Everybody with an account of their own has one, and who goes through a list that of a role.
+            Operation::Account { .. } | Operation::WalkList { .. } => "",
             Operation::PlaceOrder { .. }
             | Operation::CancelOrder { .. }
             | Operation::ReadOrder { .. }

@@ -124,6 +124,7 @@ pub(super) fn of(
         }
         Operation::Operate { order, verb } => Some(verb_of(verb, &id_of(*order)?)),
         Operation::Account { .. }
+        | Operation::WalkList { .. }
         | Operation::ReadStream { .. }
         | Operation::AppendList { .. }
         | Operation::ReadList { .. }

@@ -162,6 +162,7 @@ impl Shop {
             at_risk: Vec::new(),
             contradictions: Vec::new(),
             looks: Vec::new(),
+            walks: Vec::new(),
             swaps: Vec::new(),
             documents,
             subscribers: Vec::new(),

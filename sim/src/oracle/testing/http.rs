@@ -74,6 +74,19 @@ impl History {
         });
     }
 
+    /// What somebody was shown of a list that was gone through while faults were on.
+    pub(in crate::oracle) fn walk(
+        &mut self,
+        role: Role,
+        customer: u32,
+        list: u32,
+        request: &str,
+        answer: (u16, Value),
+    ) {
+        self.look_at(role, customer, Some(list), request, answer);
+        self.evidence.walks.extend(self.evidence.looks.pop());
+    }
+
     /// The answer to the request that placed an order: it had been sent before the append.
     pub(super) fn accepted(
         &mut self,

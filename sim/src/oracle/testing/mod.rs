@@ -104,6 +104,7 @@ impl History {
             at_risk: Vec::new(),
             contradictions: Vec::new(),
             looks: Vec::new(),
+            walks: Vec::new(),
             swaps: Vec::new(),
             documents: Vec::new(),
             subscribers: Vec::new(),
