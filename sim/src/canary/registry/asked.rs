@@ -7,7 +7,7 @@ pub(super) const CANARIES: &[Canary] = &[
     canary(
         "page-from-the-beginning",
         "A list that goes on behind a page begins anew.",
-        &["shown"],
+        &["answers", "shown"],
         STANDARD,
     ),
     canary(
@@ -16,7 +16,13 @@ pub(super) const CANARIES: &[Canary] = &[
         &["shown"],
         STANDARD,
     ),
-    canary("oldest-first", "Lists begin with what is oldest.", &["shown"], STANDARD),
+    canary(
+        "cursor-counts-entries",
+        "A list goes on behind as many entries as were shown, however many have come since.",
+        &["answers"],
+        STANDARD,
+    ),
+    canary("oldest-first", "Lists begin with what is oldest.", &["answers", "shown"], STANDARD),
     canary(
         "pages-rounded-down",
         "A last page that is not full is not counted.",
@@ -38,7 +44,7 @@ pub(super) const CANARIES: &[Canary] = &[
     canary(
         "status-not-looked-at",
         "A list of orders of one status shows those of all.",
-        &["shown"],
+        &["answers", "shown"],
         STANDARD,
     ),
     canary("trace-without-its-end", "A trace leaves out the last event.", &["shown"], STANDARD),
