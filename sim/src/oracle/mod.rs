@@ -25,6 +25,7 @@
 //! | [`retries`] | calls within policy and budget (I9) | retry without budget; attempts not bounded; retry without backoff; key per attempt |
 //! | [`outbox`] | published once at least, in order, only what is committed (I11) | publish before commit; offset committed before the handler |
 //! | [`consumers`] | a group acts on each event once and in order, loses none, and delivers again what an operator wants again (I11) | a later event passes one that is parked |
+//! | [`subscriptions`] | who follows the log within a node is given what is wanted, once and in order, and can go on where the subscription says that it stands | an event passed over, or given twice, where what is past becomes what is new; a place that is behind what was not given yet |
 //! | [`projections`] | a view is the fold of the log | snapshot off by one; poison event skipped |
 //! | [`swaps`] | a view that is built anew is no further back than the one it replaces, and replaces it where that was asked for | a view swapped early |
 //! | [`rights`] | nobody sees or does what is not theirs | a role, or an owner, that is not looked at |
@@ -64,6 +65,7 @@ pub mod saga_ends;
 pub mod saga_life;
 pub mod shards;
 pub mod shown;
+pub mod subscriptions;
 pub mod swaps;
 pub mod timers;
 
@@ -169,6 +171,7 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(retries::Retries),
         Box::new(outbox::Outbox),
         Box::new(consumers::Consumers),
+        Box::new(subscriptions::Subscriptions),
         Box::new(projections::Projections),
         Box::new(swaps::Swaps),
         Box::new(rights::Rights),

@@ -17,6 +17,7 @@ use crate::evidence::{Power, PowerChange, ShardChange};
 use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::services::{SimBackend, Witness, read_models};
+use crate::workload::readers::Readers;
 use crate::workload::subscribers::Subscribers;
 use crate::world::World;
 use crate::{statement, trip};
@@ -62,6 +63,7 @@ pub(super) struct Liveness<'a> {
     pub(super) plan: &'a Plan,
     pub(super) ports: &'a SimBackend,
     pub(super) subscribers: &'a Subscribers,
+    pub(super) readers: &'a Readers,
     /// Read models beside the reference application's own, by name and version.
     pub(super) read_models: &'a [(&'static str, u32)],
     /// Machines that are not back yet: they own nothing, whatever they believe.
@@ -118,6 +120,9 @@ impl Liveness<'_> {
                 undone.push(format!("a subscriber is at {at} and the log at {head}"));
             }
             Some(_) | None => {}
+        }
+        if self.plan.knobs.subscriptions {
+            undone.extend(self.readers.behind(self.world, head.0, self.away));
         }
         undone.extend(self.disowned());
         Ok(undone)

@@ -244,6 +244,7 @@ impl Run {
             plan: &self.plan,
             ports: &self.ports,
             subscribers: &self.subscribers,
+            readers: self.nodes.readers(),
             read_models: &self.read_models,
             away,
         }
@@ -301,6 +302,7 @@ impl Run {
             swaps: seen.swaps,
             documents,
             subscribers: self.subscribers.take(),
+            readings: self.nodes.readers().take(),
             shards: seen.shards,
             power: self.world.power_changes(),
             confessed,

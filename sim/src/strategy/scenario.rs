@@ -132,6 +132,7 @@ impl Knobs {
             store_batch: usize::try_from(one_of(&[1, 8, 1_024])).unwrap_or(1_024),
             conflict_retries: small(one_of(&[1, 8])),
             short_tokens_s: one_of(&[0, 0, 0, 3]),
+            subscriptions: one_of(&[0, 1]) == 1,
         }
     }
 }

@@ -165,6 +165,7 @@ impl Shop {
             swaps: Vec::new(),
             documents,
             subscribers: Vec::new(),
+            readings: Vec::new(),
             shards: seen.shards,
             power: Vec::new(),
             confessed: Vec::new(),
@@ -273,6 +274,7 @@ fn plan() -> Plan {
         store_batch: 1_024,
         conflict_retries: 8,
         short_tokens_s: 0,
+        subscriptions: false,
     };
     Plan {
         seed: Seed(1),

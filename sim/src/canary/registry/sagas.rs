@@ -59,6 +59,30 @@ pub(super) const CANARIES: &[Canary] = &[
         STANDARD,
     ),
     canary(
+        "subscription-passes-one-over",
+        "Who follows the log within a node misses the event behind which they have waited.",
+        &["subscriptions", "liveness"],
+        STANDARD,
+    ),
+    canary(
+        "subscription-gives-the-last-again",
+        "Who follows the log within a node is given the last event again when there is a new one.",
+        &["subscriptions"],
+        STANDARD,
+    ),
+    canary(
+        "subscription-is-where-it-read",
+        "A subscription says that it stands behind events which it has read and not given yet.",
+        &["subscriptions"],
+        STANDARD,
+    ),
+    canary(
+        "begins-behind-the-next",
+        "Who wants what comes from now on misses the first of it.",
+        &["subscriptions"],
+        STANDARD,
+    ),
+    canary(
         "lost-wake-up-without-poll",
         "What another node appended to a saga is not told to the saga's owner.",
         &["saga-ends", "liveness"],
