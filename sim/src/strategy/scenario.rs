@@ -10,8 +10,9 @@ use crate::machine::Machine;
 use crate::plan::{Knobs, Plan};
 use crate::seed::Seed;
 use crate::swarm;
+use crate::trip::{self, Policies};
 use crate::workload::{accounts, alphabet, merchants, operators, rebuilds};
-use crate::{statement, trip, visit};
+use crate::{statement, visit};
 
 use super::Strategy;
 use super::ground::Ground;
@@ -87,7 +88,7 @@ impl Plan {
             seed,
             scenario: scenario.name().to_owned(),
             knobs,
-            sagas: trip::shape().into_iter().chain(visit::shape()).collect(),
+            sagas: trip::shape(Policies::draw(seed)).into_iter().chain(visit::shape()).collect(),
             chaos_ms: CHAOS_MS,
             left_broken: left_broken(seed, scenario),
             episodes: ground.into_episodes(),
