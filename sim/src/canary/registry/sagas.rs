@@ -235,6 +235,30 @@ pub(super) const CANARIES: &[Canary] = &[
     ),
     canary("attempts-not-bounded", "A step is tried for ever.", &["retries"], BROWN_OUT),
     canary(
+        "policy-of-the-first-step",
+        "A step is tried again as often and as soon as the first one of its saga.",
+        &["retries"],
+        STANDARD,
+    ),
+    canary(
+        "retried-no-taken-for-final",
+        "Who is to be asked again although they have said no is not.",
+        &["retries", "effects"],
+        STANDARD,
+    ),
+    canary(
+        "step-deadline-ignored",
+        "A step goes on behind the deadline of its own.",
+        &["timers"],
+        STANDARD,
+    ),
+    canary(
+        "step-deadline-halved",
+        "A step has half the time that its policy gives it.",
+        &["timers"],
+        STANDARD,
+    ),
+    canary(
         "retry-without-backoff",
         "A failed attempt is repeated at once.",
         &["retries", "timers"],
