@@ -38,6 +38,7 @@ pub fn run(bytes: &[u8]) {
             partition: Bytes::from_static(b"p\0q"),
             direction,
             after,
+            list: None,
             skip: 0,
             limit: 7,
         };

@@ -11,6 +11,8 @@ pub const AGAIN: Duration = Duration::from_secs(3);
 /// When a call that is to be delivered late comes: behind its undo, and often from an owner that has lost its
 /// saga meanwhile.
 pub const LATE: Duration = Duration::from_secs(6);
+/// The code of the no of a service that is full.
+pub const FULL: &str = "FULL";
 /// How long a caller that gets no answer is kept waiting: longer than any caller waits.
 pub const NEVER: Duration = Duration::from_secs(120);
 
@@ -27,6 +29,10 @@ pub struct Fate {
     /// And says then that it wants to be left alone for so many seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
+    /// The service says to the first two requests of the action of this step that it is full: a no, and one that
+    /// may be another one later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<String>,
     /// What becomes of one of its calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub twist: Option<Twist>,

@@ -26,6 +26,7 @@ use crate::plan::Knobs;
 use crate::services::{SimBackend, Witness, backend};
 use crate::tap::TappedConnect;
 use crate::visit::desk::{Desk, Lots};
+use crate::workload::readers::Readers;
 use crate::world::World;
 
 /// The account of the operator, on every node.
@@ -107,6 +108,7 @@ pub struct Nodes {
     additions: Additions,
     /// Made once for all boots of all nodes.
     routes: Routes<SimBackend>,
+    readers: Readers,
     stop: Arc<watch::Sender<bool>>,
     stopped: Arc<Mutex<BTreeMap<Machine, Stopped>>>,
 }
@@ -126,7 +128,8 @@ pub fn boot_nodes_with(
 ) -> Nodes {
     let stop = Arc::new(watch::Sender::new(false));
     let routes = Routes::default();
-    let nodes = Nodes { additions, routes, stop, stopped: Arc::default() };
+    let (readers, stopped) = (Readers::default(), Arc::default());
+    let nodes = Nodes { additions, routes, readers, stop, stopped };
     for machine in machines.iter().copied() {
         let (witness, knobs, nodes) = (witness.clone(), knobs.clone(), nodes.clone());
         world.machine(machine, move |world| {
@@ -137,6 +140,11 @@ pub fn boot_nodes_with(
 }
 
 impl Nodes {
+    /// Those who follow the log within them.
+    pub fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
     /// Tells every node to stop in good order, and returns how those that run have stopped, once they have
     /// or the bound has passed.
     pub async fn stop(&self, world: &World, bound: Duration) -> BTreeMap<Machine, Stopped> {
@@ -175,6 +183,9 @@ async fn run(world: World, witness: Witness, machine: Machine, knobs: Knobs, nod
     let (app, desk) = started(&world, &witness, machine, &knobs, &nodes.additions).await;
     let losses = losses(world.clone(), witness, machine, app.node().shards());
     tokio::spawn(losses);
+    if knobs.subscriptions {
+        nodes.readers.begin(&world, machine, app.node());
+    }
     ensure_accounts(&app).await;
     let listener = world.network.listen(machine, machine.address().port());
     let listener = listener.expect("nothing else listens on this machine");

@@ -98,6 +98,9 @@ pub struct Knobs {
     /// as many; 0: as in production.
     #[serde(default)]
     pub short_tokens_s: u64,
+    /// Whether somebody follows the log within each node, through the node's own interface.
+    #[serde(default)]
+    pub subscriptions: bool,
 }
 
 /// The node whose tokens are soon over, in the seeds that have such a node: whoever was let in by another one

@@ -28,6 +28,25 @@ pub struct StepShape {
     pub attempts: u32,
     /// How often it is tried to be undone, before a person is asked.
     pub undo_attempts: u32,
+    /// What else its policy says; none: that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyShape>,
+}
+
+/// When a step is tried again, and until when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyShape {
+    /// The longest first pause, in milliseconds. It doubles with each attempt.
+    pub pause_min_ms: u64,
+    /// No pause is longer.
+    pub pause_max_ms: u64,
+    /// How long the step may take with all its attempts, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
+    /// Codes of noes behind which it is asked again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked_again: Vec<String>,
 }
 
 /// What a step is in its saga.
@@ -55,6 +74,12 @@ impl SagaShape {
             after: step.after.iter().map(ToString::to_string).collect(),
             attempts: step.policy.attempts,
             undo_attempts: step.policy.compensation_attempts,
+            policy: Some(PolicyShape {
+                pause_min_ms: step.policy.backoff_min_ms,
+                pause_max_ms: step.policy.backoff_max_ms,
+                deadline_ms: step.policy.deadline_ms,
+                asked_again: step.policy.retried_rejections.clone(),
+            }),
         };
         let steps = definition.steps().iter().map(step).collect();
         Self { name: definition.name().to_string(), steps }
@@ -100,6 +125,22 @@ impl SagaShape {
     }
 }
 
+impl StepShape {
+    /// How long it may take with all its attempts, in microseconds, when it has a deadline of its own.
+    pub fn term_us(&self) -> Option<u64> {
+        self.policy.as_ref()?.deadline_ms.map(|ms| ms.saturating_mul(1_000))
+    }
+}
+
+impl PolicyShape {
+    /// The longest pause before an attempt (2 is the first repetition), in microseconds.
+    pub fn longest_pause_us(&self, attempt: u64) -> u64 {
+        let doublings = attempt.saturating_sub(2).min(32);
+        let longest_ms = self.pause_min_ms.saturating_mul(1_u64 << doublings);
+        longest_ms.min(self.pause_max_ms.max(self.pause_min_ms)).saturating_mul(1_000)
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -112,6 +153,7 @@ pub(crate) mod tests {
             after: after.iter().map(|name| (*name).to_owned()).collect(),
             attempts: 8,
             undo_attempts: 12,
+            policy: None,
         };
         let steps = vec![
             step("hotel", StepKind::Compensable, &[]),
@@ -120,6 +162,21 @@ pub(crate) mod tests {
             step("mail", StepKind::Retriable, &["charge"]),
         ];
         SagaShape { name: "trip".to_owned(), steps }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let policy = PolicyShape { pause_min_ms: 40, pause_max_ms: 100, ..PolicyShape::default() };
+        let longest = [1, 2, 3, 4, 99].map(|attempt| policy.longest_pause_us(attempt));
+        assert_eq!(longest, [40_000, 40_000, 80_000, 100_000, 100_000]);
+    }
+
+    #[test]
+    fn a_step_on_file_that_says_nothing_of_its_policy_is_read_and_written_alike() {
+        let step = trip().steps.remove(0);
+        let text = serde_json::to_string(&step).expect("plain data");
+        assert!(!text.contains("policy"), "{text}");
+        assert_eq!(serde_json::from_str::<StepShape>(&text).expect("what was written"), step);
     }
 
     #[test]

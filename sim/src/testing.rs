@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::evidence::{
-    Answer, AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, Call, Evidence, Expected,
-    LogEntry, Phases, ShardChange, StoreCall, StoreWhat, Subscriber, Write,
+    Answer, AppendResult, BankEffect, BankEntry, Begins, BusEntry, BusWhat, Call, Evidence,
+    Expected, LogEntry, Phases, Reading, ShardChange, StoreCall, StoreWhat, Subscriber, Wanted,
+    Write,
 };
 use crate::fault::{Episode, Fault, FaultKind};
 use crate::machine::Machine;
@@ -46,6 +47,17 @@ pub(crate) fn evidence() -> Evidence {
             name: "from-zero".to_owned(),
             after: 0,
             seen: vec![(1, "event-1".to_owned())],
+        }],
+        readings: vec![Reading {
+            node: Machine::Node2,
+            boot: 1,
+            begins: Begins::Start,
+            wanted: Wanted::default(),
+            asked_at_us: 400_000,
+            begun_at_us: 400_000,
+            after: 0,
+            given: Vec::new(),
+            place: 0,
         }],
         shards: vec![ShardChange {
             at_us: 500_000,

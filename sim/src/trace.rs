@@ -140,6 +140,7 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
         swaps,
         documents,
         subscribers,
+        readings,
         shards: _,
         power,
         stops,
@@ -154,6 +155,7 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
     each(to, "claim", claims)?;
     each(to, "document", documents)?;
     each(to, "subscriber", subscribers)?;
+    each(to, "reading", readings)?;
     each(to, "confessed", confessed)?;
     each(to, "unreached", unreached)?;
     each(to, "leak", leaks)?;
@@ -274,11 +276,12 @@ mod tests {
     }
 
     /// And of each part of the end.
-    const LEFT: [Change; 17] = [
+    const LEFT: [Change; 18] = [
         ("log", |e| e.log[0].payload = Value::Null),
         ("claims", |e| e.claims.clear()),
         ("documents", |e| e.documents.clear()),
         ("subscribers", |e| e.subscribers[0].after += 1),
+        ("readings", |e| e.readings[0].place += 1),
         ("leaks", |e| e.leaks.push("a task".to_owned())),
         ("power", |e| {
             let (machine, what) = (Machine::Store, Power::Booted);

@@ -2,6 +2,8 @@
 
 use sagaline_storage::{EventStore, GlobalPosition, StorageError};
 
+use crate::canary::planted;
+
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Begin {
@@ -23,7 +25,10 @@ impl Begin {
         match self {
             Self::Start => Ok(GlobalPosition::START),
             Self::After(position) => Ok(position),
-            Self::Head => log.head().await,
+            Self::Head => {
+                let head = log.head().await?;
+                Ok(GlobalPosition(head.0 + u64::from(planted("begins-behind-the-next"))))
+            }
         }
     }
 }

@@ -9,6 +9,8 @@ use sagaline_storage::{
     AllQuery, Backend, EventStore, Filter, GlobalPosition, RecordedEvent, StorageError,
 };
 
+use crate::canary::planted;
+
 use super::begin::Begin;
 use super::core::Core;
 
@@ -91,7 +93,8 @@ impl<B: Backend> EventSubscription<B> {
     pub async fn next(&mut self) -> Result<Option<RecordedEvent>, StorageError> {
         loop {
             if let Some(event) = self.waiting.pop_front() {
-                self.position = if self.waiting.is_empty() { self.read } else { event.position };
+                let is_last = self.waiting.is_empty() || planted("subscription-is-where-it-read");
+                self.position = if is_last { self.read } else { event.position };
                 return Ok(Some(event));
             }
             if *self.core.stop.borrow() {
@@ -125,6 +128,12 @@ impl<B: Backend> EventSubscription<B> {
             biased;
             () = self.core.stopped() => {}
             () = log.await_after(self.read) => {}
+        }
+        if planted("subscription-passes-one-over") {
+            self.read.0 += 1;
+        }
+        if planted("subscription-gives-the-last-again") {
+            self.read.0 = self.read.0.saturating_sub(1);
         }
         Ok(())
     }

@@ -233,6 +233,12 @@ impl LiveView {
         }
     }
 
+    /// To which cursors belong, whichever generation answers: all of one version have the same documents in
+    /// the same order.
+    pub(crate) fn list(&self) -> Arc<str> {
+        Generation { version: self.version, number: 1 }.view(self.name)
+    }
+
     /// Under which the store keeps how far the view has come that queries go to.
     pub(crate) async fn subscription<B: Backend>(
         &self,

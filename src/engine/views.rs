@@ -110,6 +110,7 @@ impl<B: Backend, P: Projection> Views<B, P> {
                 partition: query.partition.clone(),
                 direction: query.direction,
                 after: query.after.clone(),
+                list: Some(self.live.list()),
                 skip: query.skip,
                 limit: query.limit,
             };

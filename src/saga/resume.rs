@@ -108,7 +108,11 @@ pub(super) fn deadline_at_us(
 ) -> Option<u64> {
     let deadline_ms = definition.step(step)?.policy.deadline_ms?;
     let from_us = state.step(step)?.deadline_from_us?;
-    Some(from_us.saturating_add(deadline_ms.saturating_mul(1_000)))
+    if planted("step-deadline-ignored") {
+        return None;
+    }
+    let unit_us = if planted("step-deadline-halved") { 500 } else { 1_000 };
+    Some(from_us.saturating_add(deadline_ms.saturating_mul(unit_us)))
 }
 
 /// How the attempt in doubt of a step is carried out: by asking, while an abort waits for the pivot and

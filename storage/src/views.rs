@@ -92,6 +92,9 @@ pub struct ViewQuery {
     pub direction: Direction,
     /// The cursor of the page before.
     pub after: Option<Bytes>,
+    /// The list whose cursors are taken and given; none: the view's own. Views that hold one list in turn,
+    /// with the same documents in the same order, say so by one name, and a reader goes on in the next.
+    pub list: Option<Arc<str>>,
     /// Documents passed over at the start; at most 1,000,000. They are read, so prefer a cursor.
     pub skip: usize,
     /// At most this many documents come back; 1 to 1,000.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sagaline::domain::Aggregate;
 use sagaline::engine::{
-    CommandMetadata, EngineSettings, IndexKey, Node, NodeBuilder, Projection, ProjectionState,
+    CommandMetadata, DocumentQuery, EngineSettings, IndexKey, Node, NodeBuilder, Projection, ProjectionState,
     RebuildError, Recorded, View, live_generation,
 };
 use sagaline::prelude::CodecError;
@@ -151,6 +151,22 @@ async fn the_live_view_answers_with_every_event_while_another_is_built() {
         assert_eq!(of(b"even").await + of(b"odd").await, 7);
     }
     assert!(alone(&node).await.generation > 1);
+}
+
+#[tokio::test]
+async fn a_list_is_read_on_when_its_view_was_built_anew_between_two_pages() {
+    let node = node::<1>(&MemoryKv::new()).await;
+    add(&node, 100).await;
+    alone(&node).await;
+    let views = node.views::<Totals<1>>().unwrap();
+    let ask = |limit| DocumentQuery::of("by_parity", "odd").limit(limit);
+    let whole = views.query(ask(100)).await.unwrap().documents;
+    let first = views.query(ask(1)).await.unwrap();
+    assert!(whole.len() > 1 && first.cursor.is_some());
+    node.rebuild("totals").await.unwrap();
+    alone(&node).await;
+    let rest = views.query(ask(100).after(first.cursor)).await.unwrap().documents;
+    assert_eq!([first.documents, rest].concat(), whole);
 }
 
 #[tokio::test]

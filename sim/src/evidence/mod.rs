@@ -8,6 +8,7 @@ mod locks;
 mod looks;
 mod machines;
 mod participants;
+mod readings;
 mod store;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use locks::{LockCall, LockWhat};
 pub use looks::{Look, Role, Swap, Who};
 pub use machines::{Power, PowerChange, ShardChange, Stop};
 pub use participants::{BankEffect, BankEntry, Effect, Life, RemoteCall, SentCall, Unreached};
+pub use readings::{Begins, Given, Reading, Wanted};
 pub use store::{AppendResult, Expected, LogEntry, StoreCall, StoreWhat, Write};
 
 /// Everything about a finished run.
@@ -78,6 +80,9 @@ pub struct Evidence {
     pub documents: Vec<(String, String, Value)>,
     /// What subscribers saw, in the order in which they saw it.
     pub subscribers: Vec<Subscriber>,
+    /// What the readers of the nodes were given, life by life.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<Reading>,
     /// Shards as the nodes said they took and left them.
     pub shards: Vec<ShardChange>,
     /// Machines as they were switched on, failed, stood still and went on; without it nobody can tell a

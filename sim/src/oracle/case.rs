@@ -9,6 +9,7 @@ use crate::evidence::{Call, Evidence, LogEntry};
 use crate::fault::{Episode, Fault};
 use crate::machine::Machine;
 use crate::plan::{Operation, OrderShape};
+use crate::shape::SagaShape;
 
 use super::naive::append::Append;
 use super::naive::order::Order;
@@ -111,6 +112,11 @@ impl<'a> Case<'a> {
     /// Whether an operation is planned that can bring a saga into being.
     pub fn starts_sagas(&self) -> bool {
         self.places_orders() || self.plans(|it| matches!(it, Operation::StartSaga { .. }))
+    }
+
+    /// What the plan says of a user's sagas of this type.
+    pub fn shape_of(&self, saga_type: &str) -> Option<&'a SagaShape> {
+        self.evidence.plan.sagas.iter().find(|shape| shape.name == saga_type)
     }
 
     /// Whether such an operation is planned.

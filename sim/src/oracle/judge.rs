@@ -86,14 +86,15 @@ mod tests {
         let (verdict, findings) = judge(&History::good().evidence);
         assert_eq!(verdict, Verdict::Pass, "{findings:#?}");
         assert_eq!(findings.len(), all().len());
-        // No saga of a user's, no lock, no consumer and no account is in it, no view that was built anew, and no
-        // node that was told to end; and nobody looked round at its end.
-        const NOT_IN_IT: [&str; 10] = [
+        // No saga of a user's, no lock, no consumer, no subscription and no account is in it, no view that was built
+        // anew, and no node that was told to end; and nobody looked round at its end.
+        const NOT_IN_IT: [&str; 11] = [
             "effects",
             "aggregates",
             "results",
             "locks",
             "consumers",
+            "subscriptions",
             "accounts",
             "swaps",
             "rights",

@@ -19,12 +19,13 @@
 //! | [`results`] | what a step returned is given to those that read it and to its undo | an undo that is not told |
 //! | [`saga_life`] | legal lives, acknowledged starts (I8) | compensation in forward order; undo of what never happened; cancel honoured after the pivot; publish before commit of a start |
 //! | [`saga_ends`] | every saga ends or waits for a person with a reason (I6) | timer outside the batch; one poison saga blocks the shard; lost wake-up without poll |
-//! | [`timers`] | nothing before it is due (I7), and nothing that a pause holds up | stale timer accepted |
+//! | [`timers`] | nothing before it is due (I7), nothing behind a deadline, that of a step too, and nothing that a pause holds up | stale timer accepted; a step's deadline ignored |
 //! | [`idempotency`] | one key, one saga, one answer, the same each time (I10) | dedupe record after commit; retry of a request taken as new |
 //! | [`one_live_order`] | one live order for a product (I12) | claim released at once; lock released without token, where the claim is left out |
-//! | [`retries`] | calls within policy and budget (I9) | retry without budget; attempts not bounded; retry without backoff; key per attempt |
+//! | [`retries`] | calls within budget and policy (I9), that of a step where it has one of its own | retry without budget; attempts not bounded; retry without backoff; key per attempt; a step's own policy ignored |
 //! | [`outbox`] | published once at least, in order, only what is committed (I11) | publish before commit; offset committed before the handler |
 //! | [`consumers`] | a group acts on each event once and in order, loses none, and delivers again what an operator wants again (I11) | a later event passes one that is parked |
+//! | [`subscriptions`] | who follows the log within a node is given what is wanted, once and in order, and can go on where the subscription says that it stands | an event passed over, or given twice, where what is past becomes what is new; a place that is behind what was not given yet |
 //! | [`projections`] | a view is the fold of the log | snapshot off by one; poison event skipped |
 //! | [`swaps`] | a view that is built anew is no further back than the one it replaces, and replaces it where that was asked for | a view swapped early |
 //! | [`rights`] | nobody sees or does what is not theirs | a role, or an owner, that is not looked at |
@@ -66,6 +67,7 @@ pub mod saga_life;
 pub mod shards;
 pub mod shown;
 pub mod stops;
+pub mod subscriptions;
 pub mod swaps;
 pub mod timers;
 
@@ -171,6 +173,7 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(retries::Retries),
         Box::new(outbox::Outbox),
         Box::new(consumers::Consumers),
+        Box::new(subscriptions::Subscriptions),
         Box::new(projections::Projections),
         Box::new(swaps::Swaps),
         Box::new(rights::Rights),

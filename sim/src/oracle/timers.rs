@@ -1,5 +1,8 @@
 //! Nothing happens before it is due (I7): no attempt ends before it was to begin, no deadline aborts a
-//! saga before it has passed. That nothing is forgotten is [`super::saga_ends`]'.
+//! saga before it has passed, and behind it the saga does not go on; the same of the deadlines that single steps
+//! have ([`deadlines`]). That nothing is forgotten is [`super::saga_ends`]'.
+
+mod deadlines;
 
 use super::case::Case;
 use super::naive::json::number;
@@ -50,6 +53,7 @@ impl Oracle for Timers {
             }
             examine_term(saga, &mut finding);
             examine_deadline(saga, &mut finding);
+            deadlines::examine(case, saga, &mut finding);
             if !stands_still {
                 examine_overdue(saga, skew_us, &mut finding);
             }

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use sagaline::engine::live_generation;
 use sagaline_storage::views::{ViewQuery, ViewStore};
 use sagaline_storage::{
-    AllQuery, Backend, Direction, EventStore, Filter, GlobalPosition, StorageError, StreamId,
-    StreamVersion, Timestamp,
+    AllQuery, Backend, Direction, EventStore, Filter, GlobalPosition, RecordedEvent, StorageError,
+    StreamId, StreamVersion,
 };
 use serde_json::Value;
 
@@ -17,9 +17,12 @@ use crate::evidence::{Power, PowerChange, ShardChange};
 use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::services::{SimBackend, Witness, read_models};
+use crate::workload::readers::Readers;
 use crate::workload::subscribers::Subscribers;
 use crate::world::World;
 use crate::{statement, trip};
+
+use super::parked;
 
 /// How long it may take. A healed world owes nobody more than a lease, the longest pause between two
 /// attempts (10 s), the longest time a bank asks to wait (8 s) and the backlog at ten retries a second.
@@ -29,16 +32,6 @@ const LOOK_US: u64 = 250_000;
 const LOOKS_AT_REST: u32 = 4;
 /// Of a saga that is asked whether it is parked: more do not end behind that.
 const LAST_EVENTS: usize = 64;
-const PARKED: &str = "SagaParked";
-/// With these a parked saga is not parked any more.
-const GOES_ON: [&str; 6] = [
-    "RetryRequested",
-    "SagaUnparked",
-    "StepSkipped",
-    "StepResolved",
-    "AbortRequested",
-    "SagaAborted",
-];
 /// Sagas that are named when they do not end.
 const NAMED_MAX: usize = 20;
 
@@ -62,6 +55,7 @@ pub(super) struct Liveness<'a> {
     pub(super) plan: &'a Plan,
     pub(super) ports: &'a SimBackend,
     pub(super) subscribers: &'a Subscribers,
+    pub(super) readers: &'a Readers,
     /// Read models beside the reference application's own, by name and version.
     pub(super) read_models: &'a [(&'static str, u32)],
     /// Machines that are not back yet: they own nothing, whatever they believe.
@@ -119,6 +113,9 @@ impl Liveness<'_> {
             }
             Some(_) | None => {}
         }
+        if self.plan.knobs.subscriptions {
+            undone.extend(self.readers.behind(self.world, head.0, self.away));
+        }
         undone.extend(self.disowned());
         undone.extend(self.stopping());
         Ok(undone)
@@ -148,9 +145,12 @@ impl Liveness<'_> {
             |from, direction, count| self.ports.events().read_stream(saga, from, direction, count);
         let first = read(StreamVersion(1), Direction::Forward, 1).await?;
         let last = read(StreamVersion(u64::MAX), Direction::Backward, LAST_EVENTS).await?;
-        let last: Vec<_> = last.iter().map(|event| event.event_type.as_str()).collect();
+        let last: Vec<_> = last.iter().map(parked::Said::of).collect();
         let now = self.world.clock(Machine::Store).true_now();
-        Ok(first.first().is_some_and(|first| is_parked(&first.payload, &last, now)))
+        let sagas = &self.plan.sagas;
+        let waits =
+            |first: &RecordedEvent| parked::waits_for_a_person(&first.payload, &last, sagas, now);
+        Ok(first.first().is_some_and(waits))
     }
 
     /// Whether the plan has the consumer group.
@@ -214,6 +214,7 @@ impl Liveness<'_> {
             partition: Bytes::from_static(how.as_bytes()),
             direction: Direction::Forward,
             after: None,
+            list: None,
             skip: 0,
             limit: LANES_MAX,
         };
@@ -280,36 +281,5 @@ impl Liveness<'_> {
             }
         }
         owners
-    }
-}
-
-/// Whether a saga waits for a person, by its last events, newest first: what was under way beside a parked
-/// step may end behind that. Before the pivot it also waits for its deadline then, which a clock that was
-/// ahead may have set to a time long after the run.
-fn is_parked(started: &[u8], last: &[&str], now: Timestamp) -> bool {
-    let Ok(started) = serde_json::from_slice::<Value>(started) else { return false };
-    let deadline = started["deadlineAtUs"].as_u64();
-    let decisive = last.iter().find(|event| **event == PARKED || GOES_ON.contains(event));
-    decisive == Some(&PARKED) && deadline.is_none_or(|at| now.0 < at)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_parked_saga_is_at_rest_until_its_deadline() {
-        let now = Timestamp(100);
-        let (any, later, now_due) = (
-            br#"{"deadlineAtUs": null}"#,
-            br#"{"deadlineAtUs": 101}"#,
-            br#"{"deadlineAtUs": 100}"#,
-        );
-        assert!(is_parked(any, &["SagaParked", "StepStarted"], now));
-        assert!(is_parked(later, &["StepSucceeded", "RetryScheduled", "SagaParked"], now));
-        assert!(!is_parked(now_due, &["SagaParked"], now), "who heard it?");
-        assert!(!is_parked(later, &["StepStarted", "RetryRequested", "SagaParked"], now));
-        assert!(!is_parked(later, &["StepSucceeded"], now));
-        assert!(!is_parked(b"damaged", &["SagaParked"], now));
     }
 }

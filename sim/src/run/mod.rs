@@ -10,6 +10,8 @@ mod inspection;
 #[cfg(madsim)]
 mod liveness;
 #[cfg(madsim)]
+mod parked;
+#[cfg(madsim)]
 pub mod phases;
 
 pub use report::Report;
@@ -32,16 +34,17 @@ pub struct Guest {
 impl Guest {
     /// What a drawn plan has beside the reference application.
     pub fn of(plan: &crate::plan::Plan) -> Self {
-        if !plan.sagas.iter().any(|saga| saga.name == crate::trip::TRIP) {
+        let Some(trip) = plan.sagas.iter().find(|saga| saga.name == crate::trip::TRIP) else {
             return Self::default();
-        }
+        };
+        let policies = crate::trip::Policies::of(trip);
         let participants = crate::services::Participants::default();
         let additions = match plan.sagas.iter().any(|saga| saga.name == crate::visit::VISIT) {
-            true => crate::node::Additions::new(|node| {
-                Ok(crate::trip::app(node)?.saga(&crate::visit::visit()?))
+            true => crate::node::Additions::new(move |node| {
+                Ok(crate::trip::app(node, policies)?.saga(&crate::visit::visit()?))
             })
             .with_visits(crate::visit::desk::Lots::of(plan)),
-            false => crate::node::Additions::new(crate::trip::app),
+            false => crate::node::Additions::new(move |node| crate::trip::app(node, policies)),
         };
         Self {
             additions,

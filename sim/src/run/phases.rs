@@ -256,6 +256,7 @@ impl Run {
             plan: &self.plan,
             ports: &self.ports,
             subscribers: &self.subscribers,
+            readers: self.nodes.readers(),
             read_models: &self.read_models,
             away,
         }
@@ -314,6 +315,7 @@ impl Run {
             swaps: seen.swaps,
             documents,
             subscribers: self.subscribers.take(),
+            readings: self.nodes.readers().take(),
             shards: seen.shards,
             power: self.world.power_changes(),
             stops: self.world.stops(),

@@ -10,8 +10,9 @@ use crate::machine::Machine;
 use crate::plan::{Knobs, Plan};
 use crate::seed::Seed;
 use crate::swarm;
+use crate::trip::{self, Policies};
 use crate::workload::{accounts, alphabet, merchants, operators, rebuilds, walkers};
-use crate::{statement, trip, visit};
+use crate::{statement, visit};
 
 use super::Strategy;
 use super::ground::Ground;
@@ -88,7 +89,7 @@ impl Plan {
             seed,
             scenario: scenario.name().to_owned(),
             knobs,
-            sagas: trip::shape().into_iter().chain(visit::shape()).collect(),
+            sagas: trip::shape(Policies::draw(seed)).into_iter().chain(visit::shape()).collect(),
             chaos_ms: CHAOS_MS,
             left_broken: left_broken(seed, scenario),
             episodes: ground.into_episodes(),
@@ -133,6 +134,7 @@ impl Knobs {
             store_batch: usize::try_from(one_of(&[1, 8, 1_024])).unwrap_or(1_024),
             conflict_retries: small(one_of(&[1, 8])),
             short_tokens_s: one_of(&[0, 0, 0, 3]),
+            subscriptions: one_of(&[0, 1]) == 1,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::seed::{Random, Seed};
 use crate::shape::SagaShape;
 use crate::strategy::Crowd;
 use crate::swarm;
-use crate::trip;
+use crate::trip::{self, Policies};
 
 /// Customers of a run.
 pub const CUSTOMERS: u32 = 12;
@@ -144,7 +144,7 @@ impl Drawing {
             tokens: TOKENS.map(token).to_vec(),
             shapes: SHAPES.map(shape).to_vec(),
             placed: Vec::new(),
-            trip: trip::shape(),
+            trip: trip::shape(Policies::draw(seed)),
             trips: Vec::new(),
         }
     }
@@ -277,6 +277,10 @@ impl Drawing {
                 let mut start = trip::start(&shape, id, &mut self.random);
                 let random = self.seed.stream(&format!("plan/left-alone/{id}"));
                 trip::leave_alone(&shape, &mut start, random);
+                if Policies::of(&shape) == Policies::Own {
+                    let random = self.seed.stream(&format!("plan/policies/{id}"));
+                    trip::meet_policies(&mut start, random);
+                }
                 start
             }
             None => self.place(id),

@@ -27,6 +27,8 @@ mod patience;
 #[cfg(madsim)]
 pub mod people;
 #[cfg(madsim)]
+pub mod readers;
+#[cfg(madsim)]
 pub(crate) mod request;
 #[cfg(madsim)]
 pub mod subscribers;

@@ -166,6 +166,7 @@ impl Shop {
             swaps: Vec::new(),
             documents,
             subscribers: Vec::new(),
+            readings: Vec::new(),
             shards: seen.shards,
             power: Vec::new(),
             stops: Vec::new(),
@@ -275,6 +276,7 @@ fn plan() -> Plan {
         store_batch: 1_024,
         conflict_retries: 8,
         short_tokens_s: 0,
+        subscriptions: false,
     };
     Plan {
         seed: Seed(1),

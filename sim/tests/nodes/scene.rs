@@ -183,6 +183,7 @@ fn knobs() -> Knobs {
         store_batch: 1_024,
         conflict_retries: 8,
         short_tokens_s: 0,
+        subscriptions: false,
     }
 }
 

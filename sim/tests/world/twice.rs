@@ -59,6 +59,7 @@ fn plan(seed: Seed) -> Plan {
         store_batch: 1_024,
         conflict_retries: 8,
         short_tokens_s: 0,
+        subscriptions: false,
     };
     Plan {
         seed,

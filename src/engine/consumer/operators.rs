@@ -148,6 +148,7 @@ impl<B: Backend> Consumers<B> {
             partition: Bytes::from_static(PARKED.as_bytes()),
             direction: Direction::Forward,
             after,
+            list: None,
             skip: 0,
             limit,
         };

@@ -3,9 +3,10 @@
 use super::abort;
 use super::draft::Draft;
 use crate::canary::planted;
-use crate::saga::definition::{StepIndex, StepSpec};
+use crate::saga::definition::StepIndex;
 use crate::saga::effect::{Effect, Timer};
 use crate::saga::event::{ParkReason, SagaEvent, StepDirection};
+use crate::saga::policy::Policy;
 use crate::saga::resume;
 use crate::saga::state::{Phase, StepState};
 
@@ -32,9 +33,12 @@ pub(super) fn failed(
         return;
     }
     let made = attempt.saturating_sub(state.forgiven(direction));
+    let policy = match planted("policy-of-the-first-step") {
+        true => draft.definition.steps().first().map_or(&spec.policy, |first| &first.policy),
+        false => &spec.policy,
+    };
     let unbounded = planted("attempts-not-bounded");
-    let next =
-        attempt.checked_add(1).filter(|_| unbounded || made < spec.policy.attempts_of(direction));
+    let next = attempt.checked_add(1).filter(|_| unbounded || made < policy.attempts_of(direction));
     let Some(next) = next else {
         park(draft, step, direction, ParkReason::AttemptsUsedUp { attempts: made, cause });
         return;
@@ -43,7 +47,7 @@ pub(super) fn failed(
         park(draft, step, direction, ParkReason::DeadlinePassed { cause });
         return;
     }
-    let pause_ms = pause_ms(spec, state, direction, next, draft.jitter(), retry_after_ms);
+    let pause_ms = pause_ms(policy, state, direction, next, draft.jitter(), retry_after_ms);
     let due_at_us = draft.now_us().saturating_add(pause_ms.saturating_mul(1_000));
     schedule(draft, step, direction, next, due_at_us, cause);
 }
@@ -72,7 +76,7 @@ fn is_past_deadline(draft: &Draft<'_>, step: StepIndex, direction: StepDirection
 }
 
 fn pause_ms(
-    spec: &StepSpec,
+    policy: &Policy,
     state: &StepState,
     direction: StepDirection,
     next: u32,
@@ -84,7 +88,7 @@ fn pause_ms(
     }
     let counted = next.saturating_sub(state.forgiven(direction));
     let retry_after_ms = retry_after_ms.filter(|_| !planted("retry-after-ignored"));
-    spec.policy.backoff_ms(counted, jitter, retry_after_ms)
+    policy.backoff_ms(counted, jitter, retry_after_ms)
 }
 
 /// Behind the pivot the last attempt begins at the step's deadline at the latest.

@@ -55,8 +55,9 @@ fn action(draft: &mut Draft<'_>, step: StepIndex, outcome: Outcome) {
 
 pub(super) fn rejected(draft: &mut Draft<'_>, step: StepIndex, code: String, reason: String) {
     let policy = draft.definition.step(step).map(|spec| &spec.policy);
-    let is_final =
-        policy.is_some_and(|policy| policy.is_final(&code)) && !planted("no-taken-for-unknown");
+    let is_final = policy
+        .is_some_and(|policy| policy.is_final(&code) || planted("retried-no-taken-for-final"));
+    let is_final = is_final && !planted("no-taken-for-unknown");
     if is_final && draft.state().phase != Phase::Committing {
         let at_us = draft.now_us();
         draft.record(SagaEvent::StepRejected { step, code, reason, at_us });

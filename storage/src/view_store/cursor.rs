@@ -1,10 +1,11 @@
 //! The cursor of a query: where a page ended, bound to the query that made it.
 //!
 //! ```text
-//! 01 (format) | 8 bytes of a hash over partition and direction | escaped sort | primary key
+//! 01 (format) | 8 bytes of a hash over list, index, partition and direction | escaped sort | primary key
 //! ```
-//! Callers keep it as opaque bytes. One made for another view, index, partition or direction, or cut
-//! or invented, is refused: read with it, a page would silently skip or repeat documents.
+//! Callers keep it as opaque bytes. One made for another list (a view, unless the query says more), index,
+//! partition or direction, or cut or invented, is refused: read with it, a page would silently skip or repeat
+//! documents.
 
 use bytes::Bytes;
 
@@ -21,7 +22,7 @@ const HEAD: usize = 9;
 pub(super) struct CursorKind([u8; HEAD]);
 
 impl CursorKind {
-    /// `prefix` is the partition's, with its view and index.
+    /// `prefix` is the partition's, with its list and index.
     pub(super) fn new(prefix: &[u8], direction: Direction) -> Self {
         let direction = match direction {
             Direction::Forward => 1,

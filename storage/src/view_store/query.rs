@@ -28,7 +28,8 @@ impl Walk {
         let prefix = secondary::group_prefix(&query.view, &group);
         let to = secondary::group_end(&prefix);
         let backward = query.direction == Direction::Backward;
-        let cursors = CursorKind::new(&prefix, query.direction);
+        let list = query.list.as_ref().unwrap_or(&query.view);
+        let cursors = CursorKind::new(&secondary::group_prefix(list, &group), query.direction);
         let range = Range { from: prefix.clone(), to, backward, limit: 0 };
         let mut walk = Self { prefix, cursors, range };
         if let Some(cursor) = &query.after {
@@ -90,6 +91,7 @@ pub(super) async fn query<K: Kv>(
 fn check(query: &ViewQuery) -> Result<(), StorageError> {
     keys::check("view", &query.view)?;
     keys::check("index", &query.index)?;
+    query.list.as_ref().map_or(Ok(()), |list| keys::check("list", list))?;
     check_at_most("bytes of the partition asked for", query.partition.len(), PARTITION_BYTES_MAX)?;
     check_at_most("number of documents passed over", query.skip, SKIP_MAX)?;
     check_page(query.limit)

@@ -59,6 +59,30 @@ pub(super) const CANARIES: &[Canary] = &[
         STANDARD,
     ),
     canary(
+        "subscription-passes-one-over",
+        "Who follows the log within a node misses the event behind which they have waited.",
+        &["subscriptions", "liveness"],
+        STANDARD,
+    ),
+    canary(
+        "subscription-gives-the-last-again",
+        "Who follows the log within a node is given the last event again when there is a new one.",
+        &["subscriptions"],
+        STANDARD,
+    ),
+    canary(
+        "subscription-is-where-it-read",
+        "A subscription says that it stands behind events which it has read and not given yet.",
+        &["subscriptions"],
+        STANDARD,
+    ),
+    canary(
+        "begins-behind-the-next",
+        "Who wants what comes from now on misses the first of it.",
+        &["subscriptions"],
+        STANDARD,
+    ),
+    canary(
         "lost-wake-up-without-poll",
         "What another node appended to a saga is not told to the saga's owner.",
         &["saga-ends", "liveness"],
@@ -222,6 +246,30 @@ pub(super) const CANARIES: &[Canary] = &[
         OVERLOAD,
     ),
     canary("attempts-not-bounded", "A step is tried for ever.", &["retries"], BROWN_OUT),
+    canary(
+        "policy-of-the-first-step",
+        "A step is tried again as often and as soon as the first one of its saga.",
+        &["retries"],
+        STANDARD,
+    ),
+    canary(
+        "retried-no-taken-for-final",
+        "Who is to be asked again although they have said no is not.",
+        &["retries", "effects"],
+        STANDARD,
+    ),
+    canary(
+        "step-deadline-ignored",
+        "A step goes on behind the deadline of its own.",
+        &["timers"],
+        STANDARD,
+    ),
+    canary(
+        "step-deadline-halved",
+        "A step has half the time that its policy gives it.",
+        &["timers"],
+        STANDARD,
+    ),
     canary(
         "retry-without-backoff",
         "A failed attempt is repeated at once.",

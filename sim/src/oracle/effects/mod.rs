@@ -209,12 +209,14 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Where nothing went wrong but what a saga was to meet, nobody has to wait for a person.
+    /// Where nothing went wrong but what a saga was to meet, nobody has to wait for a person. But a step whose
+    /// service wanted to be left alone may be past its deadline when somebody lets its saga go on.
     fn parked(&mut self, saga: &Saga<'_>) {
         let calm = self.case.evidence.plan.episodes.is_empty();
+        let last = saga.entries.iter().rfind(|entry| entry.event_type == "SagaParked");
+        let is_late = last.is_some_and(|it| it.payload["reason"].get("deadlinePassed").is_some());
         let what = "a saga waits for a person in a world in which every service answers";
-        self.finding.expect(!calm || saga.parked.is_empty(), what, || {
-            let last = saga.entries.iter().rfind(|entry| entry.event_type == "SagaParked");
+        self.finding.expect(!calm || saga.parked.is_empty() || is_late, what, || {
             format!(
                 "saga {}: {}",
                 saga.id,

@@ -165,8 +165,14 @@ fn what_is_asked_wrongly_and_what_waits_for_nothing_is_caught() {
     trip.caught("what never happened was taken back");
     trip.effect("hotel", Effect::Wrong { what: "no such address".into(), detail: "x".into() });
     trip.caught("no such address");
-    trip.say("SagaParked", json!({ "step": 0, "direction": "action", "reason": {}, "atUs": 1 }));
-    trip.caught("a saga waits for a person in a world in which every service answers");
+    let what = "a saga waits for a person in a world in which every service answers";
+    let parked =
+        |reason: Value| json!({ "step": 0, "direction": "action", "reason": reason, "atUs": 1 });
+    trip.say("SagaParked", parked(json!({ "deadlinePassed": { "cause": "status 429" } })));
+    let late = Effects.examine(&Case::new(&trip.0.evidence));
+    assert!(late.violations.iter().all(|it| it.what != what), "{late:?}");
+    trip.say("SagaParked", parked(json!({})));
+    trip.caught(what);
 }
 
 /// A visit that has begun: beside an order, since without any it is a user's.

@@ -10,3 +10,4 @@ pub mod order;
 pub mod payment;
 pub mod saga;
 pub mod steps;
+pub mod terms;

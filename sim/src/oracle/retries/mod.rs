@@ -1,6 +1,8 @@
-//! Calls stay within policy and budget (I9): each attempt was announced in the log and allowed by the policy,
-//! a node's repetitions are followed one by one against its budget ([`budget`]), it has no more calls under way
-//! than places ([`places`]), does not go on calling who only fails ([`breaker`]), and epochs that the bank saw as old have no effect.
+//! Calls stay within policy and budget (I9): each attempt was announced in the log and allowed by the policy, that
+//! of the step where it has one of its own, with the policy's pauses ([`pauses`]); a node's repetitions are
+//! followed one by one against its budget ([`budget`]), it has no more calls under way than places ([`places`]),
+//! does not go on calling who only fails ([`breaker`]), heeds what it is told ([`said`]), and epochs that the bank
+//! saw as old have no effect.
 //!
 //! The bank sees what arrives, and faults of the network and the bank make one call arrive twice. So a bound
 //! on what arrives is doubled when the plan can double it.
@@ -8,6 +10,7 @@
 mod breaker;
 mod bucket;
 mod budget;
+mod pauses;
 mod places;
 mod said;
 
@@ -17,15 +20,9 @@ use crate::evidence::{BankEffect, BankEntry};
 use crate::fault::Fault;
 
 use super::case::Case;
-use super::naive::json::number;
 use super::naive::saga::Saga;
 use super::naive::steps::{self, ATTEMPTS, Key};
 use super::{Finding, Oracle};
-
-/// So many pauses, drawn evenly, are on average half as long as they can be; that they come below this share
-/// of it happens in one of ten million runs.
-const PAUSES_MIN: f64 = 40.0;
-const PAUSES_SHARE_MIN: f64 = 0.25;
 
 /// See the module.
 #[derive(Debug)]
@@ -55,7 +52,7 @@ impl Oracle for Retries {
         places::examine(case, &mut finding);
         breaker::examine(case, &mut finding);
         examine_attempts(case, &mut finding);
-        examine_pauses(case, &mut finding);
+        pauses::examine(case, &mut finding);
         said::examine(case, &mut finding);
         examine_epochs(case, &mut finding);
         finding
@@ -138,37 +135,9 @@ fn allowed(case: &Case<'_>, saga: &Saga<'_>) -> Option<Vec<[u64; 2]>> {
     if steps::of(saga.saga_type).is_some() {
         return Some(vec![ATTEMPTS; saga.steps.len()]);
     }
-    let mut shapes = case.evidence.plan.sagas.iter();
-    let shape = shapes.find(|shape| shape.name == saga.saga_type)?;
+    let shape = case.shape_of(saga.saga_type)?;
     let allowed = shape.steps.iter().map(|step| [step.attempts.into(), step.undo_attempts.into()]);
     Some(allowed.collect())
-}
-
-/// Pauses before repetitions grow as the policy says. Each is drawn between nothing and its longest, so
-/// they are judged together, and only where there are so many that chance cannot make them short.
-fn examine_pauses(case: &Case<'_>, finding: &mut Finding) {
-    let (mut paused, mut longest, mut squares) = (0.0, 0.0, 0.0);
-    // What a person retries begins with short pauses again; of other people's sagas the pauses are not known.
-    let alone = |saga: &&Saga<'_>| {
-        steps::of(saga.saga_type).is_some()
-            && saga.entries.iter().all(|entry| entry.payload.get("actor").is_none())
-    };
-    for saga in case.sagas.values().filter(alone) {
-        for entry in saga.entries.iter().filter(|entry| entry.event_type == "RetryScheduled") {
-            let of = |name| number(&entry.payload, name).unwrap_or(0);
-            let ceiling = steps::longest_pause_us(of("attempt")) as f64;
-            finding.look();
-            paused += of("dueAtUs").saturating_sub(of("atUs")) as f64;
-            longest += ceiling;
-            squares += ceiling * ceiling;
-        }
-    }
-    // As many as would tell as much if all were of one length.
-    let equal = if squares > 0.0 { longest * longest / squares } else { 0.0 };
-    let is_short = equal >= PAUSES_MIN && paused < longest * PAUSES_SHARE_MIN;
-    finding.expect(!is_short, "repetitions without the policy's pauses", || {
-        format!("{:.0} s in all, at the longest {:.0} s", paused / 1e6, longest / 1e6)
-    });
 }
 
 /// Nothing takes effect under an epoch that the bank had seen surpassed for the order.

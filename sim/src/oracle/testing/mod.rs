@@ -76,6 +76,7 @@ impl History {
             store_batch: 1_024,
             conflict_retries: 8,
             short_tokens_s: 0,
+            subscriptions: false,
         };
         let plan = Plan {
             seed: Seed(1),
@@ -108,6 +109,7 @@ impl History {
             swaps: Vec::new(),
             documents: Vec::new(),
             subscribers: Vec::new(),
+            readings: Vec::new(),
             shards: Vec::new(),
             power: Vec::new(),
             stops: Vec::new(),

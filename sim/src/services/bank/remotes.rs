@@ -9,13 +9,13 @@ use parking_lot::Mutex;
 
 use super::line::Reply;
 use crate::evidence::{Effect, RemoteCall};
-use crate::fate::{Fate, How};
+use crate::fate::{FULL, Fate, How};
 use crate::machine::Machine;
 use crate::remotes::{self, Model, Request};
 use crate::services::witness::Witness;
 use crate::world::World;
 
-/// How often a service is too busy for an action that is fated so.
+/// How often a service is too busy, or full, for an action that is fated so.
 const BUSY_TIMES: u32 = 2;
 
 /// A request to a remote service.
@@ -139,6 +139,9 @@ fn fated_no(fate: &Fate, request: &Request, tries: u32) -> Option<remotes::Reply
         let effect = Effect::Declined { key: request.key.clone().unwrap_or_default() };
         let no = remotes::Reply::no(422, "FATED_NO", "it is this saga's lot");
         return Some(no.having(effect));
+    }
+    if fate.full.as_deref() == Some(step) && tries <= BUSY_TIMES {
+        return Some(remotes::Reply::no(422, FULL, "come again later"));
     }
     let status = if fate.retry_after_s.is_some() { 429 } else { 503 };
     (fate.busy.as_deref() == Some(step) && tries <= BUSY_TIMES)

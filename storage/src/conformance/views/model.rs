@@ -135,8 +135,9 @@ impl Model {
         for direction in [Direction::Forward, Direction::Backward] {
             let (view, index) = (view.into(), index.into());
             let partition = Bytes::copy_from_slice(partition);
+            let (after, list) = (None, None);
             let query =
-                ViewQuery { view, index, partition, direction, after: None, skip: 0, limit: 2 };
+                ViewQuery { view, index, partition, direction, after, list, skip: 0, limit: 2 };
             assert_eq!(pages(store, query).await, wanted, "{direction:?} {place}");
             wanted.reverse();
         }

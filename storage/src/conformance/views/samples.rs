@@ -77,6 +77,7 @@ pub(super) fn ask(partition: &[u8], direction: Direction, limit: usize) -> ViewQ
         partition: Bytes::copy_from_slice(partition),
         direction,
         after: None,
+        list: None,
         skip: 0,
         limit,
     }

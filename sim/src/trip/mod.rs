@@ -1,6 +1,10 @@
 //! A user's saga that runs beside those of the reference application in every drawn plan: what these do not
 //! have. Two steps are done side by side and undone again, participants keep the product's own barrier, many
-//! sagas write to one aggregate, and a deadline comes while a service is away.
+//! sagas write to one aggregate, and a deadline comes while a service is away. In most of the plans some of its
+//! steps have policies and deadlines of their own.
+
+mod fates;
+mod policies;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,12 +13,13 @@ use sagaline::prelude::*;
 #[cfg(madsim)]
 use serde_json::json;
 
-use crate::fate::{Fate, How, Twist};
-use crate::plan::Operation;
 #[cfg(madsim)]
 use crate::remotes::{Guarded, Ledger, Model};
-use crate::seed::Random;
 use crate::shape::SagaShape;
+
+pub use fates::{leave_alone, meet_policies, start};
+pub use policies::Policies;
+use policies::usual;
 
 /// The saga's name.
 pub const TRIP: &str = "trip";
@@ -219,110 +224,40 @@ impl Step for Miles {
 }
 
 /// The saga.
-pub fn trip() -> Result<Definition<Trip>, DefinitionError> {
-    let policy = Policy {
-        attempts: 10,
-        compensation_attempts: 12,
-        backoff_max_ms: 4_000,
-        attempt_timeout_ms: 2_500,
-        ..Policy::default()
-    };
+pub fn trip(policies: Policies) -> Result<Definition<Trip>, DefinitionError> {
     Definition::new(TRIP)
         .compensable(Room)
         .compensable(Seat)
+        .policy(policies.of_seats())
         .compensable(Meal)
+        .policy(policies.of_meals())
         .after(Seat)
         .pivot(Charge)
+        .policy(policies.of_charges())
         .after(Room)
         .after(Meal)
         .retriable(Tickets)
+        .policy(policies.of_tickets())
         .after(Charge)
         .retriable(Miles)
         .after(Charge)
-        .retry(policy)
+        .retry(usual())
         .deadline(DEADLINE)
         .build()
 }
 
 /// Its shape; none: it cannot be built, which its own test would say.
-pub fn shape() -> Option<SagaShape> {
-    trip().ok().map(|trip| SagaShape::of(trip.as_value()))
-}
-
-/// A start of it under a key, and what it is to meet beside the faults.
-pub fn start(shape: &SagaShape, key: u32, random: &mut Random) -> Operation {
-    // A few are not what the steps can read.
-    let input = match random.percent(3) {
-        true => serde_json::json!({ "nights": "a few" }),
-        false => serde_json::json!({ "nights": random.between(1, 14) }),
-    };
-    let fate = fate(shape, random);
-    Operation::StartSaga { saga_type: TRIP.to_owned(), key, input, fate }
-}
-
-/// So many of a hundred are told by a busy service to leave it alone for long: longer, with the second time,
-/// than such a saga may take.
-const LEFT_ALONE_PERCENT: u64 = 20;
-
-/// Some trips meet a service that wants to be left alone, most of them behind the step that decides: what has
-/// begun to be done is done then, although the deadline passes. Drawn apart, so that nothing else depends on it.
-pub fn leave_alone(shape: &SagaShape, start: &mut Operation, mut random: Random) {
-    let Operation::StartSaga { fate, .. } = start else { return };
-    if !random.percent(LEFT_ALONE_PERCENT) {
-        return;
-    }
-    let all: Vec<_> = shape.steps.iter().map(|step| step.name.clone()).collect();
-    let any = random.pick(&all).cloned();
-    let behind = random.percent(70);
-    fate.busy = if behind { Some(Tickets::NAME.to_owned()) } else { any };
-    fate.retry_after_s = Some(random.between(4, 7));
-    if behind {
-        (fate.no, fate.twist) = (None, None);
-    }
-}
-
-fn fate(shape: &SagaShape, random: &mut Random) -> Fate {
-    let mut fate = Fate::default();
-    let deciding: Vec<_> = shape.deciding().map(|step| step.name.clone()).collect();
-    if random.percent(35) {
-        fate.no = random.pick(&deciding).cloned();
-    }
-    let all: Vec<_> = shape.steps.iter().map(|step| step.name.clone()).collect();
-    if random.percent(10) {
-        fate.busy = random.pick(&all).cloned();
-    }
-    let compensable: Vec<_> = shape.compensable().map(|step| step.name.clone()).collect();
-    if random.percent(25) {
-        let how = if random.percent(50) { How::RunTwice } else { How::DeliveredTwice };
-        let step = random.pick(&compensable).cloned().unwrap_or_default();
-        fate.twist = Some(Twist { step, undo: random.percent(40), how });
-    }
-    match random.below(8) {
-        0 => undone_before_it_is_done(),
-        1 => Fate { no: None, twist: held_back(random), ..fate },
-        _ => fate,
-    }
-}
-
-/// A call of a service that keeps a barrier stays on its way while the step is tried again, perhaps by
-/// another owner.
-fn held_back(random: &mut Random) -> Option<Twist> {
-    let step = if random.percent(50) { Seat::NAME } else { Charge::NAME };
-    Some(Twist { step: step.to_owned(), undo: false, how: How::DeliveredLate })
-}
-
-/// One of two steps side by side is refused while the call of the other is on its way, and stays there: its
-/// undo comes first.
-fn undone_before_it_is_done() -> Fate {
-    let (no, step) = (Some(Room::NAME.to_owned()), Seat::NAME.to_owned());
-    let twist = Some(Twist { step, undo: false, how: How::DeliveredLate });
-    Fate { no, twist, ..Fate::default() }
+pub fn shape(policies: Policies) -> Option<SagaShape> {
+    trip(policies).ok().map(|trip| SagaShape::of(trip.as_value()))
 }
 
 /// Puts it into a node, and beside it a consumer of what its accounts come to.
 #[cfg(madsim)]
-pub fn app<B: Backend>(node: NodeBuilder<B>) -> Result<NodeBuilder<B>, DefinitionError> {
-    Ok(node.saga(&trip()?).consumer(crate::statement::Statement::default()))
+pub fn app<B: Backend>(
+    node: NodeBuilder<B>,
+    policies: Policies,
+) -> Result<NodeBuilder<B>, DefinitionError> {
+    Ok(node.saga(&trip(policies)?).consumer(crate::statement::Statement::default()))
 }
 
 /// Who answers its calls, by host.
@@ -343,38 +278,13 @@ pub fn services() -> Vec<(String, Box<dyn Model>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seed::Seed;
 
     #[test]
     fn the_trip_can_be_built_and_its_steps_are_side_by_side() {
-        let shape = shape().expect("a sound definition");
-        assert!(!shape.comes_after("room", "seat") && !shape.comes_after("seat", "room"));
-        assert!(shape.comes_after("charge", "meal") && shape.comes_after("meal", "seat"));
-    }
-
-    #[test]
-    fn some_trips_are_held_up_behind_the_step_that_decides() {
-        let shape = shape().expect("a sound definition");
-        let held_up = (0..200).filter(|seed| {
-            let fate = Fate::default();
-            let (saga_type, input) = (TRIP.to_owned(), serde_json::json!({ "nights": 1 }));
-            let mut start = Operation::StartSaga { saga_type, key: 1, input, fate };
-            leave_alone(&shape, &mut start, Seed(*seed).stream("trip"));
-            let Operation::StartSaga { fate, .. } = start else { return false };
-            assert_eq!(fate.busy.is_some(), fate.retry_after_s.is_some());
-            fate.busy.as_deref() == Some(Tickets::NAME)
-        });
-        assert!((10..60).contains(&held_up.count()));
-    }
-
-    #[test]
-    fn some_trips_are_refused_and_some_are_called_twice() {
-        let shape = shape().expect("a sound definition");
-        let mut random = Seed(1).stream("trips");
-        let fates: Vec<_> = (0..100).map(|_| fate(&shape, &mut random)).collect();
-        let count = |of: fn(&&Fate) -> bool| fates.iter().filter(of).count();
-        assert!((20..60).contains(&count(|fate| fate.no.is_some())));
-        assert!((10..60).contains(&count(|fate| fate.twist.is_some())));
-        assert!((4..25).contains(&count(|fate| **fate == undone_before_it_is_done())));
+        for policies in [Policies::One, Policies::Own] {
+            let shape = shape(policies).expect("a sound definition");
+            assert!(!shape.comes_after("room", "seat") && !shape.comes_after("seat", "room"));
+            assert!(shape.comes_after("charge", "meal") && shape.comes_after("meal", "seat"));
+        }
     }
 }
