@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sagaline::domain::Aggregate;
 use sagaline::engine::{
-    CommandMetadata, DocumentQuery, EngineSettings, IndexKey, Node, NodeBuilder, Projection, ProjectionState,
-    RebuildError, Recorded, View, live_generation,
+    CommandMetadata, DocumentQuery, EngineSettings, IndexKey, Node, NodeBuilder, Projection,
+    ProjectionState, RebuildError, Recorded, View, live_generation,
 };
 use sagaline::prelude::CodecError;
 use sagaline_storage::memory::MemoryKv;
