@@ -52,7 +52,8 @@ impl Starting {
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 
 impl<B: Backend> Sagas<B> {
-    /// Starts a saga. After `Ok` it is durable, and this node works on it.
+    /// Starts a saga of a definition that this node has; one that was built again the same is the same,
+    /// since their hashes are. After `Ok` it is durable, and this node works on it.
     pub async fn start<T: Serialize>(
         &self,
         definition: &Definition<T>,
@@ -159,6 +160,10 @@ impl<B: Backend> Sagas<B> {
         let name = registered.definition.name().clone();
         let key = request.idempotency_key.map(|key| keys::start_claim(&name, &key));
         let sealed = self.sealed(&registered, &input).await?;
+        if core.definitions.hashed(registered.definition.hash()).is_none() {
+            let replayed = self.started_before(&key, &[&sealed, &input]).await?;
+            return replayed.map(|it| (it, None)).ok_or_else(|| unknown_definition(&registered));
+        }
         let mut tries_left = core.settings.conflict_retries;
         loop {
             let id = core.draw_saga_id().ok_or_else(|| {
@@ -342,6 +347,14 @@ impl<B: Backend> Sagas<B> {
                 StartError::Unavailable(error.to_string())
             }
         }
+    }
+}
+
+fn unknown_definition(registered: &Registered) -> StartError {
+    let definition = &registered.definition;
+    StartError::UnknownDefinition {
+        saga_type: definition.name().to_string(),
+        hash: definition.hash().to_string(),
     }
 }
 
