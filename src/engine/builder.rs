@@ -60,6 +60,11 @@ pub enum NodeError {
     Refused(#[from] Refused),
 }
 
+/// Two of what there is one of each name.
+pub(crate) fn twice(what: &str, name: &str) -> NodeError {
+    NodeError::Setting(format!("{what} {name:?} is there twice: rename one (NAME) or take one out"))
+}
+
 /// Puts a node together.
 pub struct NodeBuilder<B: Backend> {
     backend: B,
@@ -114,7 +119,7 @@ impl<B: Backend> NodeBuilder<B> {
     #[must_use]
     pub fn projection<P: Projection>(mut self, projection: P) -> Self {
         let refused = if self.projections.iter().any(|known| known.name() == P::NAME) {
-            Some(NodeError::Setting(format!("projection {:?} is there twice", P::NAME)))
+            Some(twice("projection", P::NAME))
         } else {
             check_projection::<P>().err().map(NodeError::Storage)
         };
