@@ -127,7 +127,7 @@ impl<B: Backend> Sagas<B> {
         input: Json,
         waiter: Option<oneshot::Sender<SagaState>>,
     ) -> oneshot::Receiver<Result<Started, StartError>> {
-        let sagas = self.clone();
+        let (sagas, task) = (self.clone(), self.core.tasks.begin());
         let (reply, started) = oneshot::channel();
         // A saga's future is big: on the heap it is not copied from one owner to the next.
         tokio::spawn(Box::pin(async move {
@@ -137,9 +137,11 @@ impl<B: Backend> Sagas<B> {
             };
             // Whoever asked may have gone away; the log has the answer.
             drop(reply.send(answer));
+            drop(sagas);
             if let Some(actor) = actor {
                 actor.with(waiter).work().await;
             }
+            drop(task);
         }));
         started
     }
