@@ -86,8 +86,8 @@
 //! | in memory | [`testing::World`] or [`Node::in_memory`](engine::Node::in_memory) | in memory; the clock is the test's | tests |
 //! | simulation | `sagaline_sim::check(app)` | on a faulty disk behind a faulty network | proof |
 //!
-//! A [`Node`](prelude::Node) is a value: several live in one process, each is started, drained and dropped;
-//! nothing is global. It brings [`routes`](engine::Node::router) to be nested under yours.
+//! A [`Node`](prelude::Node) is a value: several live in one process, each on a folder of its own; each is
+//! started, drained and dropped, and its folder is free then. Nothing is global. It brings [`routes`](engine::Node::router) to be nested under yours.
 //!
 //! # Testing
 //!

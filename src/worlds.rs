@@ -13,9 +13,10 @@ use sagaline_storage::clock::SystemEntropy;
 #[cfg(feature = "rocksdb")]
 use sagaline_storage::embedded::open_embedded;
 use sagaline_storage::embedded::{LocalSettings, open_in_memory};
+use sagaline_storage::kv::Kv;
 #[cfg(feature = "rocksdb")]
 use sagaline_storage::rocksdb::RocksSettings;
-use sagaline_storage::{Clock, StorageError};
+use sagaline_storage::{Clock, Log, StorageError};
 
 use crate::engine::{MasterKey, Node, NodeBuilder};
 #[cfg(feature = "rocksdb")]
@@ -35,8 +36,9 @@ pub use folder::{
 #[cfg(feature = "rocksdb")]
 impl Node<Embedded> {
     /// A node on the store in `path`, which is created when it is not there. One process on one machine:
-    /// the folder is locked, not shared and not replicated. Its master key is kept there too, in a file that
-    /// only its owner reads.
+    /// the folder is locked, not shared and not replicated, until the node has [drained](Node::drain) and is
+    /// dropped. Several nodes of one process have a folder each. Its master key is kept there too, in a file
+    /// that only its owner reads.
     pub async fn embedded(path: impl AsRef<Path>) -> Result<NodeBuilder<Embedded>, StorageError> {
         incomplete::refuse(path.as_ref())?;
         let (rocks, local) = (RocksSettings::default(), LocalSettings::default());
@@ -44,7 +46,9 @@ impl Node<Embedded> {
         let master_key = master_key(path.as_ref(), &backend.entropy);
         let master_key =
             master_key.map_err(|error| StorageError::unavailable(error.to_string()))?;
-        Ok(NodeBuilder::new(backend).master_key(master_key))
+        let log = backend.events.clone();
+        let close = move || closed(log.clone());
+        Ok(NodeBuilder::new(backend).master_key(master_key).closing(close))
     }
 }
 
@@ -58,6 +62,12 @@ impl<C: Clock> Node<InMemory<C>> {
     ) -> Result<NodeBuilder<InMemory<C>>, StorageError> {
         let local = LocalSettings::default();
         let backend = open_in_memory(kv.clone(), clock, SystemEntropy, &local).await?;
-        Ok(NodeBuilder::new(backend).master_key(MasterKey::new([0; 32])))
+        let log = backend.events.clone();
+        let close = move || closed(log.clone());
+        Ok(NodeBuilder::new(backend).master_key(MasterKey::new([0; 32])).closing(close))
     }
+}
+
+async fn closed<K: Kv, C: Clock>(log: Log<K, C>) {
+    log.close().await;
 }

@@ -7,9 +7,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use http::{HeaderMap, HeaderValue};
 use sagaline::domain::Aggregate;
 use sagaline::engine::barrier::protocol::{ANSWER, ENTER, FORGET, TABLE, UNDO};
-use sagaline::engine::barrier::{Answer, Barrier, BarrierCommand, BarrierRefusal, Entered};
+use sagaline::engine::barrier::{
+    Answer, Barrier, BarrierCommand, BarrierRefusal, CallHeaders, Entered,
+};
+use sagaline::saga::StepDirection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -262,6 +266,7 @@ fn the_statements_of_the_protocol_keep_its_rules_on_postgresql() {
     let mut session = server.session_with_table();
     does_what_the_aggregate_does(&mut session);
     twins_wait_for_each_other(&server, &mut session);
+    the_headers_of_a_request_lead_to_its_row(&mut session);
     what_cannot_come_any_more_is_forgotten(&mut session);
 }
 
@@ -320,6 +325,36 @@ fn twins_wait_for_each_other(server: &Server, session: &mut Session) {
     session.ask("COMMIT");
     assert_eq!(entered(&twin.rows()).answer, Some(written(&first)));
     twin.ask("COMMIT");
+}
+
+/// The headers of a request, as a service gets them.
+fn headers(saga: &str, direction: &str, epoch: u64) -> HeaderMap {
+    let key = format!("{saga}/hotel/{direction}");
+    let mut headers = HeaderMap::new();
+    headers.insert("idempotency-key", HeaderValue::from_str(&key).unwrap());
+    headers.insert("sagaline-epoch", HeaderValue::from(epoch));
+    headers.insert("x-correlation-id", HeaderValue::from_static("request-7"));
+    headers
+}
+
+fn the_headers_of_a_request_lead_to_its_row(session: &mut Session) {
+    let saga = "0192f3a4-5b6c-7d8e-9f01-23456789abcd";
+    let room = Answer::Done { value: json!("room 4") };
+    let mut serve = |direction: &str, epoch: u64| {
+        let asked = CallHeaders::read(&headers(saga, direction, epoch)).unwrap();
+        let call = asked.key.to_string();
+        match asked.direction {
+            StepDirection::Action => session.act(&call, asked.epoch, &room).map(drop),
+            StepDirection::Compensation => session.undo(&call, asked.epoch).map(drop),
+        }
+    };
+    assert_eq!(serve("action", 1), Ok(()));
+    assert_eq!(serve("compensation", 2), Ok(()));
+    let older = BarrierRefusal::OlderEpoch { presented: 1, current: 2 };
+    assert_eq!(serve("action", 1), Err(older));
+    assert_eq!(serve("action", 2), Err(BarrierRefusal::Undone));
+    let row = format!("SELECT epoch, undone FROM saga_barrier WHERE call = '{saga}/hotel'");
+    assert_eq!(session.ask(&row), ["2|t"]);
 }
 
 fn what_cannot_come_any_more_is_forgotten(session: &mut Session) {

@@ -84,7 +84,7 @@ impl<B: Backend> Sagas<B> {
         let (reply, answer) = oneshot::channel();
         let request = Message::Request { stimulus: Box::new(stimulus), reply };
         if let Some(mailbox) = core.directory.send_or_enter(id, request) {
-            taken_up::spawn_from_log(core.clone(), id, mailbox);
+            taken_up::spawn_from_log(core.clone(), id, mailbox, None);
         }
         let gone = || RequestError::Unavailable("the node stopped working on the saga".to_owned());
         answer.await.unwrap_or_else(|_| Err(Undone::Because(gone())))

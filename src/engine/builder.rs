@@ -38,7 +38,9 @@ use super::rebuild::{AnyProjection, Keeping};
 use super::recovery;
 use super::settings::EngineSettings;
 use super::stage::LoadError;
+use super::step::BoxFuture;
 use super::subscription::following;
+use super::tasks::Tasks;
 use super::view_states::KeptView;
 
 const OUTBOX: &str = "outbox";
@@ -60,6 +62,14 @@ pub enum NodeError {
     Refused(#[from] Refused),
 }
 
+/// Two of what there is one of each name.
+pub(crate) fn twice(what: &str, name: &str) -> NodeError {
+    NodeError::Setting(format!("{what} {name:?} is there twice: rename one (NAME) or take one out"))
+}
+
+/// Gives back a store that was opened for one node alone.
+pub(super) type Closing = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// Puts a node together.
 pub struct NodeBuilder<B: Backend> {
     backend: B,
@@ -71,6 +81,7 @@ pub struct NodeBuilder<B: Backend> {
     consumers: Vec<Arc<dyn AnyConsumer>>,
     connect: Arc<dyn Connect>,
     master_key: Option<MasterKey>,
+    closing: Option<Closing>,
 }
 
 impl<B: Backend> NodeBuilder<B> {
@@ -85,6 +96,7 @@ impl<B: Backend> NodeBuilder<B> {
             consumers: Vec::new(),
             connect: Arc::new(TcpConnect),
             master_key: None,
+            closing: None,
         }
     }
 
@@ -114,7 +126,7 @@ impl<B: Backend> NodeBuilder<B> {
     #[must_use]
     pub fn projection<P: Projection>(mut self, projection: P) -> Self {
         let refused = if self.projections.iter().any(|known| known.name() == P::NAME) {
-            Some(NodeError::Setting(format!("projection {:?} is there twice", P::NAME)))
+            Some(twice("projection", P::NAME))
         } else {
             check_projection::<P>().err().map(NodeError::Storage)
         };
@@ -145,6 +157,16 @@ impl<B: Backend> NodeBuilder<B> {
         self
     }
 
+    /// What gives the store back, which was opened for this node alone, once the node has drained.
+    pub(crate) fn closing<F>(mut self, close: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let close = move || -> BoxFuture<'static, ()> { Box::pin(close()) };
+        self.closing = Some(Arc::new(close));
+        self
+    }
+
     /// The definitions of the sagas it will run, in the order of their names.
     pub fn definitions(&self) -> Vec<&saga::Definition> {
         self.definitions.sorted()
@@ -168,6 +190,7 @@ impl<B: Backend> NodeBuilder<B> {
             let categories = terms.filter.categories.iter().map(|category| &**category);
             keys::check_categories(&format!("consumer {:?}", terms.name), categories)?;
         }
+        let closing = self.closing.take();
         let (core, projections) = self.core()?;
         core.privacy.check_master().await?;
         recovery::pin_shards(&core).await?;
@@ -206,7 +229,7 @@ impl<B: Backend> NodeBuilder<B> {
         let (consumers, running) = consume(&core, &pages, consumers);
         tasks.extend(running);
         let (consumers, tasks) = (Arc::new(consumers), Mutex::new(tasks));
-        Ok(Node::of(Inner { core, views, outbox, consumers, tasks, recovered }))
+        Ok(Node::of(Inner { core, views, outbox, consumers, tasks, recovered, closing }))
     }
 
     /// What the parts of the node share, and its projections.
@@ -237,6 +260,7 @@ impl<B: Backend> NodeBuilder<B> {
             metrics,
             ownership: Ownership::of_none(self.settings.shards),
             watched: Watched::default(),
+            tasks: Tasks::default(),
             stop: watch::Sender::new(false),
             draining: AtomicBool::new(false),
             store_lost: watch::Sender::new(None),

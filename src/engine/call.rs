@@ -31,6 +31,9 @@ pub(crate) struct CallContext {
     pub(crate) at_us: u64,
     pub(crate) deadline_at_us: u64,
     pub(crate) input: Json,
+    /// The steps that its own names in [`Step::READS`].
+    pub(crate) reads: &'static [&'static str],
+    /// What those of them that succeeded returned.
     pub(crate) results: Vec<(Arc<str>, Json)>,
     pub(crate) aborted: Option<AbortReason>,
     pub(crate) http: HttpClient,
@@ -102,16 +105,27 @@ impl<T> Call<T> {
 
     /// What an earlier step returned: one that is named in [`Step::READS`], so that `build` has seen that
     /// it comes before. Otherwise every attempt fails and says so; also when an operator skipped that step.
+    /// A saga that is parked by it can be retried once the step names what it reads: that does not change
+    /// its definition's hash.
     pub fn result<S: Step>(&self) -> Outcome<S::Output> {
         let found = self.context.results.iter().find(|(name, _)| **name == *S::NAME);
-        let (_, json) = found.ok_or_else(|| {
-            let (reader, read) = (&self.context.step, S::NAME);
-            Failure::unknown(format!(
-                "step `{reader}` reads the result of `{read}` and was not given one: name `{read}` in \
-                 its READS; or, when it is named there, `{read}` was skipped by an operator"
-            ))
-        })?;
+        let (_, json) = found.ok_or_else(|| Failure::unknown(self.no_result_of(S::NAME)))?;
         json.read().map_err(|error| unreadable(S::NAME, "result", &error))
+    }
+
+    fn no_result_of(&self, read: &str) -> String {
+        let reader = &self.context.step;
+        if self.context.reads.contains(&read) {
+            return format!(
+                "step `{reader}` reads the result of `{read}`, which has none since an operator skipped \
+                 it: resolve or skip `{reader}` too, or let the saga go back while it can"
+            );
+        }
+        format!(
+            "step `{reader}` reads the result of `{read}` and its READS do not name it: write `const \
+             READS: &'static [&'static str] = &[\"{read}\"];`, with what else it reads, where `{reader}` \
+             implements Step, start the node again and retry the saga"
+        )
     }
 
     /// The idempotency key: the same for every attempt at this step in this direction.

@@ -30,6 +30,7 @@ use super::privacy::Privacy;
 use super::settings::EngineSettings;
 use super::stage::{LoadError, ReadStreams};
 use super::step::BoxFuture;
+use super::tasks::Tasks;
 
 /// The parts of a running engine.
 pub(crate) struct Core<B: Backend> {
@@ -46,6 +47,8 @@ pub(crate) struct Core<B: Backend> {
     pub(crate) ownership: Ownership,
     /// Sagas of other nodes that somebody at this one waits for.
     pub(crate) watched: Watched,
+    /// Those whose handles nobody keeps.
+    pub(crate) tasks: Tasks,
     /// True: everything in the background ends.
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) draining: AtomicBool,

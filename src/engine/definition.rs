@@ -24,6 +24,8 @@ pub struct DefinitionBuilder<T> {
     own_policy: Vec<bool>,
     deadline_ms: Option<u64>,
     personal: Option<Personal>,
+    /// What was first said of a step before there was one.
+    too_early: Option<String>,
     input: PhantomData<fn(T)>,
 }
 
@@ -61,6 +63,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Definition<T> {
             own_policy: Vec::new(),
             deadline_ms: None,
             personal: None,
+            too_early: None,
             input: PhantomData,
         }
     }
@@ -144,8 +147,12 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> DefinitionBuilder<
     /// Like [`Self::after`], by the step's name.
     #[must_use]
     pub fn after_step(mut self, name: &str) -> Self {
-        if let Some(last) = self.steps.last_mut() {
-            last.after.push(name.into());
+        match self.steps.last_mut() {
+            Some(last) => last.after.push(name.into()),
+            None => self.say_too_early(format!(
+                "`.after(…)` of `{name}` stands before the first step: put it behind the step that is \
+                 to come after `{name}`"
+            )),
         }
         self
     }
@@ -153,9 +160,13 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> DefinitionBuilder<
     /// The policy of the step added last.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
-        if let (Some(last), Some(own)) = (self.steps.last_mut(), self.own_policy.last_mut()) {
-            last.policy = policy;
-            *own = true;
+        match (self.steps.last_mut(), self.own_policy.last_mut()) {
+            (Some(last), Some(own)) => (last.policy, *own) = (policy, true),
+            _ => self.say_too_early(
+                "`.policy(…)` stands before the first step: put it behind the step it is for, or use \
+                 `.retry(…)` for all"
+                    .to_owned(),
+            ),
         }
         self
     }
@@ -184,6 +195,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> DefinitionBuilder<
 
     /// Checks everything. A refusal names the step, the rule and the way out.
     pub fn build(mut self) -> Result<Definition<T>, DefinitionError> {
+        if let Some(problem) = self.too_early {
+            return Err(DefinitionError { saga: self.name, problem });
+        }
         for (step, own) in self.steps.iter_mut().zip(&self.own_policy) {
             if !own {
                 step.policy = self.policy.clone();
@@ -202,6 +216,10 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> DefinitionBuilder<
         let registered = Registered { definition, code, check_input, personal, event_types };
         let registered = Arc::new(registered);
         Ok(Definition { registered, input: PhantomData })
+    }
+
+    fn say_too_early(&mut self, problem: String) {
+        self.too_early.get_or_insert(problem);
     }
 
     fn add<S: Step<Saga = T>>(mut self, kind: StepKind, code: Arc<dyn ErasedStep>) -> Self {

@@ -74,6 +74,7 @@ impl<B: Backend> At<'_, B> {
             at_us,
             deadline_at_us: at_us.saturating_add(timeout_ms.saturating_mul(1_000)),
             input: self.input.clone(),
+            reads,
             results,
             aborted: state.aborted.clone(),
             http: self.core.http.clone(),

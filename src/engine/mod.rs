@@ -47,6 +47,7 @@ mod invoke;
 mod participants;
 mod recovery;
 mod taken_up;
+mod tasks;
 mod turn;
 mod under_way;
 

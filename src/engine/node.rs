@@ -17,6 +17,7 @@ use crate::saga;
 
 use super::aggregates::Aggregates;
 use super::begin::Begin;
+use super::builder::Closing;
 use super::consumer::Consumers;
 use super::core::Core;
 use super::event_subscription::EventSubscription;
@@ -29,8 +30,8 @@ use super::subscription::Followed;
 use super::view_states::KeptView;
 use super::views::Views;
 
-/// A running node. Cheap to clone; dropping the last one stops its background work, `drain` stops it in
-/// good order.
+/// A running node. Cheap to clone; dropping the last one stops its background work, [`Node::drain`] stops it
+/// in good order.
 pub struct Node<B: Backend> {
     inner: Arc<Inner<B>>,
 }
@@ -49,6 +50,7 @@ pub(super) struct Inner<B: Backend> {
     pub(super) consumers: Arc<BTreeMap<&'static str, Followed>>,
     pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
     pub(super) recovered: u64,
+    pub(super) closing: Option<Closing>,
 }
 
 impl<B: Backend> Node<B> {
@@ -181,6 +183,12 @@ impl<B: Backend> Node<B> {
     /// Stops in good order: no new sagas, those under way get some time to end, then the followers stop and
     /// the views are flushed. What is left is taken up at the next start, or at once by other nodes over the
     /// same log.
+    ///
+    /// A node that opened its store itself (`Node::embedded`, `Node::in_memory`) closes it then: what is
+    /// appended later is refused, while reads go on. The folder is free, for this process and for any other,
+    /// when the last clone of the node is dropped, and with it what the node gave out: sagas, aggregates,
+    /// views, consumers, subscriptions, routers. Of a node that is dropped without this it is free somewhat
+    /// later, when everything in the background has ended.
     pub async fn drain(&self) -> Result<(), StorageError> {
         const LOOK: Duration = Duration::from_millis(20);
         let core = &self.inner.core;
@@ -202,7 +210,17 @@ impl<B: Backend> Node<B> {
                 tracing::error!(%error, "a follower of the log ended badly");
             }
         }
-        core.backend.views().flush().await
+        let flushed = core.backend.views().flush().await;
+        if let Some(close) = &self.inner.closing {
+            // They stop by themselves, and hold the store until they are gone.
+            tokio::select! {
+                biased;
+                () = core.tasks.gone() => {}
+                () = clock.sleep(bound) => tracing::warn!("a saga's task does not end"),
+            }
+            close().await;
+        }
+        flushed
     }
 }
 

@@ -127,6 +127,6 @@ async fn recover_run<B: Backend>(
 fn take_up<B: Backend>(core: &Arc<Core<B>>, id: uuid::Uuid, loads: &Arc<Semaphore>) -> bool {
     let Some(mailbox) = core.directory.enter(id) else { return false };
     core.metrics.sagas_recovered.add(1);
-    tokio::spawn(Box::pin(taken_up::from_log(core.clone(), id, mailbox, Some(loads.clone()))));
+    taken_up::spawn_from_log(core.clone(), id, mailbox, Some(loads.clone()));
     true
 }

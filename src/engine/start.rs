@@ -60,12 +60,23 @@ impl From<String> for StartRequest {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StartError {
     /// No saga of this type is known to this node.
-    #[error("saga type `{saga_type}` is not known here; known are: {known}")]
+    #[error("saga type `{saga_type}` is not known here; {}", what_is_known(.known))]
     UnknownType {
         /// What was asked for.
         saga_type: String,
-        /// What there is.
+        /// What there is; empty when there is nothing.
         known: String,
+    },
+    /// This node does not have the definition: nobody would work on the saga once the node is started again.
+    #[error(
+        "this node does not have definition {hash} of saga type `{saga_type}`: put it in with \
+         NodeBuilder::saga before the node starts"
+    )]
+    UnknownDefinition {
+        /// The type.
+        saga_type: String,
+        /// The hash of the definition that was given.
+        hash: String,
     },
     /// The input does not fit the saga's type.
     #[error("the input does not fit saga type `{saga_type}`: {problem}")]
@@ -111,4 +122,11 @@ pub enum StartError {
     /// The node is draining, owns no shard, or its store does not serve.
     #[error("{0}")]
     Unavailable(String),
+}
+
+fn what_is_known(known: &str) -> String {
+    match known {
+        "" => "none is known: NodeBuilder::saga puts one in".to_owned(),
+        known => format!("known are: {known}"),
+    }
 }

@@ -52,7 +52,8 @@ impl Starting {
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 
 impl<B: Backend> Sagas<B> {
-    /// Starts a saga. After `Ok` it is durable, and this node works on it.
+    /// Starts a saga of a definition that this node has; one that was built again the same is the same,
+    /// since their hashes are. After `Ok` it is durable, and this node works on it.
     pub async fn start<T: Serialize>(
         &self,
         definition: &Definition<T>,
@@ -126,7 +127,7 @@ impl<B: Backend> Sagas<B> {
         input: Json,
         waiter: Option<oneshot::Sender<SagaState>>,
     ) -> oneshot::Receiver<Result<Started, StartError>> {
-        let sagas = self.clone();
+        let (sagas, task) = (self.clone(), self.core.tasks.begin());
         let (reply, started) = oneshot::channel();
         // A saga's future is big: on the heap it is not copied from one owner to the next.
         tokio::spawn(Box::pin(async move {
@@ -136,9 +137,11 @@ impl<B: Backend> Sagas<B> {
             };
             // Whoever asked may have gone away; the log has the answer.
             drop(reply.send(answer));
+            drop(sagas);
             if let Some(actor) = actor {
                 actor.with(waiter).work().await;
             }
+            drop(task);
         }));
         started
     }
@@ -159,6 +162,10 @@ impl<B: Backend> Sagas<B> {
         let name = registered.definition.name().clone();
         let key = request.idempotency_key.map(|key| keys::start_claim(&name, &key));
         let sealed = self.sealed(&registered, &input).await?;
+        if core.definitions.hashed(registered.definition.hash()).is_none() {
+            let replayed = self.started_before(&key, &[&sealed, &input]).await?;
+            return replayed.map(|it| (it, None)).ok_or_else(|| unknown_definition(&registered));
+        }
         let mut tries_left = core.settings.conflict_retries;
         loop {
             let id = core.draw_saga_id().ok_or_else(|| {
@@ -342,6 +349,14 @@ impl<B: Backend> Sagas<B> {
                 StartError::Unavailable(error.to_string())
             }
         }
+    }
+}
+
+fn unknown_definition(registered: &Registered) -> StartError {
+    let definition = &registered.definition;
+    StartError::UnknownDefinition {
+        saga_type: definition.name().to_string(),
+        hash: definition.hash().to_string(),
     }
 }
 

@@ -160,13 +160,15 @@ impl<B: Backend> Aggregates<B> {
         metadata: &CommandMetadata,
     ) -> oneshot::Receiver<Result<(), Refused>> {
         let (aggregates, subject) = (self.clone(), subject.to_owned());
-        let metadata = metadata.clone();
+        let (metadata, task) = (metadata.clone(), self.core.tasks.begin());
         let (reply, appended) = oneshot::channel();
         tokio::spawn(Box::pin(async move {
             let answer = aggregates.append(stage, &metadata).await;
             aggregates.core.privacy.look_again(&subject);
             // Whoever asked may have gone away.
             drop(reply.send(answer));
+            drop(aggregates);
+            drop(task);
         }));
         appended
     }

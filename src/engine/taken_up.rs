@@ -20,9 +20,19 @@ use super::run::{self, RunError, SagaRun};
 const LOAD_PAUSE_MIN: Duration = Duration::from_millis(100);
 const LOAD_PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// Begins the task of a saga that is read from the log first.
-pub(crate) fn spawn_from_log<B: Backend>(core: Arc<Core<B>>, id: Uuid, mailbox: Mailbox) {
-    tokio::spawn(Box::pin(from_log(core, id, mailbox, None)));
+/// Begins the task of a saga that is read from the log first; `loads` bounds how many are read at the same
+/// time.
+pub(crate) fn spawn_from_log<B: Backend>(
+    core: Arc<Core<B>>,
+    id: Uuid,
+    mailbox: Mailbox,
+    loads: Option<Arc<Semaphore>>,
+) {
+    let task = core.tasks.begin();
+    tokio::spawn(Box::pin(async move {
+        from_log(core, id, mailbox, loads).await;
+        drop(task);
+    }));
 }
 
 /// The saga's stream has come to `version` by another hand: its task looks at the log. When it has none,
@@ -32,7 +42,7 @@ pub(crate) fn wake<B: Backend>(core: &Arc<Core<B>>, id: Uuid, version: StreamVer
         return;
     }
     if let Some(mailbox) = core.directory.send_or_enter(id, Message::Overtaken { version }) {
-        spawn_from_log(core.clone(), id, mailbox);
+        spawn_from_log(core.clone(), id, mailbox, None);
     }
 }
 
@@ -42,9 +52,8 @@ pub(crate) fn wake_if_under_way<B: Backend>(core: &Core<B>, id: Uuid, version: S
     drop(core.directory.send(id, Message::Overtaken { version }));
 }
 
-/// The whole life of a saga taken up from the log; `loads` bounds how many are read at the same time.
-/// Returns when it has ended or owes nothing.
-pub(crate) async fn from_log<B: Backend>(
+/// The whole life of a saga taken up from the log. Returns when it has ended or owes nothing.
+async fn from_log<B: Backend>(
     core: Arc<Core<B>>,
     id: Uuid,
     mut mailbox: Mailbox,

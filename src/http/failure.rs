@@ -46,6 +46,8 @@ pub(super) fn request(error: RequestError) -> Error {
 pub(super) fn start(error: StartError) -> Error {
     match error {
         StartError::UnknownType { .. } => Error::field("sagaType", error.to_string()),
+        // A request names a type, and the node takes its own definition of it.
+        StartError::UnknownDefinition { .. } => Error::internal(error),
         StartError::BadInput { .. } => Error::field("data", error.to_string()),
         StartError::BadRequest(problem) => Error::field("request", problem),
         StartError::KeyReused { .. } => Error::IdempotencyKeyReused(error.to_string()),

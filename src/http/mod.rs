@@ -25,6 +25,7 @@ mod documented;
 mod openapi;
 
 mod fresh;
+mod resolved;
 mod waiting;
 
 pub mod app;

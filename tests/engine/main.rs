@@ -1,4 +1,5 @@
-//! The engine on its in-memory backend, driven through the surface that users have.
+//! The engine on its in-memory backend, and where it is about them in folders, driven through the surface
+//! that users have.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -7,6 +8,7 @@ mod beginnings;
 mod consumers;
 mod duties;
 mod elsewhere;
+mod folders;
 mod health;
 mod names;
 mod nodes;

@@ -114,7 +114,8 @@ async fn a_node_does_not_start_with_projections_that_cannot_be() {
     let node = || NodeBuilder::new(backend.clone());
     let twice = start_refused(node().projection(Cards::<0>).projection(Cards::<1>)).await;
     assert!(matches!(&twice, NodeError::Setting(_)), "{twice}");
-    assert_eq!(twice.to_string(), "projection \"cards\" is there twice");
+    let said = "projection \"cards\" is there twice: rename one (NAME) or take one out";
+    assert_eq!(twice.to_string(), said);
     let named = start_refused(node().projection(Cards::<0>).projection(Cards::<2>)).await;
     assert_eq!(
         named.to_string(),

@@ -1,6 +1,6 @@
-//! The mistakes of a first day with the library. What `build()` says to each stands in `tests/refusals.txt`,
-//! held to the word; what must not even compile stands below, each a program whose compilation a test
-//! sees fail; what it is told is held by `tests/compile_errors.rs`.
+//! The mistakes of a first day with the library. What `build()` or the node says to each stands in
+//! `tests/refusals.txt`, held to the word; what must not even compile stands below, each a program whose
+//! compilation a test sees fail; what it is told is held by `tests/compile_errors.rs`.
 //!
 //! # A compensable step without its undo
 //!
@@ -42,4 +42,16 @@
 //!
 //! ```compile_fail
 #![doc = include_str!("../tests/compile/not_an_aggregate.rs")]
+//! ```
+//!
+//! # A read model that is none
+//!
+//! ```compile_fail
+#![doc = include_str!("../tests/compile/not_a_projection.rs")]
+//! ```
+//!
+//! # A consumer that is none
+//!
+//! ```compile_fail
+#![doc = include_str!("../tests/compile/not_a_consumer.rs")]
 //! ```

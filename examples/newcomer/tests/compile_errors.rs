@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 /// Each program, the error's code, and what the error says. How the compiler arranges it is its own.
-const MISTAKES: [(&str, &str, &[&str]); 7] = [
+const MISTAKES: [(&str, &str, &[&str]); 9] = [
     (
         "forgotten_compensation",
         "E0277",
@@ -33,6 +33,23 @@ const MISTAKES: [(&str, &str, &[&str]); 7] = [
             "`Account` is no aggregate",
             "write `impl Aggregate for Account` with CATEGORY, Command, Event, Refusal, `decide` and \
              `evolve`; it must be `Default + Clone + Serialize + Deserialize`",
+        ],
+    ),
+    (
+        "not_a_projection",
+        "E0277",
+        &[
+            "`Trips` is no projection",
+            "write `impl Projection for Trips` with NAME, VERSION, CATEGORIES, Document, `keys` and \
+             `apply`",
+        ],
+    ),
+    (
+        "not_a_consumer",
+        "E0277",
+        &[
+            "`Letters` is no consumer",
+            "write `impl Consumer for Letters` with NAME, CATEGORIES and `async fn consume`",
         ],
     ),
     ("missing_serde", "E0277", &["`Room: serde::Serialize`", "type Output = Room;"]),

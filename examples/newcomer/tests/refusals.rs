@@ -1,11 +1,13 @@
-//! What `build()` says to a definition that cannot be: each refusal names the step, the rule and the way
-//! out. `refusals.txt` has them to the word; `BLESS=1 cargo test -p newcomer --test refusals` writes it
-//! anew.
+//! What `build()` says to a definition that cannot be, and a node to what it is not put together for: each
+//! refusal names the step or the thing, the rule and the way out. `refusals.txt` has them to the word;
+//! `BLESS=1 cargo test -p newcomer --test refusals` writes it anew.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 use sagaline::prelude::*;
+use sagaline::saga::Json;
+use sagaline::testing::{Memory, World};
 
 /// A step whose name is its type's.
 macro_rules! steps {
@@ -44,7 +46,40 @@ steps! {
     Letter = "letter" reads ["stamp"];
 }
 
+/// A read model of nothing.
+struct Trips;
+
+impl Projection for Trips {
+    const NAME: &'static str = "trips";
+    const VERSION: u32 = 1;
+    const CATEGORIES: &'static [&'static str] = &["trip"];
+    type Document = u32;
+
+    fn keys(&self, _: &Recorded<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut View<u32>, _: &Recorded<'_>) -> Result<(), CodecError> {
+        Ok(())
+    }
+}
+
+/// A consumer that does nothing.
+struct Letters;
+
+impl Consumer for Letters {
+    const NAME: &'static str = "letters";
+    const CATEGORIES: &'static [&'static str] = &["trip"];
+
+    async fn consume(&self, _: &Delivery) -> Outcome<Ack> {
+        Ok(Ack::new())
+    }
+}
+
 type Built = Result<Definition<String>, DefinitionError>;
+
+/// What is said to a mistake; `Ok`: what comes of it when it is not refused.
+type Said = Result<String, String>;
 
 fn trip() -> sagaline::engine::DefinitionBuilder<String> {
     Definition::new("trip")
@@ -95,12 +130,17 @@ fn graphs() -> Vec<(&'static str, Built)> {
                 .build(),
         ),
         ("reads what there is not", trip().pivot(Letter).build()),
+        ("after in front of the first step", trip().after(Hotel).compensable(Flight).build()),
     ]
 }
 
 fn policies() -> Vec<(&'static str, Built)> {
     let policy = Policy::default;
     vec![
+        (
+            "a policy in front of the first step",
+            trip().policy(Policy::attempts(3)).pivot(Charge).build(),
+        ),
         ("no attempts", under(Policy::attempts(0))),
         ("no attempts of the undo", under(policy().compensation_attempts(0))),
         ("pauses the wrong way round", under(policy().backoff(5.s()..=1.s()))),
@@ -110,19 +150,42 @@ fn policies() -> Vec<(&'static str, Built)> {
     ]
 }
 
+async fn node() -> NodeBuilder<Memory> {
+    World::new().node().await.expect("a store in memory")
+}
+
+fn said<T, E: Display>(done: Result<T, E>) -> Said {
+    done.map(|_| "it is done".to_owned()).map_err(|error| error.to_string())
+}
+
+async fn nodes() -> Vec<(&'static str, Said)> {
+    let two_views = node().await.projection(Trips).projection(Trips).start().await;
+    let two_groups = node().await.consumer(Letters).consumer(Letters).start().await;
+    let without_sagas = node().await.start().await.expect("a node of nothing");
+    let unknown = without_sagas.sagas().start_named("trip", "1".into(), Json::null()).await;
+    vec![
+        ("two projections of one name", said(two_views)),
+        ("two consumers of one name", said(two_groups)),
+        ("a saga that no node was given", said(unknown)),
+    ]
+}
+
 #[test]
 fn every_refusal_names_the_step_the_rule_and_the_way_out() {
-    let mut said = String::new();
-    for (mistake, built) in graphs().into_iter().chain(policies()) {
-        match built {
-            Err(refusal) => writeln!(said, "# {mistake}\n{refusal}\n").expect("text takes text"),
-            Ok(definition) => panic!("{mistake} is not refused:\n{definition}"),
+    let runtime = World::runtime().expect("a runtime of one thread");
+    let builds = graphs().into_iter().chain(policies());
+    let builds = builds.map(|(mistake, built)| (mistake, said(built)));
+    let mut text = String::new();
+    for (mistake, said) in builds.chain(runtime.block_on(nodes())) {
+        match said {
+            Err(refusal) => writeln!(text, "# {mistake}\n{refusal}\n").expect("text takes text"),
+            Ok(done) => panic!("{mistake} is not refused: {done}"),
         }
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/refusals.txt");
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write(path, &said).expect("the file can be written");
+        std::fs::write(path, &text).expect("the file can be written");
     }
     let kept = std::fs::read_to_string(path).expect("the file is there");
-    assert!(kept == said, "the refusals have changed; they are now:\n{said}");
+    assert!(kept == text, "the refusals have changed; they are now:\n{text}");
 }

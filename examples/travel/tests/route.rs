@@ -38,6 +38,8 @@ fn service(name: &'static str, done: &Done) -> Router {
     let router = Router::new().route("/cancel", post(undo)).route("/send", post(act));
     let router = match name {
         "broke" => router.route("/charge", post(no_cover)),
+        // It knows of no charge, and of none that was made.
+        "silent" => router,
         _ => router.route("/charge", post(act)).route("/book", post(act)),
     };
     router.with_state(done.clone())
@@ -81,6 +83,12 @@ impl Agency {
             .header("idempotency-key", key)
             .header("content-type", "application/json");
         self.ask(request.body(Body::from(trip.to_string())).unwrap()).await
+    }
+
+    /// By the engine's own routes, nested under those of the agency.
+    async fn operate(&self, id: &str, verb: &str, body: Value) -> (StatusCode, Value) {
+        let request = Request::post(format!("/agency/engine/sagas/{id}/{verb}"));
+        self.ask(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
     async fn booked(&self, key: &str, city: &str) -> (String, End) {
@@ -153,4 +161,43 @@ async fn the_engines_own_routes_are_nested() {
     assert_eq!((status, &problem["error"]), (StatusCode::NOT_FOUND, &json!("NOT_FOUND")));
     let (_, measures) = agency.get("/agency/engine/metrics").await;
     assert!(measures.as_str().unwrap().contains("sagaline_sagas_started"), "{measures}");
+}
+
+#[tokio::test]
+async fn an_operator_says_what_became_of_a_charge() {
+    let agency = Agency::open("silent").await;
+    let (id, end) = agency.booked("1", "Lisbon").await;
+    assert!(matches!(end, End::Parked(_)), "{end:?}");
+    let told = json!({ "reason": "by telephone", "actor": "ada" });
+    let with = |outcome: &str, result: Value| {
+        let mut told = told.clone();
+        told["outcome"] = json!(outcome);
+        told["result"] = result;
+        told
+    };
+    let nothing = [
+        ("resolve", told.clone(), "outcome"),
+        ("resolve", with("perhaps", Value::Null), "outcome"),
+        ("resolve", with("rejected", json!({ "reference": "c" })), "result"),
+        ("retry", with("rejected", Value::Null), "outcome"),
+        ("solve", told.clone(), "verb"),
+    ];
+    for (verb, body, field) in nothing {
+        let (status, problem) = agency.operate(&id, verb, body).await;
+        let refused = (status, &problem["errors"][0]["field"]);
+        assert_eq!(refused, (StatusCode::BAD_REQUEST, &json!(field)), "{verb}: {problem}");
+    }
+    let (status, saga) = agency.operate(&id, "resolve", with("rejected", Value::Null)).await;
+    assert_eq!(status, StatusCode::OK, "{saga}");
+    let end = agency.world.end_of(&agency.node, id.parse().unwrap(), 1.hours()).await.unwrap();
+    assert!(matches!(end.and_then(|saga| saga.end()), Some(End::Compensated(_))));
+    assert!(agency.done.lock().is_empty());
+    let (status, problem) = agency.operate(&id, "resolve", with("rejected", Value::Null)).await;
+    assert_eq!((status, &problem["error"]), (StatusCode::CONFLICT, &json!("STATE_FORBIDS")));
+
+    let (id, _) = agency.booked("2", "Lyon").await;
+    let charge = json!({ "reference": "c" });
+    let (status, saga) = agency.operate(&id, "resolve", with("succeeded", charge)).await;
+    assert_eq!(status, StatusCode::OK, "{saga}");
+    assert!(saga["completedSteps"].as_array().unwrap().contains(&json!("charge")), "{saga}");
 }

@@ -95,6 +95,7 @@ impl<B: Backend> Orders<B> {
             StartError::ClaimTaken { claim, owner } => NotPlaced::Taken { claim, owner },
             StartError::Overloaded { live } => PlaceError::Overloaded { live }.into(),
             error @ (StartError::UnknownType { .. }
+            | StartError::UnknownDefinition { .. }
             | StartError::BadInput { .. }
             | StartError::BadRequest(_)
             | StartError::KeyReused { .. }

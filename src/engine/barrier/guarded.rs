@@ -1,10 +1,12 @@
 //! The barrier in one append with an aggregate of this node's store.
 
+use std::fmt;
 use std::sync::Arc;
 
 use sagaline_storage::{AppendError, Backend, StreamId, StreamVersion};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::canary::planted;
 use crate::domain::Aggregate;
@@ -15,18 +17,34 @@ use super::super::keys;
 use super::super::stage::{self, Loaded, Stage, StageError};
 use super::record::{Answer, Barrier, BarrierCommand, BarrierRefusal};
 
-/// Which step of which saga is calling: what stands before the direction in its idempotency key.
+/// Which step of which saga is calling: what stands before the direction in its idempotency key. As text it
+/// is the *call* of [the protocol](super::protocol), which its statements take as `$1`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CallKey(Arc<str>);
+pub struct CallKey {
+    saga: Uuid,
+    step: Arc<str>,
+}
 
 impl CallKey {
     /// From the `Idempotency-Key` of a call, `saga id/step/direction`. `None`: it is no such key.
     pub fn parse(idempotency_key: &str) -> Option<Self> {
         let (call, direction) = idempotency_key.rsplit_once('/')?;
         let (saga, step) = call.split_once('/')?;
-        let saga = uuid::Uuid::parse_str(saga).ok()?;
+        let saga = Uuid::parse_str(saga).ok()?;
         let known = matches!(direction, "action" | "compensation");
-        (known && !step.is_empty()).then(|| Self(format!("{saga}.{step}").into()))
+        (known && !step.is_empty()).then(|| Self { saga, step: step.into() })
+    }
+
+    /// Where its record is kept in this node's store.
+    fn stream(&self) -> Result<StreamId, BarrierError> {
+        stream::<Barrier>(&format!("{}.{}", self.saga, self.step))
+    }
+}
+
+impl fmt::Display for CallKey {
+    /// `saga id/step`: the same for an action and its undo.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.saga, self.step)
     }
 }
 
@@ -76,7 +94,7 @@ impl<B: Backend> Guarded<B> {
         V: Serialize + DeserializeOwned,
     {
         let streams = &*self.aggregates.core.streams;
-        let (barrier, target) = (stream::<Barrier>(&call.0)?, stream::<A>(id)?);
+        let (barrier, target) = (call.stream()?, stream::<A>(id)?);
         for _ in 0..=self.aggregates.core.settings.conflict_retries {
             let Loaded { state: record, version } =
                 stage::load::<Barrier>(streams, &barrier).await.map_err(unknown)?;
@@ -127,7 +145,7 @@ impl<B: Backend> Guarded<B> {
         A::Command: Clone,
     {
         let streams = &*self.aggregates.core.streams;
-        let (barrier, target) = (stream::<Barrier>(&call.0)?, stream::<A>(id)?);
+        let (barrier, target) = (call.stream()?, stream::<A>(id)?);
         for _ in 0..=self.aggregates.core.settings.conflict_retries {
             let Loaded { state: record, version } =
                 stage::load::<Barrier>(streams, &barrier).await.map_err(unknown)?;
@@ -187,6 +205,6 @@ fn stream<A: Aggregate>(id: &str) -> Result<StreamId, BarrierError> {
     keys::aggregate_stream::<A>(id).map_err(unknown)
 }
 
-fn unknown(error: impl std::fmt::Display) -> BarrierError {
+fn unknown(error: impl fmt::Display) -> BarrierError {
     BarrierError::Unknown(error.to_string())
 }

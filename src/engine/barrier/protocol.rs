@@ -42,7 +42,7 @@ pub const FORGET: &str = "DELETE FROM saga_barrier WHERE seen < now() - interval
 /// What a call of a saga says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallHeaders {
-    /// Which step of which saga: an action and its undo share it.
+    /// Which step of which saga: an action and its undo share it. As text it is the call `$1` of the statements.
     pub key: CallKey,
     /// Doing or undoing.
     pub direction: StepDirection,
@@ -161,6 +161,7 @@ mod tests {
         let read = CallHeaders::read(&headers(&format!("{SAGA}/hotel/action"), "3")).unwrap();
         assert_eq!((read.direction, read.epoch), (StepDirection::Action, 3));
         assert_eq!(read.correlation_id.as_str(), "request-7");
+        assert_eq!(read.key.to_string(), format!("{SAGA}/hotel"));
         let undo = CallHeaders::read(&headers(&format!("{SAGA}/hotel/compensation"), "3")).unwrap();
         assert_eq!((undo.direction, undo.key), (StepDirection::Compensation, read.key));
     }

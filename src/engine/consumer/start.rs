@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sagaline_storage::Backend;
 use tokio::task::JoinHandle;
 
-use crate::engine::builder::NodeError;
+use crate::engine::builder::{NodeError, twice};
 use crate::engine::core::Core;
 use crate::engine::ownership::duty;
 use crate::engine::pages::Pages;
@@ -23,7 +23,7 @@ pub(crate) fn checked(consumers: Vec<Arc<dyn AnyConsumer>>) -> Result<Vec<Checke
     for consumer in consumers {
         let terms = consumer.terms()?;
         if checked.iter().any(|(_, known)| known.name == terms.name) {
-            return Err(NodeError::Setting(format!("consumer {:?} is there twice", terms.name)));
+            return Err(twice("consumer", terms.name));
         }
         checked.push((consumer, terms));
     }

@@ -78,7 +78,7 @@ impl<B: Backend> Node<B> {
     /// | `POST /sagas/{type}` | starts a saga, whose input is the body; durable when it answers 201. Takes `Idempotency-Key` and `Prefer: wait=SECONDS` |
     /// | `GET /sagas/{id}` | shows one; with `Prefer: wait=SECONDS` when it has come to rest |
     /// | `GET /sagas?parked` | the ids of those that wait for an operator |
-    /// | `POST /sagas/{id}/{verb}` | `retry`, `skip`, `compensate`, `pause`, `resume` or `cancel`; the body names `reason` and `actor` |
+    /// | `POST /sagas/{id}/{verb}` | `retry`, `skip`, `compensate`, `resolve`, `pause`, `resume` or `cancel`; the body names `reason` and `actor`, and to `resolve` also the `outcome` (`succeeded` or `rejected`) and the `result` |
     /// | `GET /definitions` | the definitions it knows, as data and as Mermaid |
     /// | `GET /health`, `/health/ready`, `/metrics` | whether it lives, whether it can serve, what it measures |
     ///

@@ -20,6 +20,7 @@ use crate::http::failure;
 use crate::http::id::Id;
 use crate::http::idempotency::{HeaderKey, Replayed};
 use crate::http::prefer::Wait;
+use crate::http::resolved::resolved;
 use crate::http::within::within;
 use crate::limits::{REASON_BYTES_MAX, SAGA_DATA_BYTES_MAX};
 use crate::projections::{SagaDocument, SagaPage};
@@ -43,6 +44,18 @@ struct Intervention {
     reason: String,
     #[serde(default)]
     actor: Option<String>,
+}
+
+/// The same, and what became of the step that the saga is parked at.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resolution {
+    reason: String,
+    #[serde(default)]
+    actor: Option<String>,
+    outcome: String,
+    #[serde(default)]
+    result: Option<RawJson>,
 }
 
 pub(super) async fn parked<B: Backend>(
@@ -101,7 +114,17 @@ pub(super) async fn operate<B: Backend>(
     let id = Uuid::parse_str(&id).map_err(|_| {
         Error::field("id", Invalid::text(&id, "the id of a saga, a UUID").to_string())
     })?;
-    let Intervention { reason, actor } = body::parse(&read(body)?)?;
+    let body = read(body)?;
+    // None: the saga is cancelled, by the rule for whoever started it.
+    let (verb, intervention) = match verb.as_str() {
+        "cancel" => (None, body::parse(&body)?),
+        "resolve" => {
+            let Resolution { reason, actor, outcome, result } = body::parse(&body)?;
+            (Some(resolved(&outcome, result)?), Intervention { reason, actor })
+        }
+        word => (Some(self::verb(word)?), body::parse(&body)?),
+    };
+    let Intervention { reason, actor } = intervention;
     let actor = actor.unwrap_or_else(|| "an operator".to_owned());
     for (field, text) in [("reason", &reason), ("actor", &actor)] {
         let fits = (1..=REASON_BYTES_MAX).contains(&text.len()) && !text.trim().is_empty();
@@ -111,9 +134,9 @@ pub(super) async fn operate<B: Backend>(
         }
     }
     let sagas = own.node().sagas();
-    let done = match verb.as_str() {
-        "cancel" => sagas.cancel(id, &reason, &actor).await,
-        verb => sagas.operate(id, self::verb(verb)?, &reason, &actor).await,
+    let done = match verb {
+        Some(verb) => sagas.operate(id, verb, &reason, &actor).await,
+        None => sagas.cancel(id, &reason, &actor).await,
     };
     done.map_err(failure::request)?;
     shown(&own, id, Wait::default()).await.map(Json)
@@ -127,7 +150,7 @@ fn verb(word: &str) -> Result<Verb, Error> {
         "pause" => Ok(Verb::Pause),
         "resume" => Ok(Verb::Resume),
         word => {
-            let wants = "retry, skip, compensate, pause, resume or cancel";
+            let wants = "retry, skip, compensate, resolve, pause, resume or cancel";
             Err(Error::field("verb", Invalid::text(word, wants).to_string()))
         }
     }

@@ -18,6 +18,7 @@ use crate::http::body::JsonBody;
 use crate::http::error::Error;
 use crate::http::failure;
 use crate::http::id::Id;
+use crate::http::resolved::resolved;
 use crate::limits::REASON_BYTES_MAX;
 use crate::projections::SagaPage;
 use crate::saga::{Json as RawJson, Verb};
@@ -124,19 +125,7 @@ async fn resolve<B: Backend>(
     id: Id<Uuid>,
     JsonBody(body): JsonBody<ResolveBody>,
 ) -> Result<Json<SagaPage>, Error> {
-    let verb = match (body.outcome.as_str(), body.result) {
-        ("succeeded", result) => {
-            Verb::ResolveSucceeded { result: result.unwrap_or_else(RawJson::null) }
-        }
-        ("rejected", None) => Verb::ResolveRejected,
-        ("rejected", Some(_)) => {
-            return Err(Error::field("result", "is given: what did not happen has no result"));
-        }
-        (outcome, _) => {
-            let wants = Invalid::text(outcome, "succeeded or rejected");
-            return Err(Error::field("outcome", wants.to_string()));
-        }
-    };
+    let verb = resolved(&body.outcome, body.result)?;
     operate(app, admin, id, verb, body.reason).await
 }
 

@@ -128,6 +128,7 @@ fn refusal(error: StartError, key: String) -> Error {
     match error {
         StartError::KeyReused { .. } => Error::IdempotencyKeyReused(key),
         error @ (StartError::UnknownType { .. }
+        | StartError::UnknownDefinition { .. }
         | StartError::BadInput { .. }
         | StartError::BadRequest(_)
         | StartError::ClaimTaken { .. }
