@@ -115,8 +115,8 @@ mod tests {
         assert!(waits(None, &[parked.clone(), started.clone()]));
         let later = Some(NOW.0 + 1);
         let beside = [("StepSucceeded", of_step(2, 1)), ("RetryScheduled", of_step(2, 1))];
-        assert!(waits(later, &[&beside[..], &[parked.clone()]].concat()));
-        assert!(!waits(Some(NOW.0), &[parked.clone()]), "who heard it?");
+        assert!(waits(later, &[&beside[..], std::slice::from_ref(&parked)].concat()));
+        assert!(!waits(Some(NOW.0), std::slice::from_ref(&parked)), "who heard it?");
         let again = ("RetryRequested", of_step(0, 1));
         assert!(!waits(later, &[started, again, parked]));
         assert!(!waits(later, &[("StepSucceeded", of_step(2, 1))]));
