@@ -36,7 +36,7 @@ fuzz: tools ## Any bytes to every decoder: FUZZ_SECONDS a target, FUZZ_TARGETS t
 	done
 
 .PHONY: newcomer
-newcomer: tools ## Follows the first guide in a fresh copy, as a reader would; wants the planted bug to be found
+newcomer: tools ## Follows the first guide in a fresh copy, as a reader would and as the tests do
 	scripts/newcomer
 
 .PHONY: verify

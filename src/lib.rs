@@ -124,15 +124,24 @@
 //!
 //! # Proving
 //!
+//! The services that a saga calls have models, and a test puts all of it into the simulated world. From
+//! `docs/src/first-saga.md`, which has the whole crate, and a bug that this test finds:
+//!
 //! ```text
 //! #[test]
-//! fn coffee_survives_everything() {
-//!     sagaline_sim::check(|node| Ok(node.saga(&coffee()?)))
-//!         .remote("till", Ledger::at("/pay").asked_at("/calls"))
-//!         .saga(&coffee().unwrap(), |random| Coffee { cups: random.between(1, 9) })
-//!         .seeds(0..500)
+//! fn parcels_survive_everything() -> Result<(), DefinitionError> {
+//!     check(parcel_app)
+//!         .remote("warehouse", Ledger::at("/pack").undone_at("/unpack", "of").asked_at("/calls"))
+//!         .remote("cards", Ledger::at("/charge").asked_at("/calls"))
+//!         .remote("carrier", Ledger::at("/collect"))
+//!         .saga(&parcel()?, |random| Parcel {
+//!             to: format!("customer-{}", random.below(100)),
+//!             cents: random.between(100, 90_000),
+//!         })
+//!         .seeds(0..5)
 //!         .faults(Faults::all())
 //!         .run();
+//!     Ok(())
 //! }
 //! ```
 //!

@@ -25,6 +25,7 @@ use crate::http::auth::master_key;
 #[cfg(feature = "rocksdb")]
 pub use sagaline_storage::Embedded;
 pub use sagaline_storage::InMemory;
+pub use sagaline_storage::clock::SystemClock;
 pub use sagaline_storage::memory::{ManualClock, MemoryKv};
 
 #[cfg(feature = "rocksdb")]

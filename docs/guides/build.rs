@@ -33,7 +33,7 @@ fn block<'a>(guide: &'a str, file: &str) -> &'a str {
 
 /// What the guide's `sed` replaces, and by what.
 fn planted(guide: &str) -> (&str, &str) {
-    let (_, command) = guide.split_once("sed -i 's|").unwrap();
+    let (_, command) = guide.split_once("sed -i.right 's|").unwrap();
     let mut parts = command.split('|');
     (parts.next().unwrap(), parts.next().unwrap())
 }

@@ -40,14 +40,15 @@ impl Page {
         Self(blocks)
     }
 
-    /// One shell for the whole page; whatever it started is ended with it.
+    /// One shell for the whole page, which says everything in one place and ends at the first command that
+    /// fails; whatever it started is ended with it.
     pub(crate) fn script(&self) -> String {
-        let mut script =
-            "set -uo pipefail\ntrap 'kill -9 $(jobs -p) 2>/dev/null || true' EXIT\n".to_owned();
+        let mut script = "set -euo pipefail\nexec 2>&1\n".to_owned();
+        script += "trap 'kill -9 $(jobs -p) 2>/dev/null || true' EXIT\n";
         for (number, block) in self.0.iter().enumerate() {
             script += &format!("echo; echo '{MARK} {number}'\n{}\n", block.commands);
         }
-        script + "exit 0\n"
+        script
     }
 
     /// What the page shows and the output has not.
@@ -68,8 +69,20 @@ impl Page {
     }
 }
 
-/// What stands behind the first place where all parts of a shown line follow each other.
+/// What stands behind the first place where all parts of a shown line follow each other. A number is a line
+/// of its own: 2 is no part of 12.
 fn behind<'a>(output: &'a str, shown: &str) -> Option<&'a str> {
+    if !shown.is_empty() && shown.bytes().all(|byte| byte.is_ascii_digit()) {
+        let mut rest = output;
+        while !rest.is_empty() {
+            let (line, next) = rest.split_once('\n').unwrap_or((rest, ""));
+            if line.trim() == shown {
+                return Some(next);
+            }
+            rest = next;
+        }
+        return None;
+    }
     shown.split('…').try_fold(output, |rest, part| rest.split_once(part).map(|(_, next)| next))
 }
 
@@ -81,4 +94,17 @@ fn output_is_held_against_the_block_before_it() {
     assert!(page.wrong("=== block 0\nx1z\ny\n").is_empty());
     assert_eq!(page.wrong("=== block 0\ny\nx1z\n").len(), 1);
     assert_eq!(page.wrong("").len(), 2);
+}
+
+#[test]
+fn a_number_is_held_against_whole_lines() {
+    let page = Page::read("```sh\na\n```\n\n```text\nx…z\n2\n```\n");
+    let wrong = |said: &str| page.wrong(&format!("=== block 0\n{said}")).len();
+    assert_eq!((wrong("x1z\n2\n"), wrong("x1z\n   2"), wrong("x1z\n12\n2 or 3\n")), (0, 0, 1));
+}
+
+#[test]
+fn a_script_ends_at_the_first_command_that_fails() {
+    let page = Page::read("```sh\na | b\n```\n");
+    assert!(page.script().starts_with("set -euo pipefail\n"));
 }

@@ -76,6 +76,9 @@ pub struct Check {
 /// production uses, generic over the backend. Each host that a step calls has a model
 /// ([`Ledger`](crate::remotes::Ledger), or a closure), and each saga a function that draws its inputs.
 ///
+/// This is compiled and not run: a check finds the test that it stands in, to run it again, and here is none.
+/// `examples/travel/tests/survives.rs` is run.
+///
 /// ```no_run
 /// use sagaline::prelude::*;
 /// use sagaline_sim::remotes::Ledger;
@@ -118,7 +121,8 @@ pub struct Check {
 ///   everything has to come to rest.
 /// - **Sweeps** ([`Check::sweep`]): each step is refused; each action and each undo is run twice and
 ///   delivered twice, with and without a later step that sends the saga back; the node dies before and
-///   behind each append and each call of a saga's life.
+///   behind each append and each call of a saga's life (of a life with more than 48 such places at 48 of
+///   them, evenly).
 ///
 /// # What is judged
 ///

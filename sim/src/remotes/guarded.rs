@@ -109,11 +109,11 @@ fn keep(record: &mut Barrier, command: BarrierCommand) -> Result<(), BarrierRefu
 }
 
 fn refused(refusal: &BarrierRefusal, key: String) -> Reply {
-    let code = match refusal {
-        BarrierRefusal::OlderEpoch { .. } => "STALE_EPOCH",
-        BarrierRefusal::Undone => "UNDONE",
+    let (status, code) = match refusal {
+        BarrierRefusal::OlderEpoch { .. } => (421, "OLDER_EPOCH"),
+        BarrierRefusal::Undone => (409, "UNDONE"),
     };
-    Reply::no(409, code, &refusal.to_string()).having(Effect::Refused { key })
+    Reply::no(status, code, &refusal.to_string()).having(Effect::Refused { key })
 }
 
 fn no_key(key: &str) -> Reply {

@@ -148,7 +148,7 @@ impl Ledger {
         let epoch = request.epoch.unwrap_or(*seen);
         if epoch < *seen {
             let effect = Effect::Refused { key: key.to_owned() };
-            return Some(Reply::no(409, "STALE_EPOCH", "a newer owner called").having(effect));
+            return Some(Reply::no(421, "OLDER_EPOCH", "a newer owner called").having(effect));
         }
         *seen = epoch;
         None
@@ -247,7 +247,8 @@ mod tests {
     fn a_former_owner_is_refused() {
         let mut hotels = hotels();
         hotels.answer(&book(3));
-        assert_eq!(hotels.answer(&book(2)).effect, Some(Effect::Refused { key: key() }));
+        let former = hotels.answer(&book(2));
+        assert_eq!((former.status, former.effect), (421, Some(Effect::Refused { key: key() })));
     }
 
     #[test]
