@@ -16,9 +16,7 @@ mod wal_check;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::rocksdb::{
-    Cache, ColumnFamily, DB, DBPinnableSlice, ReadOptions, WriteBatch as RocksBatch,
-};
+use ::rocksdb::{Cache, ColumnFamily, DB, DBPinnableSlice, ReadOptions, WriteBatch as RocksBatch};
 use bytes::Bytes;
 
 pub use options::RocksSettings;

@@ -54,8 +54,7 @@ async fn set(kv: &MemoryKv, space: Space, key: &Bytes, value: Option<Bytes>) {
 }
 
 async fn entries(kv: &MemoryKv, space: Space) -> Vec<Entry> {
-    let all =
-        Range { from: Bytes::new(), to: Bytes::new(), backward: false, limit: usize::MAX };
+    let all = Range { from: Bytes::new(), to: Bytes::new(), backward: false, limit: usize::MAX };
     kv.scan(space, all).await.unwrap()
 }
 
