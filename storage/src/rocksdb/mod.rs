@@ -6,10 +6,11 @@
 //! every commit of a read model would wait for the sync of an append.
 //!
 //! Calls block their thread inline, for the length of a sync at worst (see [`Kv::write`]); handing them to
-//! another thread costs more than most of them take.
+//! another thread costs more than most of them take. Only [`Kv::purge`] takes so long that it is handed over.
 
 mod errors;
 mod options;
+mod purge;
 mod scan;
 mod wal_check;
 
@@ -252,6 +253,11 @@ impl Kv for RocksKv {
             }
             Space::Views => self.flush_views(),
         }
+    }
+
+    async fn purge(&self, space: Space, key: &[u8]) -> Result<(), StorageError> {
+        let (kv, key) = (self.clone(), Bytes::copy_from_slice(key));
+        purge::off_the_async_threads(move || kv.purge_now(space, &key)).await
     }
 }
 
