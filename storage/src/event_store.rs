@@ -383,8 +383,7 @@ pub trait EventStore: Clone + Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<ClaimHolder>, StorageError>> + Send;
 
-    /// Who held `claim` before is in no file that the store needs when this returns, and the others are being
-    /// deleted; for claims whose holder is a secret. It may take seconds. By default there is nothing to do.
+    /// [`Kv::purge`](crate::kv::Kv::purge) of who held `claim` before. By default there is nothing to do.
     fn purge_claim(&self, _claim: &Claim) -> impl Future<Output = Result<(), StorageError>> + Send {
         std::future::ready(Ok(()))
     }
