@@ -3,7 +3,8 @@
 //!
 //! The log is copied as it is at one moment. The fake gateway's ledger is copied behind it, so that it has
 //! every effect that the log knows of, and perhaps later ones: a saga that asks for one of these again is
-//! answered with the first result. Read models are left out; a node rebuilds them when it starts.
+//! answered with the first result. Read models are left out; a node rebuilds them when it starts. What stands
+//! in no log comes along: how far consumer groups have come, their letters and their documents.
 //!
 //! The copy holds the subjects' keys as they are at that moment, and the master key unless the settings give
 //! it: whoever is forgotten later is still known to it. Keep backups no longer than that may be.
@@ -16,6 +17,7 @@ use sagaline_storage::log::copy;
 
 use super::failure::{Exit, Failure};
 use super::serve::LEDGER_FILE;
+use crate::engine::consumer::kept_views;
 use crate::http::auth::{MASTER_KEY_FILE, SECRET_FILE};
 use crate::worlds::incomplete;
 
@@ -51,7 +53,7 @@ pub async fn copy_folder<F: Kv, T: Kv>(
     (to_kv, to): (&T, &Path),
     progress: impl FnMut(u64, u64) + Send,
 ) -> Result<String, Failure> {
-    let copied = copy(from_kv, to_kv, progress).await?;
+    let copied = copy(from_kv, to_kv, &kept_views(from_kv).await?, progress).await?;
     for name in [SECRET_FILE, MASTER_KEY_FILE, LEDGER_FILE] {
         copy_file(&from.join(name), &to.join(name))?;
     }

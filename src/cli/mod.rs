@@ -98,8 +98,14 @@ pub enum Command {
     /// Make a data folder of what `backup` wrote, and check it.
     Restore(backup::Restore),
     /// Write the whole log of a stopped node as lines of JSON.
+    ///
+    /// Consumer groups are not in it: how far they have come, their letters and their documents stand in no
+    /// log. `backup` copies them.
     Export(transfer::Export),
     /// Read what `export` wrote into an empty data folder.
+    ///
+    /// Its consumer groups begin anew, where each says that it begins: with the first event, which delivers
+    /// everything once more, or at the head. What was parked is parked no more.
     Import(transfer::Import),
     /// Print what a shell needs to complete commands and flags.
     Completions(completions::Completions),

@@ -24,7 +24,8 @@ impl<B: Backend> Node<B> {
 
     /// Forgets a subject: its key is deleted, so that its personal parts are gone from the log, from every
     /// view and from what sagas were started with. After `Ok` that is durable; other nodes over the same log
-    /// follow within a second. The log stays as it is, and verifies. A subject that is forgotten is not
+    /// follow within a second. An embedded store deletes the files that held the key; where the process
+    /// ends before that, forgetting once more sees to it. The log stays as it is, and verifies. A subject that is forgotten is not
     /// remembered again: personal parts that come later are not stored.
     ///
     /// ```
@@ -165,6 +166,9 @@ impl<B: Backend> Aggregates<B> {
         tokio::spawn(Box::pin(async move {
             let answer = aggregates.append(stage, &metadata).await;
             aggregates.core.privacy.look_again(&subject);
+            if answer.is_ok() {
+                aggregates.core.privacy.purge(&subject).await;
+            }
             // Whoever asked may have gone away.
             drop(reply.send(answer));
             drop(aggregates);

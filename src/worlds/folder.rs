@@ -19,24 +19,22 @@ pub async fn open_folder(settings: &Settings) -> Result<Embedded, StorageError> 
     open_embedded(&settings.node.data_dir, &rocks, &local).await
 }
 
-/// The same, of a data folder that must exist.
+/// The same, of a data folder that must hold a store.
 pub async fn open_existing_folder(settings: &Settings) -> Result<Embedded, StorageError> {
     exists(&settings.node.data_dir)?;
     open_folder(settings).await
 }
 
-/// Opens the store of a data folder that must exist, without a log on top: to look at it.
+/// Opens the store of a data folder that must hold one, without a log on top: to look at it.
 pub fn open_existing(settings: &Settings) -> Result<RocksKv, StorageError> {
     let folder: &Path = &settings.node.data_dir;
     exists(folder)?;
-    incomplete::refuse(folder)?;
     RocksKv::open(folder, &rocks(settings))
 }
 
 /// The store in a folder as it is at this moment, to be read, also while a node has it open.
 pub fn open_read_only(settings: &Settings, folder: &Path) -> Result<RocksKv, StorageError> {
     exists(folder)?;
-    incomplete::refuse(folder)?;
     RocksKv::open_read_only(folder, &rocks(settings))
 }
 
@@ -45,7 +43,7 @@ pub fn open_new(settings: &Settings, folder: &Path) -> Result<RocksKv, StorageEr
     RocksKv::open(folder, &rocks(settings))
 }
 
-/// Opens the log of a data folder that must exist, without views: to read it.
+/// Opens the log of a data folder that must hold one, without views: to read it.
 pub async fn open_existing_log(
     settings: &Settings,
 ) -> Result<Log<RocksKv, SystemClock>, StorageError> {
@@ -64,11 +62,18 @@ pub async fn open_log_at(
     Log::open(kv, clock, &SystemEntropy, LogSettings::default()).await
 }
 
+/// Refuses a folder that is not there, and one without a log: to open it would make an empty one, which
+/// passes for what was asked for.
 fn exists(folder: &Path) -> Result<(), StorageError> {
-    if folder.is_dir() {
-        return Ok(());
+    let shown = folder.display();
+    if !folder.is_dir() {
+        return Err(StorageError::unavailable(format!("data folder {shown} does not exist")));
     }
-    Err(StorageError::unavailable(format!("data folder {} does not exist", folder.display())))
+    incomplete::refuse(folder)?;
+    if !folder.join("log").join("CURRENT").is_file() {
+        return Err(StorageError::unavailable(format!("data folder {shown}: no store is in it")));
+    }
+    Ok(())
 }
 
 fn rocks(settings: &Settings) -> RocksSettings {

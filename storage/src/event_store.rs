@@ -383,6 +383,11 @@ pub trait EventStore: Clone + Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<ClaimHolder>, StorageError>> + Send;
 
+    /// [`Kv::purge`](crate::kv::Kv::purge) of who held `claim` before. By default there is nothing to do.
+    fn purge_claim(&self, _claim: &Claim) -> impl Future<Output = Result<(), StorageError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// The shard's current epoch.
     fn epoch(&self, shard: Shard) -> impl Future<Output = Result<Epoch, StorageError>> + Send;
 

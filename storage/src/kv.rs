@@ -105,4 +105,15 @@ pub trait Kv: Clone + Send + Sync + 'static {
 
     /// Makes buffered writes to `space` survive a crash.
     fn flush(&self, space: Space) -> impl Future<Output = Result<(), StorageError>> + Send;
+
+    /// What was written under `key` before, and was replaced or deleted since, is in no file that the store
+    /// needs when this returns, and the others are being deleted. For secrets: it may take seconds. A store that
+    /// keeps nothing of what was replaced has nothing to do; that is the default.
+    fn purge(
+        &self,
+        _space: Space,
+        _key: &[u8],
+    ) -> impl Future<Output = Result<(), StorageError>> + Send {
+        std::future::ready(Ok(()))
+    }
 }

@@ -111,6 +111,7 @@ async fn what_is_read_only_refuses_to_be_written_to() {
     assert!(RocksKv::open_read_only(&nowhere, &BUSY).is_err());
     assert!(!nowhere.exists());
     // It copies like any other store.
-    let copied = sagaline_storage::log::copy(&seen, &MemoryKv::new(), |_, _| {}).await.unwrap();
+    let copied =
+        sagaline_storage::log::copy(&seen, &MemoryKv::new(), &[], |_, _| {}).await.unwrap();
     assert_eq!(copied.head, GlobalPosition(1));
 }

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use sagaline_storage::clock::{SystemClock, SystemEntropy};
 use sagaline_storage::conformance::event_store::{self, Factory};
+use sagaline_storage::kv::{Durability, Kv, Space, WriteBatch};
 use sagaline_storage::log::{Log, LogSettings};
 use sagaline_storage::rocksdb::{RocksKv, RocksSettings};
 use tempfile::TempDir;
@@ -47,4 +49,53 @@ fn the_log_over_rocksdb_keeps_every_promise() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(4).enable_all().build().unwrap();
     runtime.block_on(event_store::run_all(&rocks));
+}
+
+/// Whether any file of a store holds `bytes`.
+fn is_on_disk(folder: &Path, bytes: &[u8]) -> bool {
+    ["log", "views"].iter().any(|database| {
+        let files = std::fs::read_dir(folder.join(database)).unwrap();
+        // A file may go between being named and being read.
+        let mut files = files.filter_map(|entry| std::fs::read(entry.unwrap().path()).ok());
+        files.any(|file| file.windows(bytes.len()).any(|part| part == bytes))
+    })
+}
+
+async fn put(kv: &RocksKv, space: Space, key: &'static str, value: &'static [u8]) {
+    let mut batch = WriteBatch::default();
+    batch.put(space, key, value);
+    kv.write(batch, Durability::Synced).await.unwrap();
+}
+
+const SECRET: &[u8] = b"a-secret-of-no-pattern-3f9c1be07d52";
+
+#[tokio::test]
+async fn what_a_key_held_before_it_was_purged_is_in_no_file() {
+    for space in [Space::Index, Space::Events, Space::Views] {
+        // Straight from memory, and from tables that were compacted before.
+        for reopened in [0, 3] {
+            let folder = tempfile::tempdir().unwrap();
+            let open = || RocksKv::open(folder.path(), &RocksSettings::default()).unwrap();
+            let mut kv = open();
+            put(&kv, Space::Events, "event", b"a record").await;
+            put(&kv, space, "key", SECRET).await;
+            put(&kv, space, "kez", b"a neighbour").await;
+            for _ in 0..reopened {
+                kv.purge(space, b"key").await.unwrap();
+                drop(kv);
+                kv = open();
+            }
+            assert!(is_on_disk(folder.path(), SECRET), "{space:?}: it is held");
+            put(&kv, space, "key", b"forgotten").await;
+            put(&kv, Space::Events, "event 2", b"a record").await;
+            kv.purge(space, b"key").await.unwrap();
+            assert_eq!(kv.get(space, b"key").await.unwrap(), Some(Bytes::from("forgotten")));
+            assert_eq!(kv.get(space, b"kez").await.unwrap(), Some(Bytes::from("a neighbour")));
+            // What is not needed any more is deleted in the background, and by a close at the latest.
+            drop(kv);
+            assert!(!is_on_disk(folder.path(), SECRET), "{space:?}, reopened {reopened} times");
+            let kv = open();
+            assert_eq!(kv.get(Space::Events, b"event 2").await.unwrap(), Some("a record".into()));
+        }
+    }
 }

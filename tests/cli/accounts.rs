@@ -1,5 +1,6 @@
 //! Accounts and read models from the command line: the same words for a running node and a stopped one.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -115,6 +116,43 @@ fn a_forgotten_user_is_in_no_log_no_export_and_no_restored_backup() {
     let key = |folder: &Path| folder.join("data/master.key");
     std::fs::copy(key(folder.path()), key(elsewhere.path())).unwrap();
     assert!(printed(elsewhere.path(), &["user", "list"]).contains(ADMIN[0].1));
+}
+
+/// The wrapped keys in a stopped node's log, by subject.
+fn keys(folder: &Path) -> BTreeMap<String, String> {
+    let lines = printed(folder, &["export"]);
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let claims = lines.map(|line| line["claim"].clone());
+    let keys = claims.filter(|claim| claim["kind"] == "subject-key");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    keys.map(|claim| (text(&claim["key"]), text(&claim["owner"]))).collect()
+}
+
+/// Whether a part of a key is in any file of the log; compression may have broken it up somewhere.
+fn is_in_a_file(folder: &Path, key: &str) -> bool {
+    const PART: usize = 16;
+    let files = std::fs::read_dir(folder.join("data/log")).unwrap();
+    let mut files = files.map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    let parts: Vec<_> = key.as_bytes().chunks_exact(PART).skip(1).collect();
+    files.any(|file| file.windows(PART).any(|part| parts.contains(&part)))
+}
+
+#[test]
+fn the_key_of_a_forgotten_user_is_in_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    let body = r#"{"email":"ada@example.org","password":"long enough","firstName":"Ada","lastName":"Lovelace"}"#;
+    node.ask("POST", "/auth/register", "", body);
+    node.stop();
+    let before = keys(folder.path());
+    assert!(before.values().all(|key| is_in_a_file(folder.path(), key)), "{before:?}");
+    printed(folder.path(), &["user", "forget", "ada@example.org"]);
+    let after = keys(folder.path());
+    let (kept, gone): (Vec<_>, Vec<_>) =
+        before.iter().partition(|(subject, key)| after.get(*subject) == Some(*key));
+    assert_eq!((kept.len(), gone.len()), (1, 1), "the administrator and Ada: {after:?}");
+    assert!(kept.iter().all(|(_, key)| is_in_a_file(folder.path(), key)));
+    assert!(gone.iter().all(|(_, key)| !is_in_a_file(folder.path(), key)));
 }
 
 #[test]

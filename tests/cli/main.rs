@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "drives a real process")]
 
 mod accounts;
+mod damaged;
 mod full_disk;
 mod incomplete;
 mod interrupted;
@@ -370,25 +371,4 @@ fn definitions_and_completions_need_no_store() {
     refused(&run(folder.path(), &show, ""), 2, &["travel", "order-processing"]);
     assert!(printed(folder.path(), &["completions", "bash"]).contains("definition"));
     assert!(!folder.path().join("data").exists());
-}
-
-#[test]
-fn damaged_log_is_refused_with_4_and_left_as_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    // What the first run wrote is in tables once the second has opened it.
-    Node::start(folder.path()).stop();
-    Node::start(folder.path()).stop();
-    let files = std::fs::read_dir(folder.path().join("data/log")).unwrap();
-    let tables = files
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "sst"));
-    let table = tables.max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
-    let mut bytes = std::fs::read(&table).unwrap();
-    bytes[40] ^= 0xff;
-    std::fs::write(&table, &bytes).unwrap();
-    refused(&run(folder.path(), &["log", "verify"], ""), 4, &[]);
-    assert_eq!(std::fs::read(&table).unwrap(), bytes);
-    let missing = tempfile::tempdir().unwrap();
-    refused(&run(missing.path(), &["log", "verify"], ""), 3, &["does not exist"]);
-    assert!(!missing.path().join("data").exists());
 }

@@ -146,3 +146,23 @@ async fn a_group_begins_once_also_when_the_machine_fails_behind_its_first_delive
 async fn a_group_delivers_nothing_before_its_beginning_is_durable() {
     a_crash_moves_no_beginning(2).await;
 }
+
+#[tokio::test]
+async fn what_a_group_has_done_survives_a_crash_that_comes_some_seconds_later() {
+    let kv = Flushed::default();
+    let (before, late) = (backend(&kv).await, Late::default());
+    ring(&before, &["door-1"]).await;
+    let node = NodeBuilder::new(before.clone()).consumer(late.clone()).start().await.unwrap();
+    assert!(node.consumers().caught_up("late", GlobalPosition(1), EVER).await.unwrap());
+    ring(&before, &["door-1"]).await;
+    assert!(node.consumers().caught_up("late", GlobalPosition(2), EVER).await.unwrap());
+    until(|| kv.unflushed.lock().is_empty()).await;
+    drop(node);
+
+    let (after, late) = (trip::backend(&kv.disk).await, Late::default());
+    let node = NodeBuilder::new(after.clone()).consumer(late.clone()).start().await.unwrap();
+    ring(&after, &["door-1"]).await;
+    until(|| late.seen.lock().contains(&3)).await;
+    assert_eq!(*late.seen.lock(), [3]);
+    node.drain().await.unwrap();
+}

@@ -16,6 +16,7 @@ mod ownership;
 mod privacy;
 mod rebuild;
 mod recovery;
+mod restored;
 mod sagas;
 mod snapshots;
 mod staged;

@@ -10,7 +10,8 @@
 //! | `{"end": {"events", "claims", "chain"}}` | 1, the last: without it the file was cut off |
 //!
 //! An imported log has the same events at the same positions with the same stamps, so its hash chain is the
-//! same. What can be rebuilt is not in it: views, snapshots, the results of append ids. The secret that
+//! same. What can be rebuilt is not in it: views, snapshots, the results of append ids. Neither are consumer
+//! groups, which cannot: they begin anew in the imported log. The secret that
 //! signs tokens, the master key of personal data and the fake gateway's ledger are files beside the store, and
 //! stay where they are: whoever imports brings `master.key` along, or gives `MASTER_KEY`. (The keys that are
 //! wrapped under it are claims, and so in the file.)

@@ -18,6 +18,7 @@ mod deliveries;
 mod delivery;
 mod group;
 mod inbox;
+mod kept;
 mod lane;
 mod operators;
 mod record;
@@ -39,6 +40,7 @@ use super::step::BoxFuture;
 
 pub use ack::Ack;
 pub use delivery::Delivery;
+pub use kept::kept_views;
 pub use operators::{ConsumerError, ConsumerStatus, Consumers, DeadLetter, DeadLetterPage};
 
 pub(crate) use start::{checked, consume};

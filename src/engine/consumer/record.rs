@@ -15,6 +15,8 @@ use sagaline_storage::views::SecondaryKey;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+/// What the names of the groups' checkpoints begin with.
+pub(super) const TURNS: &str = "consumer:";
 /// The key of the one [`GroupRecord`].
 pub(super) const GROUP: &str = "group";
 pub(super) const LANE: &str = "lane/";
@@ -36,7 +38,7 @@ pub(super) fn documents_view(name: &str) -> Arc<str> {
 
 /// The checkpoint that counts its turns.
 pub(super) fn turns(name: &str) -> Arc<str> {
-    format!("consumer:{name}").into()
+    format!("{TURNS}{name}").into()
 }
 
 /// How far a group has come.

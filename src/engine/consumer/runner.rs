@@ -40,6 +40,8 @@ const COMMIT_PACE_MIN: Duration = Duration::from_millis(10);
 const COMMIT_PACE_MAX: Duration = Duration::from_millis(100);
 /// So many deliveries that have ended are stored without delay.
 const COMMIT_SETTLED: usize = 256;
+/// What is stored survives a crash, and is in a backup, so much later at the latest.
+const FLUSH_PACE: Duration = Duration::from_secs(5);
 /// A group that takes in nothing more asks so often whether an operator has looked after it.
 const HEAR_PACE: Duration = Duration::from_millis(500);
 /// Deliveries under way get so long to end when the node stops.
@@ -71,6 +73,8 @@ struct Work {
     parked: bool,
     /// Monotonic.
     committed_at: Duration,
+    /// When the first commit was made that a crash would take.
+    unflushed_since: Option<Duration>,
     read_again_at: Duration,
     heard_at: Duration,
     /// There may be more in the log than was read.
@@ -110,6 +114,8 @@ impl<B: Backend> Runner<B> {
             self.begin(&mut work, &mut deliveries).await?;
             if self.commit_is_due(&work, &deliveries) {
                 deliveries.beside(self.commit(&mut work)).await?;
+            } else if self.flush_at(&work).is_some_and(|at| self.now() >= at) {
+                deliveries.beside(self.flush(&mut work)).await;
             } else {
                 self.wait(&mut work, &mut deliveries).await?;
             }
@@ -135,6 +141,7 @@ impl<B: Backend> Runner<B> {
         if work.turn == Some(store::FIRST_TURN) {
             // Also when somebody else stored it, or the flush behind it failed.
             backend.views().flush().await?;
+            work.unflushed_since = None;
         }
         self.progress.reach(GlobalPosition(work.group.place()));
         Ok(Some(work))
@@ -155,6 +162,7 @@ impl<B: Backend> Runner<B> {
             settled: 0,
             parked: false,
             committed_at: Duration::ZERO,
+            unflushed_since: None,
             read_again_at: Duration::ZERO,
             heard_at: Duration::ZERO,
             more: true,
@@ -344,15 +352,32 @@ impl<B: Backend> Runner<B> {
         let turn = Turn { name, before, heard, letters, changes, documents };
         let views = self.core.backend.views();
         work.turn = turn.commit(views).await?;
+        work.unflushed_since.get_or_insert_with(|| self.now());
         if std::mem::take(&mut work.parked) {
             // That an operator is needed is not to be found out again after a crash.
             views.flush().await?;
+            work.unflushed_since = None;
         }
         let group = &work.group;
         work.events.retain(|position, _| group.is_open(*position));
         (work.settled, work.awaited, work.committed_at) = (0, false, self.now());
         self.progress.reach(place);
         Ok(())
+    }
+
+    /// When what was stored is made to survive a crash.
+    fn flush_at(&self, work: &Work) -> Option<Duration> {
+        work.unflushed_since.map(|since| since + FLUSH_PACE)
+    }
+
+    /// Makes what was stored survive a crash, or tries again after a while: until then a crash costs more
+    /// deliveries that are repeated, and nothing else.
+    async fn flush(&self, work: &mut Work) {
+        let flushed = self.core.backend.views().flush().await;
+        if let Err(error) = &flushed {
+            tracing::warn!(consumer = self.terms.name, %error, "consumer not flushed, later again");
+        }
+        work.unflushed_since = flushed.err().map(|_| self.now());
     }
 
     /// Waits for whatever comes first.
@@ -404,6 +429,7 @@ impl<B: Backend> Runner<B> {
             work.group.has_changed().then(|| at(self.commit_at(work, deliveries))),
             (has_room && work.more).then(|| at(work.read_again_at)),
             (!has_room).then(|| at(work.heard_at + HEAR_PACE)),
+            self.flush_at(work).map(at),
             work.group
                 .due_us()
                 .filter(|_| free)

@@ -3,7 +3,8 @@
 //! A subject's key is kept wrapped as the holder of a claim, `(subject-key, subject)`. A claim is what the
 //! store has that a key needs: unique, synced with its append, copied by backup, export and import, in no
 //! record of the log, and gone when it is released. Forgetting replaces it by the holder `forgotten`, which
-//! stays: a forgotten subject never gets another key, and later parts of it are not stored at all.
+//! stays: a forgotten subject never gets another key, and later parts of it are not stored at all. What the
+//! store's files still have of the key is purged behind that.
 //!
 //! Called where events are staged, read and shown. Never decides what is personal: [`crate::domain::Personal`]
 //! says that.
@@ -183,6 +184,17 @@ impl<B: Backend> Privacy<B> {
         let release =
             held.map(|held| ClaimChange::Release { claim: claim.clone(), owner: held.owner });
         Ok(release.into_iter().chain([ClaimChange::Take { claim, owner }]).collect())
+    }
+
+    /// The key of a subject that was forgotten goes from the store's files too. Nobody reads it since it was
+    /// replaced, so a failure undoes nothing; forgetting once more tries again.
+    pub(crate) async fn purge(&self, subject: &str) {
+        if let Err(error) = self.backend.events().purge_claim(&key_claim(subject)).await {
+            tracing::error!(
+                %subject, %error,
+                "the key of a forgotten subject may still be in the store's files: forget it again"
+            );
+        }
     }
 
     /// What is remembered of a subject is looked up again.

@@ -7,6 +7,7 @@ use crate::event::RecordedEvent;
 use crate::kv::{Durability, Kv, Range, Space, WriteBatch};
 use crate::log::{envelope, intern, keys};
 use crate::stream::GlobalPosition;
+use crate::view_store::Kept;
 
 /// Entries of one write.
 const ENTRIES: usize = 2_000;
@@ -22,15 +23,17 @@ pub struct Copied {
     pub index_entries: u64,
 }
 
-/// Copies records and indexes of the log in `from` to `to`, which must hold none; afterwards they survive a
-/// crash. Read models are not copied: they are rebuilt. `from` must not change meanwhile: it is a store
-/// without a log on top, or a [read-only view](crate::rocksdb::RocksKv::open_read_only) of one that is being
-/// written to. `progress` is told how many records were copied, and how many there are.
+/// Copies records and indexes of the log in `from` to `to`, which must hold none, and the views that are
+/// `kept`, with their checkpoints; afterwards they survive a crash. Other views are not copied: they are
+/// rebuilt. `from` must not change meanwhile: it is a store without a log on top, or a
+/// [read-only view](crate::rocksdb::RocksKv::open_read_only) of one that is being written to. `progress` is told
+/// how many records were copied, and how many there are.
 ///
 /// The store's own identity is written last: a copy that was broken off opens as no log, and is no source.
 pub async fn copy<F: Kv, T: Kv>(
     from: &F,
     to: &T,
+    kept: &[Kept],
     mut progress: impl FnMut(u64, u64) + Send,
 ) -> Result<Copied, StorageError> {
     for space in [Space::Events, Space::Index] {
@@ -48,7 +51,7 @@ pub async fn copy<F: Kv, T: Kv>(
     }
     let head = copied.head.0;
     let mut done = 0;
-    copy_space(from, to, Space::Events, |entries| {
+    copy_range(from, to, Space::Events, all(ENTRIES), |entries| {
         done += entries;
         progress(done, head);
     })
@@ -60,8 +63,14 @@ pub async fn copy<F: Kv, T: Kv>(
         )));
     }
     let mut index_entries = 0;
-    copy_space(from, to, Space::Index, |entries| index_entries += entries).await?;
-    for space in [Space::Events, Space::Index] {
+    copy_range(from, to, Space::Index, all(ENTRIES), |entries| index_entries += entries).await?;
+    for kept in kept {
+        for (start, end) in kept.ranges()? {
+            let range = Range { from: start, to: end, ..all(ENTRIES) };
+            copy_range(from, to, Space::Views, range, |_| {}).await?;
+        }
+    }
+    for space in Space::ALL {
         to.flush(space).await?;
     }
     let mut batch = WriteBatch::default();
@@ -81,15 +90,15 @@ async fn identity<K: Kv>(kv: &K) -> Result<Bytes, StorageError> {
     Ok(value)
 }
 
-/// Copies a space but for the store's own identity, which is counted all the same.
-async fn copy_space<F: Kv, T: Kv>(
+/// Copies a part of a space but for the store's own identity, which is counted all the same.
+async fn copy_range<F: Kv, T: Kv>(
     from: &F,
     to: &T,
     space: Space,
+    mut range: Range,
     mut copied: impl FnMut(u64) + Send,
 ) -> Result<(), StorageError> {
     let identity = keys::meta::key();
-    let mut range = all(ENTRIES);
     loop {
         let entries = from.scan(space, range.clone()).await?;
         let Some((last, _)) = entries.last().cloned() else { return Ok(()) };
@@ -139,6 +148,8 @@ mod tests {
     use crate::log::{Log, LogSettings};
     use crate::memory::{ManualClock, MemoryKv};
     use crate::stream::StreamId;
+    use crate::view_store::{ViewSettings, Views};
+    use crate::views::{Checkpoint, SecondaryKey, ViewBatch, ViewChange, ViewStore};
 
     /// A store that remembers what was written to it, in order.
     #[derive(Clone, Default)]
@@ -213,7 +224,7 @@ mod tests {
 
     /// Copies what is refused, and says why.
     async fn refusal(from: &MemoryKv, to: &MemoryKv) -> String {
-        copy(from, to, |_, _| {}).await.unwrap_err().message
+        copy(from, to, &[], |_, _| {}).await.unwrap_err().message
     }
 
     #[tokio::test]
@@ -226,7 +237,7 @@ mod tests {
         }
         log.close().await;
         let mut seen = (0, 0);
-        let copied = copy(&kv, &to, |done, all| seen = (done, all)).await.unwrap();
+        let copied = copy(&kv, &to, &[], |done, all| seen = (done, all)).await.unwrap();
         assert_eq!((copied.head.0, seen), (count, (count, count)));
         assert!(copied.index_entries > 4 * count);
 
@@ -248,7 +259,7 @@ mod tests {
             log.append(request(number.into())).await.unwrap();
         }
         log.close().await;
-        copy(&kv, &to, |_, _| {}).await.unwrap();
+        copy(&kv, &to, &[], |_, _| {}).await.unwrap();
         let written = to.written.lock().clone();
         let ((last, durability), parts) = written.split_last().unwrap();
         assert!(parts.len() > 4, "{} writes", parts.len());
@@ -278,6 +289,42 @@ mod tests {
         let refused = refusal(&kv, &to).await;
         assert!(refused.contains("2 events") && refused.contains("position 3"), "{refused}");
         assert!(try_open(&to).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn views_that_are_kept_come_along_with_their_checkpoint_and_no_others() {
+        let (kv, to) = (MemoryKv::new(), MemoryKv::new());
+        open(&kv).await.close().await;
+        let views = Views::new(kv.clone(), ViewSettings::default());
+        for name in ["kept", "kept.more", "keptmore", "other"] {
+            let secondary = vec![SecondaryKey {
+                index: "by".into(),
+                partition: Bytes::from_static(b"p"),
+                sort: Bytes::from_static(b"s"),
+            }];
+            let (key, document) = (Bytes::from_static(b"k"), Bytes::from(name));
+            let put = ViewChange::Put { key, document, secondary };
+            let after = GlobalPosition(7);
+            let checkpoint = Checkpoint { subscription: name.into(), before: None, after };
+            let changes = vec![(name.into(), put)];
+            views.commit(ViewBatch { changes, checkpoint: Some(checkpoint) }).await.unwrap();
+        }
+        let kept =
+            Kept { subscription: "kept".into(), views: vec!["kept".into(), "kept.more".into()] };
+        copy(&kv, &to, &[kept], |_, _| {}).await.unwrap();
+        let copied = Views::new(to, ViewSettings::default());
+        assert_eq!(copied.verify().await.unwrap(), Vec::<String>::new());
+        for (name, is_there, stands) in [
+            ("kept", true, Some(GlobalPosition(7))),
+            ("kept.more", true, None),
+            ("keptmore", false, None),
+            ("other", false, None),
+        ] {
+            let document = copied.get(name, b"k").await.unwrap();
+            assert_eq!(document.as_deref(), is_there.then_some(name.as_bytes()), "{name}");
+            assert_eq!(copied.count(name, "by", b"p").await.unwrap(), u64::from(is_there));
+            assert_eq!(copied.checkpoint(name).await.unwrap(), stands, "{name}");
+        }
     }
 
     #[tokio::test]

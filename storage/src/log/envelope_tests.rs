@@ -172,3 +172,24 @@ fn the_append_digest_leaves_out_node_and_fence_and_covers_the_rest() {
         assert_ne!(digest(&changed), whole, "change {at} is not covered");
     }
 }
+
+#[test]
+fn an_event_comes_back_from_binary_as_it_was() {
+    let event = RecordedEvent {
+        position: GlobalPosition(7),
+        stream: StreamId::new("order-1").unwrap(),
+        version: StreamVersion(2),
+        id: EventId(Uuid::from_u128(3)),
+        event_type: EventType::new("OrderPlaced").unwrap(),
+        schema_version: 1,
+        correlation_id: CorrelationId::new("c-1").unwrap(),
+        causation_id: Some(EventId(Uuid::from_u128(4))),
+        node_id: NodeId::new("n1").unwrap(),
+        recorded_at: Timestamp(5),
+        payload: Bytes::from_static(b"{}"),
+        chain: [9; 32],
+    };
+    let bytes = bincode::serde::encode_to_vec(&event, standard()).unwrap();
+    let read = bincode::serde::decode_from_slice::<RecordedEvent, _>(&bytes, standard());
+    assert_eq!(read.unwrap(), (event, bytes.len()));
+}

@@ -285,6 +285,10 @@ impl<K: Kv, C: Clock> EventStore for Log<K, C> {
         self.shared().claims(kind, after, limit).await
     }
 
+    async fn purge_claim(&self, claim: &Claim) -> Result<(), StorageError> {
+        self.shared().kv.purge(Space::Index, &keys::claim::key(claim)).await
+    }
+
     async fn epoch(&self, shard: Shard) -> Result<Epoch, StorageError> {
         let key = keys::epoch::key(shard);
         let value = self.shared().kv.get(Space::Index, &key).await?;

@@ -6,17 +6,18 @@
 //! every commit of a read model would wait for the sync of an append.
 //!
 //! Calls block their thread inline, for the length of a sync at worst (see [`Kv::write`]); handing them to
-//! another thread costs more than most of them take.
+//! another thread costs more than most of them take. Only [`Kv::purge`] takes so long that it is handed over.
 
 mod errors;
 mod options;
+mod purge;
 mod scan;
 mod wal_check;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::rocksdb::{ColumnFamily, DB, DBPinnableSlice, ReadOptions, WriteBatch as RocksBatch};
+use ::rocksdb::{Cache, ColumnFamily, DB, DBPinnableSlice, ReadOptions, WriteBatch as RocksBatch};
 use bytes::Bytes;
 
 pub use options::RocksSettings;
@@ -27,6 +28,7 @@ use crate::kv::{Durability, Entry, Kv, Range, Space, WriteBatch};
 use errors::failed;
 use options::{EVENTS, INDEX};
 use scan::Reading;
+use wal_check::Look;
 
 /// A file may go away between being named and being opened. A writer replaces its files some times a second
 /// at the most, and opening takes milliseconds.
@@ -62,18 +64,25 @@ impl RocksKv {
         std::fs::create_dir_all(path).map_err(|error| {
             StorageError::unavailable(format!("data folder {}: {error}", path.display()))
         })?;
-        check_wal(path)?;
+        check_wal(path, Look::Lengths)?;
         let cache = settings.block_cache();
         // The log first: its lock is the folder's.
-        let log = options::open_log(&path.join("log"), settings, &cache)
-            .map_err(|error| errors::open_failed(path, &error))?;
+        let log = match options::open_log(&path.join("log"), settings, &cache) {
+            Ok(log) => log,
+            Err(error) => {
+                refuse_damage(path, &error)?;
+                return Err(errors::open_failed(path, &error));
+            }
+        };
         let views = options::open_views(&path.join("views"), settings, &cache)
             .map_err(|error| errors::open_failed(path, &error))?;
         Ok(Self::of(path, log, views))
     }
 
     /// Opens the data folder as it is at this moment, to read it, also while another process writes to it;
-    /// what that one writes later is not seen. Every write to this store is an error.
+    /// what that one writes later is not seen. The views are seen as they were last flushed, and the log as it
+    /// was later: no view knows of an event that is not there. Every write to this store is an error. Damage
+    /// is refused as by [`Self::open`].
     pub fn open_read_only(
         path: impl AsRef<Path>,
         settings: &RocksSettings,
@@ -85,20 +94,20 @@ impl RocksKv {
                 "data folder {path}: no store is in it"
             )));
         }
+        check_wal(path, Look::Lengths)?;
         let cache = settings.block_cache();
-        let mut tries_left = READ_ONLY_TRIES;
+        let mut tries = 0;
         loop {
-            let opened =
-                options::open_log_read_only(&path.join("log"), settings, &cache).and_then(|log| {
-                    let views = path.join("views");
-                    options::open_views_read_only(&views, settings, &cache)
-                        .map(|views| (log, views))
-                });
-            match opened {
+            match open_beside(path, settings, &cache) {
                 Ok((log, views)) => return Ok(Self::of(path, log, views)),
-                Err(_) if tries_left > 0 => tries_left -= 1,
-                Err(error) => return Err(errors::open_failed(path, &error)),
+                Err(error) if tries == 0 => refuse_damage(path, &error)?,
+                Err(_) if tries < READ_ONLY_TRIES => {}
+                Err(error) => {
+                    refuse_damage(path, &error)?;
+                    return Err(errors::open_failed(path, &error));
+                }
             }
+            tries += 1;
         }
     }
 
@@ -245,11 +254,33 @@ impl Kv for RocksKv {
             Space::Views => self.flush_views(),
         }
     }
+
+    async fn purge(&self, space: Space, key: &[u8]) -> Result<(), StorageError> {
+        let (kv, key) = (self.clone(), Bytes::copy_from_slice(key));
+        purge::off_the_async_threads(move || kv.purge_now(space, &key)).await
+    }
 }
 
-/// Refuses damage that RocksDB would take for the end of the write-ahead log.
-fn check_wal(path: &Path) -> Result<(), StorageError> {
-    match wal_check::damage(&path.join("log")) {
+/// The log and the views, to be read. The views first: what they know of is in the log by then.
+fn open_beside(
+    path: &Path,
+    settings: &RocksSettings,
+    cache: &Cache,
+) -> Result<(DB, DB), ::rocksdb::Error> {
+    let views = options::open_views_read_only(&path.join("views"), settings, cache)?;
+    let log = options::open_log_read_only(&path.join("log"), settings, cache)?;
+    Ok((log, views))
+}
+
+/// Refuses damage of the write-ahead log. Another process may be writing to it: damage is what is there at a
+/// second look as well.
+fn check_wal(path: &Path, look: Look) -> Result<(), StorageError> {
+    let log = path.join("log");
+    let looked = match wal_check::damage(&log, look) {
+        Ok(Some(_)) => wal_check::damage(&log, look),
+        looked => looked,
+    };
+    match looked {
         Ok(None) => Ok(()),
         Ok(Some(damage)) => Err(StorageError::corrupt(format!("write-ahead log {damage}"))),
         Err(error) => Err(StorageError::unavailable(format!(
@@ -257,6 +288,15 @@ fn check_wal(path: &Path) -> Result<(), StorageError> {
             path.display()
         ))),
     }
+}
+
+/// Opening failed with `error`: refuses with the place of the damage if it is in the write-ahead log. RocksDB
+/// says that there is some, and not where.
+fn refuse_damage(path: &Path, error: &::rocksdb::Error) -> Result<(), StorageError> {
+    if error.kind() == ::rocksdb::ErrorKind::Corruption {
+        check_wal(path, Look::Checksums)?;
+    }
+    Ok(())
 }
 
 /// RocksDB's table in memory remembers where the last key went: a neighbour is put there at once, and

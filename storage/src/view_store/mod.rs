@@ -14,6 +14,7 @@
 
 mod changes;
 mod cursor;
+mod kept;
 mod keys;
 pub mod limits;
 mod query;
@@ -35,6 +36,7 @@ use keys::{checkpoint, count, document, place};
 use limits::{KEY_BYTES_MAX, PARTITION_BYTES_MAX, check_at_most, check_between};
 use writer::Writer;
 
+pub use kept::{Kept, subscriptions};
 pub use settings::ViewSettings;
 
 /// [`ViewStore`] over `K`. Cheap to clone; clones are one store.

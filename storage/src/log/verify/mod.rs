@@ -3,6 +3,7 @@
 //! Called by `sagaline log verify`, by tests, and beside a running log. It changes nothing and repairs
 //! nothing. What it reads is as old as the call; what is appended meanwhile does not disturb it.
 
+mod end;
 mod indexes;
 mod records;
 
@@ -109,13 +110,14 @@ pub async fn verify<K: Kv>(
     after: GlobalPosition,
     mut progress: impl FnMut(GlobalPosition, GlobalPosition) + Send,
 ) -> Result<Verified, StorageError> {
-    let last = kv.scan(Space::Events, keys::event::range(0, u64::MAX, true, 1)).await?;
-    let head = match last.first() {
-        Some((key, _)) => keys::event::decode(key)?,
-        None => GlobalPosition::START,
-    };
+    let (head, unreadable) = end::find(kv).await?;
     let mut verified = Verified { head, ..Verified::default() };
     records::check(kv, after, &mut verified, &mut progress).await?;
+    if let Some(error) = unreadable
+        && verified.is_sound()
+    {
+        verified.found(head, error.message);
+    }
     if after == GlobalPosition::START {
         indexes::check(kv, &mut verified).await?;
         check_keyless(kv, &mut verified).await?;

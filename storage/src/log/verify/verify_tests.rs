@@ -6,7 +6,7 @@ use super::*;
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::event::{AppendId, CorrelationId, EventId, EventType, NewEvent, NodeId};
 use crate::event_store::{AppendRequest, EventStore, ExpectedVersion, StreamWrite};
-use crate::kv::{Durability, Entry, WriteBatch};
+use crate::kv::{Durability, Entry, Range, WriteBatch};
 use crate::log::{Log, LogSettings};
 use crate::memory::MemoryKv;
 use crate::stream::StreamId;
@@ -54,12 +54,7 @@ async fn set(kv: &MemoryKv, space: Space, key: &Bytes, value: Option<Bytes>) {
 }
 
 async fn entries(kv: &MemoryKv, space: Space) -> Vec<Entry> {
-    let all = crate::kv::Range {
-        from: Bytes::new(),
-        to: Bytes::new(),
-        backward: false,
-        limit: usize::MAX,
-    };
+    let all = Range { from: Bytes::new(), to: Bytes::new(), backward: false, limit: usize::MAX };
     kv.scan(space, all).await.unwrap()
 }
 
@@ -208,4 +203,105 @@ async fn entry_without_a_key_is_found() {
         set(&kv, space, &Bytes::new(), Some(Bytes::new())).await;
         assert!(!check(&kv).await.is_sound(), "{space:?}");
     }
+}
+
+/// A store in which the records of some positions cannot be read.
+#[derive(Clone)]
+struct Unreadable {
+    kv: MemoryKv,
+    positions: std::ops::RangeInclusive<u64>,
+}
+
+impl Unreadable {
+    fn refuse(&self, space: Space, key: &[u8]) -> Result<(), StorageError> {
+        let position = keys::event::decode(key).ok().filter(|_| space == Space::Events);
+        match position.is_some_and(|position| self.positions.contains(&position.0)) {
+            true => Err(StorageError::corrupt("block checksum mismatch")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Kv for Unreadable {
+    async fn write(&self, batch: WriteBatch, durability: Durability) -> Result<(), StorageError> {
+        self.kv.write(batch, durability).await
+    }
+
+    async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        let value = self.kv.get(space, key).await?;
+        value.as_ref().map_or(Ok(()), |_| self.refuse(space, key))?;
+        Ok(value)
+    }
+
+    async fn get_many(
+        &self,
+        space: Space,
+        keys: Vec<Bytes>,
+    ) -> Result<Vec<Option<Bytes>>, StorageError> {
+        self.kv.get_many(space, keys).await
+    }
+
+    async fn scan(&self, space: Space, range: Range) -> Result<Vec<Entry>, StorageError> {
+        let entries = self.kv.scan(space, range).await?;
+        entries.iter().try_for_each(|(key, _)| self.refuse(space, key))?;
+        Ok(entries)
+    }
+
+    async fn flush(&self, space: Space) -> Result<(), StorageError> {
+        self.kv.flush(space).await
+    }
+}
+
+#[tokio::test]
+async fn records_that_cannot_be_read_are_found_one_by_one_also_at_the_end() {
+    let (kv, _log) = written().await;
+    for positions in [60..=60, 41..=60, 1..=60, 30..=33] {
+        let damaged = Unreadable { kv: kv.clone(), positions: positions.clone() };
+        let verified = verify(&damaged, GlobalPosition::START, |_, _| {}).await.unwrap();
+        assert_eq!(verified.head.0, 60, "{positions:?}");
+        let mut places = places(&verified);
+        places.retain(|place| *place > 0);
+        places.dedup();
+        let count = positions.clone().count();
+        assert_eq!(places[..count], positions.collect::<Vec<_>>()[..], "in order, and first");
+    }
+    // Whoever has read all of it is told as well.
+    let damaged = Unreadable { kv: kv.clone(), positions: 60..=60 };
+    let verified = verify(&damaged, GlobalPosition(60), |_, _| {}).await;
+    assert!(verified.is_err() || !verified.unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_at_all_has_no_end() {
+    #[derive(Clone)]
+    struct Gone(MemoryKv);
+
+    impl Kv for Gone {
+        async fn write(&self, batch: WriteBatch, to: Durability) -> Result<(), StorageError> {
+            self.0.write(batch, to).await
+        }
+
+        async fn get(&self, _: Space, _: &[u8]) -> Result<Option<Bytes>, StorageError> {
+            Err(StorageError::corrupt("gone"))
+        }
+
+        async fn get_many(
+            &self,
+            _: Space,
+            _: Vec<Bytes>,
+        ) -> Result<Vec<Option<Bytes>>, StorageError> {
+            Err(StorageError::corrupt("gone"))
+        }
+
+        async fn scan(&self, _: Space, _: Range) -> Result<Vec<Entry>, StorageError> {
+            Err(StorageError::corrupt("gone"))
+        }
+
+        async fn flush(&self, space: Space) -> Result<(), StorageError> {
+            self.0.flush(space).await
+        }
+    }
+
+    let error = verify(&Gone(MemoryKv::new()), GlobalPosition::START, |_, _| {}).await.unwrap_err();
+    assert_eq!(error, StorageError::corrupt("gone"));
 }

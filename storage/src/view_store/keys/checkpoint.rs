@@ -20,6 +20,12 @@ pub(in crate::view_store) fn key(subscription: &str) -> Bytes {
     key.into()
 }
 
+/// The subscription in a checkpoint's key.
+pub(in crate::view_store) fn subscription(key: &[u8]) -> Result<&str, StorageError> {
+    let name = key.get(1..).and_then(|name| std::str::from_utf8(name).ok());
+    name.ok_or_else(|| StorageError::corrupt(format!("view: key {key:?} is not a checkpoint's")))
+}
+
 /// The value of a checkpoint's key.
 pub(in crate::view_store) fn value(position: GlobalPosition) -> Bytes {
     Bytes::copy_from_slice(&position.0.to_be_bytes())
@@ -49,6 +55,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_checkpoint_are_these() {
         assert_eq!(&key("orders")[..], b"\x04orders");
+        assert_eq!(subscription(&key("orders")).unwrap(), "orders");
         assert_eq!(value(GlobalPosition(7)), &b"\0\0\0\0\0\0\0\x07"[..]);
     }
 
