@@ -53,6 +53,12 @@ impl Failure {
         Self { line: format!("{place}: {}", self.line), ..self }
     }
 
+    /// The same failure, behind what was done before it.
+    #[must_use]
+    pub fn behind(self, done: &str) -> Self {
+        Self { line: format!("{done}; {}", self.line), ..self }
+    }
+
     /// Whether there is nothing to say about it.
     pub fn is_silent(&self) -> bool {
         self.exit == Exit::ReaderGone

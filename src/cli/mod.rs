@@ -27,8 +27,12 @@ use clap::CommandFactory;
 
 use crate::settings::Flags;
 
-/// Prints a text to stdout, with a line end when it has none.
+/// Prints a text to stdout, with a line end when it has none. Of an empty one nothing is printed: a list
+/// without entries has no lines.
 pub fn say(text: &str) -> Result<(), Failure> {
+    if text.is_empty() {
+        return Ok(());
+    }
     let end = if text.ends_with('\n') { "" } else { "\n" };
     let mut out = std::io::stdout().lock();
     said(write!(out, "{text}{end}").and_then(|()| out.flush()))

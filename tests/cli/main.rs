@@ -346,7 +346,8 @@ fn sagas_of_a_running_node_are_looked_at_and_operated_on() {
     let listed = saga(&["list", "--status", "started"]);
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(listed.starts_with(id) && listed.contains("paused"), "{listed}");
-    let resumed = saga(&["resume", "--all", "--status", "started", "--reason", "go on"]);
+    let go_on = ["--status", "started", "--reason", "go on", "--canary-wait-s", "1"];
+    let resumed = saga(&[&["resume", "--all"][..], &go_on].concat());
     assert!(String::from_utf8_lossy(&resumed.stdout).starts_with("1 sagas done"), "{resumed:?}");
     let shown = saga(&["show", id, "--json"]);
     let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
@@ -354,7 +355,16 @@ fn sagas_of_a_running_node_are_looked_at_and_operated_on() {
 
     let nobody = "00000000-0000-7000-8000-000000000000";
     refused(&saga(&["show", nobody]), 1, &["404"]);
-    refused(&saga(&["resolve", id, "--outcome", "won", "--reason", "r"]), 1, &["400", "outcome"]);
+    let won = ["resolve", id, "--outcome", "won", "--reason", "r"];
+    for wrong in [&won[..], &["list", "--status", "nonsense"], &["pause", id, "--reason", ""]] {
+        refused(&saga(wrong), 2, &["400"]);
+    }
+    // It is not parked: who was named is not passed over in silence.
+    let retry = ["retry", id, "--reason", "r"];
+    refused(&saga(&retry), 1, &["0 sagas done", id, "409", "STATE_FORBIDS"]);
+    for nothing in [&["list", "--type", "nobody"][..], &["list", "--type", "nobody", "--json"]] {
+        assert_eq!(saga(nothing).stdout, b"");
+    }
     let wrong = ["saga", "--url", &url, "--email", "admin@example.org", "list"];
     refused(&run(folder.path(), &wrong, "wrong horse\n"), 1, &["401", "INVALID_CREDENTIALS"]);
     refused(&run(folder.path(), &["saga", "list"], ""), 2, &["--email", "SAGALINE_TOKEN"]);

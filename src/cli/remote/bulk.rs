@@ -25,7 +25,7 @@ pub struct Bulk {
     /// So many sagas go first and are waited for.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub canaries: u16,
-    /// Seconds that a canary may take to come to its end.
+    /// Seconds that a canary may take to come to its end; a resumed one may also still be under way then.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub canary_wait_s: u64,
     /// Sagas a second behind the canaries.
@@ -54,8 +54,12 @@ pub(super) trait Sagas {
     /// How it is, after its end or after so many seconds.
     fn look(&self, id: Uuid, wait_s: u64) -> impl Future<Output = Result<Shown, Failure>>;
 
-    /// Whether that is what the verb is for.
-    fn is_as_wanted(&self, saga: &Shown) -> bool;
+    /// Whether that is what the verb is for; `waited`: the time that a canary may take is over.
+    fn is_as_wanted(&self, saga: &Shown, waited: bool) -> bool;
+
+    /// Whether one whose state forbids the verb is passed over: it was picked by what it was a moment ago,
+    /// and not by its name.
+    fn passes_over(&self) -> bool;
 }
 
 /// What was done so far.
@@ -82,7 +86,7 @@ impl Bulk {
         let (began, mut done) = (clock.monotonic(), Done::default());
         let all = self.all(sagas, ids, clock, &mut done, progress);
         let ended = unless_stopped(stop, all).await;
-        ended.map_err(|why| done.ended(ids.len(), &why))?;
+        ended.map_err(|why| why.behind(&done.words(ids.len())))?;
         let took_s = clock.monotonic().saturating_sub(began).as_secs_f64();
         let rate = done.operated.len() as f64 / took_s.max(f64::MIN_POSITIVE);
         Ok(format!("{}, {rate:.1} a second", done.words(ids.len())))
@@ -99,10 +103,12 @@ impl Bulk {
         let (mut rest, mut batch_size) = (ids, usize::from(self.canaries));
         while !rest.is_empty() {
             let first = done.operated.len();
+            let (began, mut asked) = (clock.monotonic(), 0);
             while let [id, behind @ ..] = rest {
                 done.take(sagas, *id).await?;
                 progress((done.operated.len() + done.passed_over) as u64, ids.len() as u64);
-                clock.sleep(Duration::from_secs(1) / self.rate).await;
+                asked += 1;
+                self.pace(clock, began, asked).await;
                 rest = behind;
                 // Those that were passed over say nothing of the participant.
                 if done.operated.len() == first + batch_size {
@@ -112,30 +118,43 @@ impl Bulk {
             // The last batch has nobody behind it who could be spared.
             let last = first.max(done.operated.len().saturating_sub(self.canaries.into()));
             let canaries = if rest.is_empty() { &[] } else { &done.operated[last..] };
+            let mut left_s = self.canary_wait_s;
             for id in canaries {
-                self.check(sagas, *id).await?;
+                check(sagas, *id, &mut left_s).await?;
             }
             batch_size = usize::from(self.canaries) * BATCH;
         }
         Ok(())
     }
 
-    /// Whether a saga came to the end that was wanted for it.
-    async fn check<S: Sagas>(&self, sagas: &S, id: Uuid) -> Result<(), Failure> {
-        let mut left_s = self.canary_wait_s;
-        loop {
-            let wait_s = left_s.min(LOOK_MAX_S);
-            let saga = sagas.look(id, wait_s).await?;
-            left_s -= wait_s;
-            if sagas.is_as_wanted(&saga) {
-                return Ok(());
-            }
-            let (status, step) = (&saga.status, saga.current_step.as_deref().unwrap_or("-"));
-            if status == "parked" || left_s == 0 {
-                let why = saga.error_message.as_deref().unwrap_or("no end within the time");
-                let line = format!("the canary {id} is {status} at {step}: {why}");
-                return Err(Failure::new(Exit::Failed, line));
-            }
+    /// Waits until the next one may follow `asked` since `began`: the time of the answers is part of it.
+    async fn pace<C: Clock>(&self, clock: &C, began: Duration, asked: u32) {
+        let due = Duration::from_secs(u64::from(asked)) / self.rate;
+        let ahead = due.saturating_sub(clock.monotonic().saturating_sub(began));
+        if !ahead.is_zero() {
+            clock.sleep(ahead).await;
+        }
+    }
+}
+
+/// Whether a saga came to the end that was wanted for it. The canaries of a batch are under way together:
+/// what one is waited for in vain is off the time of those behind it.
+async fn check<S: Sagas>(sagas: &S, id: Uuid, left_s: &mut u64) -> Result<(), Failure> {
+    loop {
+        let wait_s = (*left_s).min(LOOK_MAX_S);
+        let saga = sagas.look(id, wait_s).await?;
+        if sagas.is_as_wanted(&saga, false) {
+            return Ok(());
+        }
+        *left_s -= wait_s;
+        if sagas.is_as_wanted(&saga, *left_s == 0) {
+            return Ok(());
+        }
+        let (status, step) = (&saga.status, saga.current_step.as_deref().unwrap_or("-"));
+        if status == "parked" || *left_s == 0 {
+            let why = saga.error_message.as_deref().unwrap_or("no end within the time");
+            let line = format!("the canary {id} is {status} at {step}: {why}");
+            return Err(Failure::new(Exit::Failed, line));
         }
     }
 }
@@ -149,14 +168,12 @@ impl Done {
         self.unanswered = None;
         match answer {
             Ok(()) => self.operated.push(id),
-            Err(refusal) if refusal.status == CONFLICT => self.passed_over += 1,
+            Err(refusal) if refusal.status == CONFLICT && sagas.passes_over() => {
+                self.passed_over += 1;
+            }
             Err(refusal) => return Err(Failure::from(refusal).at(&place)),
         }
         Ok(())
-    }
-
-    fn ended(&self, all: usize, why: &Failure) -> Failure {
-        Failure::new(Exit::Failed, format!("{}; {why}", self.words(all)))
     }
 
     fn words(&self, all: usize) -> String {

@@ -27,6 +27,8 @@ use crate::settings::HttpSettings;
 /// Names the environment variable that a token can be given in.
 pub const TOKEN: &str = "SAGALINE_TOKEN";
 
+/// The answer to a request with a wrong value in it.
+const BAD_REQUEST: u16 = 400;
 /// The code of the refusal of a token whose time is over.
 const TOKEN_EXPIRED: &str = "TOKEN_EXPIRED";
 
@@ -92,7 +94,9 @@ pub(super) struct Refusal {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let Refusal { status, code, detail } = refusal;
-        Self::new(Exit::Failed, format!("the node answered {status} {code}: {detail}"))
+        // What the node finds wrong with a request was wrong in an argument.
+        let exit = if status == BAD_REQUEST { Exit::Usage } else { Exit::Failed };
+        Self::new(exit, format!("the node answered {status} {code}: {detail}"))
     }
 }
 

@@ -133,7 +133,7 @@ pub async fn run<C: Clock>(
         true => unless_stopped(stop.as_mut(), ids(remote, &operate.which)).await?,
         false => operate.ids.clone(),
     };
-    let sagas = OnNode { remote, verb, reason: &operate.reason };
+    let sagas = OnNode { remote, verb, reason: &operate.reason, picked: operate.all };
     operate.bulk.run(&sagas, &ids, clock, stop, progress).await
 }
 
@@ -220,6 +220,8 @@ struct OnNode<'a> {
     remote: &'a Remote,
     verb: &'static str,
     reason: &'a str,
+    /// By --all.
+    picked: bool,
 }
 
 impl Sagas for OnNode<'_> {
@@ -240,10 +242,16 @@ impl Sagas for OnNode<'_> {
         serde_json::from_value(saga).map_err(not_understood)
     }
 
-    fn is_as_wanted(&self, saga: &Shown) -> bool {
+    fn is_as_wanted(&self, saga: &Shown, waited: bool) -> bool {
         match self.verb {
             "pause" => saga.paused,
+            // What it was resumed to may take days.
+            "resume" if waited => !saga.paused && saga.status != "parked",
             _ => ["completed", "compensated"].contains(&&*saga.status),
         }
+    }
+
+    fn passes_over(&self) -> bool {
+        self.picked
     }
 }
