@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 use sagaline::cli::backup::{Backup, Restore, copy_folder, empty_folder};
+use sagaline::cli::password::Passwords;
 use sagaline::cli::remote::{self, Reach, Remote};
 use sagaline::cli::transfer::{self, Export, Import};
 use sagaline::cli::{
@@ -100,16 +101,16 @@ async fn users(settings: &Settings, arguments: &UserArguments) -> Result<(), Fai
     let token = std::env::var(remote::TOKEN).ok();
     let UserArguments { url, operator, command } = arguments;
     let reach = Reach { url: url.clone(), email: operator.clone() };
-    let mut input = stdin().lock();
+    let mut passwords = Passwords::of_stdin();
     if reach.is_given(token.as_deref()) {
-        let node = Remote::reach(&reach, &settings.http, token, &mut input).await?;
-        return say(&cli::user::run(&node, command, input).await?);
+        let node = Remote::reach(&reach, &settings.http, token, &mut passwords).await?;
+        return say(&cli::user::run(&node, command, &mut passwords).await?);
     }
     let store = match command {
         UserCommand::Create(_) => open_folder(settings).await?,
         _ => open_existing_folder(settings).await?,
     };
-    let work = async |node: Node<Embedded>| cli::user::run(&node, command, input).await;
+    let work = async |node: Node<Embedded>| cli::user::run(&node, command, &mut passwords).await;
     in_store(store.clone(), cli::stopped::node(store, settings), work).await
 }
 
@@ -119,7 +120,7 @@ async fn projections(settings: &Settings, arguments: &ProjectionArguments) -> Re
     let (clock, bar) = (SystemClock::default(), cli::progress::bar("events"));
     let ProjectionArguments { reach, command } = arguments;
     if reach.is_given(token.as_deref()) {
-        let node = Remote::reach(reach, &settings.http, token, stdin().lock()).await?;
+        let node = Remote::reach(reach, &settings.http, token, &mut Passwords::of_stdin()).await?;
         return say(&cli::projection::run(&node, command, &clock, bar).await?);
     }
     let store = open_existing_folder(settings).await?;
@@ -152,7 +153,7 @@ async fn consumers(settings: &Settings, arguments: &ConsumerArguments) -> Result
 
 async fn reach(settings: &Settings, reach: &remote::Reach) -> Result<Remote, Failure> {
     let token = std::env::var(remote::TOKEN).ok();
-    Remote::reach(reach, &settings.http, token, stdin().lock()).await
+    Remote::reach(reach, &settings.http, token, &mut Passwords::of_stdin()).await
 }
 
 async fn backup(settings: &Settings, command: &Backup) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ pub mod completions;
 pub mod definition;
 mod event_line;
 pub mod log;
+pub mod password;
 pub mod progress;
 pub mod projection;
 pub mod remote;
@@ -161,8 +162,8 @@ pub struct UserArguments {
     /// The node's address; without it, the one that the settings name on this machine.
     #[arg(long, global = true)]
     pub url: Option<String>,
-    /// Log in with this e-mail address; the password is read from the first line of stdin. Without it the
-    /// access token in the environment variable SAGALINE_TOKEN counts.
+    /// Log in with this e-mail address; the password is asked for at a terminal, else read from the first
+    /// line of stdin. Without it the access token in the environment variable SAGALINE_TOKEN counts.
     #[arg(long = "as", global = true)]
     pub operator: Option<String>,
     /// What to do.

@@ -3,9 +3,10 @@
 
 use sagaline_storage::Backend;
 
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 use crate::domain::EMAIL_CLAIM_KIND;
 use crate::engine::{EngineSettings, Node, NodeBuilder, NodeError};
+use crate::http::{self, Error};
 use crate::projections;
 use crate::settings::Settings;
 
@@ -24,6 +25,17 @@ pub async fn node_with_views<B: Backend>(
         .projection(projections::Payments)
         .projection(projections::Sagas);
     started(builder).await
+}
+
+/// Refuses the reason that a running node would refuse.
+pub(super) fn check_reason(reason: &str) -> Result<(), Failure> {
+    http::check_reason(reason).map_err(|error| match error {
+        Error::Invalid(wrong) => {
+            let each: Vec<&str> = wrong.iter().map(|wrong| &*wrong.message).collect();
+            Failure::new(Exit::Usage, format!("--reason: {}", each.join("; ")))
+        }
+        error => Failure::new(Exit::Usage, error.for_operator()),
+    })
 }
 
 fn builder<B: Backend>(backend: B, settings: &Settings) -> Result<NodeBuilder<B>, Failure> {

@@ -243,6 +243,8 @@ fn log_of_a_stopped_node_can_be_read() {
     assert_eq!(stats["byNode"]["node-1"], events.len());
     let since = run(folder.path(), &["log", "cat", "--since", "yesterday"], "");
     refused(&since, 2, &["--since", "yesterday"]);
+    let category = run(folder.path(), &["log", "cat", "--category", "gift-card"], "");
+    refused(&category, 2, &["--category", "gift-card", "before the first `-`"]);
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! Which events a command wants: the flags that `log cat`, `log tail` and `log stats` have in common.
 
-use std::sync::Arc;
-
 use sagaline_storage::{
     AllQuery, CorrelationId, Direction, EventStore, EventType, Filter, GlobalPosition,
     RecordedEvent, StreamId, Timestamp,
@@ -9,6 +7,7 @@ use sagaline_storage::{
 
 use super::super::failure::{Exit, Failure};
 use crate::domain::WallTime;
+use crate::http::category;
 
 /// Events read at a time.
 const PAGE: usize = 1_000;
@@ -47,13 +46,16 @@ impl Select {
     /// Checks the flags; a failure names the flag.
     pub(crate) fn check(&self) -> Result<Selected, Failure> {
         let types = self.event_type.iter().map(|name| EventType::new(name.as_str()));
+        let categories = self.category.iter().map(|name| category(name));
         let stream = self.stream.as_deref().map(StreamId::new).transpose();
         let correlation_id = self.correlation_id.as_deref().map(CorrelationId::new).transpose();
         Ok(Selected {
             stream: stream.map_err(|error| wrong("--stream", &error))?,
             filter: Filter {
                 event_types: types.collect::<Result<_, _>>().map_err(|e| wrong("--type", &e))?,
-                categories: self.category.iter().map(|name| Arc::from(name.as_str())).collect(),
+                categories: categories
+                    .collect::<Result<_, _>>()
+                    .map_err(|problem| wrong("--category", &problem))?,
                 correlation_id: correlation_id
                     .map_err(|error| wrong("--correlation-id", &error))?,
                 recorded_from: time("--since", self.since.as_deref())?,

@@ -6,7 +6,7 @@ mod saga;
 
 use std::fmt::Write as _;
 use std::future::Future;
-use std::io::{self, BufRead};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ pub use consumer::{ConsumerCommand, run as run_consumer};
 pub use saga::{SagaCommand, run};
 
 use super::failure::{Exit, Failure};
+use super::password::Passwords;
 use crate::engine::http_client::{Connect, Connecting, HttpClient, TcpConnect};
 use crate::settings::HttpSettings;
 
@@ -43,8 +44,8 @@ pub struct Reach {
     /// The node's address; without it, the one that the settings name on this machine.
     #[arg(long, global = true)]
     pub url: Option<String>,
-    /// Log in with this e-mail address; the password is read from the first line of stdin. Without it the
-    /// access token in the environment variable SAGALINE_TOKEN counts.
+    /// Log in with this e-mail address; the password is asked for at a terminal, else read from the first
+    /// line of stdin. Without it the access token in the environment variable SAGALINE_TOKEN counts.
     #[arg(long, global = true)]
     pub email: Option<String>,
 }
@@ -107,14 +108,14 @@ impl Remote {
         reach: &Reach,
         settings: &HttpSettings,
         token: Option<String>,
-        password: impl BufRead,
+        passwords: &mut Passwords,
     ) -> Result<Self, Failure> {
         let here = || format!("http://127.0.0.1:{}", settings.port);
         let base = reach.url.clone().unwrap_or_else(here);
         let mut remote = Self::new(&base, settings.request_timeout + ON_THE_WAY);
         match (&reach.email, token) {
             (Some(email), _) => {
-                let account = (email.clone(), super::user::first_line(password)?);
+                let account = (email.clone(), passwords.next(email)?);
                 remote.log_in(&account).await?;
                 remote.account = Some(account);
             }
