@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write, stdin};
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
-use sagaline::cli::backup::{Backup, Restore, copy_folder, empty_folder};
+use sagaline::cli::backup::{Backup, Restore, Restored, copy_folder, empty_folder};
 use sagaline::cli::password::Passwords;
 use sagaline::cli::remote::{self, Reach, Remote};
 use sagaline::cli::transfer::{self, Export, Import};
@@ -52,7 +52,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = &loaded.settings;
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => block_on(settings, serve(settings)),
-        Command::Settings(show) => say(&cli::settings::text(&loaded, show)),
+        Command::Settings(show) => say(&cli::settings::text(&loaded, show)?),
         Command::Log(command) => block_on(settings, look(settings, command)),
         Command::User(arguments) => block_on(settings, users(settings, &arguments)),
         Command::Saga(arguments) => block_on(settings, sagas(settings, &arguments)),
@@ -69,13 +69,15 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// The log of a stopped node.
 async fn look(settings: &Settings, command: LogCommand) -> Result<(), Failure> {
-    if let LogCommand::Verify = command {
+    if let LogCommand::Verify(output) = command {
         let (kv, bar) = (open_existing(settings)?, cli::progress::bar("verify"));
-        return say(&cli::log::check(&kv, bar, |damage| _ = say(damage)).await?);
+        let checked = cli::log::check(&kv, bar).await?;
+        say(&output.text(&checked)?)?;
+        return checked.sound();
     }
     let log = open_existing_log(settings).await?;
     let done = match &command {
-        LogCommand::Verify => Ok(()),
+        LogCommand::Verify(_) => Ok(()),
         LogCommand::Cat(cat) => cli::log::cat(&log, cat, &mut stdout()).await,
         LogCommand::Tail(tail) => cli::log::tail(&log, tail, &mut stdout()).await,
         LogCommand::Stats(stats) => {
@@ -165,7 +167,7 @@ async fn backup(settings: &Settings, command: &Backup) -> Result<(), Failure> {
     let bar = cli::progress::bar("backup");
     let copied = copy_folder((&source, from), (&made, to), bar).await?;
     incomplete::unmark(to)?;
-    say(&copied)
+    say(&command.output.text(&copied)?)
 }
 
 async fn restore(settings: &Settings, command: &Restore) -> Result<(), Failure> {
@@ -177,9 +179,13 @@ async fn restore(settings: &Settings, command: &Restore) -> Result<(), Failure> 
     let bar = cli::progress::bar("restore");
     let copied = copy_folder((&source, from), (&made, to), bar).await?;
     let bar = cli::progress::bar("verify");
-    let sound = cli::log::check(&made, bar, |damage| _ = say(damage)).await?;
-    incomplete::unmark(to)?;
-    say(&format!("{copied}\n{sound}"))
+    let restored = Restored { copied, checked: cli::log::check(&made, bar).await? };
+    let sound = restored.checked.sound();
+    if sound.is_ok() {
+        incomplete::unmark(to)?;
+    }
+    say(&command.output.text(&restored)?)?;
+    sound
 }
 
 async fn export(settings: &Settings, command: &Export) -> Result<(), Failure> {
@@ -193,7 +199,7 @@ async fn export(settings: &Settings, command: &Export) -> Result<(), Failure> {
         written.and_then(|line| transfer::finish(file, &command.file).map(|()| line))
     };
     log.close().await;
-    eprintln!("{}", written?);
+    eprintln!("{}", command.output.text(&written?)?);
     Ok(())
 }
 
@@ -214,7 +220,7 @@ async fn import(settings: &Settings, command: &Import) -> Result<(), Failure> {
     log.close().await;
     let read = read?;
     incomplete::unmark(folder)?;
-    say(&read)
+    say(&command.output.text(&read)?)
 }
 
 fn stdout() -> impl Write {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use sagaline_storage::{ErrorKind, StorageError};
+use serde::{Serialize, Serializer};
 
 use crate::app::gateway::LedgerError;
 use crate::engine::{LoadError, NodeError};
@@ -73,6 +74,13 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.line)
+    }
+}
+
+/// Its line.
+impl Serialize for Failure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.line)
     }
 }
 

@@ -9,6 +9,7 @@ pub mod completions;
 pub mod definition;
 mod event_line;
 pub mod log;
+pub mod output;
 pub mod password;
 pub mod progress;
 pub mod projection;
@@ -20,6 +21,7 @@ pub mod transfer;
 pub mod user;
 
 pub use failure::{Exit, Failure};
+pub use output::Output;
 pub use user::UserCommand;
 
 use std::io::Write;
@@ -95,7 +97,7 @@ pub enum Command {
     Projection(ProjectionArguments),
     /// Look after the consumer groups of a running node, over its HTTP API.
     Consumer(ConsumerArguments),
-    /// Show the sagas that this node runs.
+    /// Show the sagas that this program runs.
     #[command(subcommand)]
     Definition(definition::DefinitionCommand),
     /// Copy the data folder into another one; the node may serve meanwhile.
@@ -153,7 +155,7 @@ pub enum LogCommand {
     /// Count events, streams and bytes, by type and by node.
     Stats(log::Stats),
     /// Check that no record was changed, moved or lost; name the position of each that was.
-    Verify,
+    Verify(Output),
 }
 
 /// `sagaline user …`

@@ -8,6 +8,7 @@ mod accounts;
 mod full_disk;
 mod incomplete;
 mod interrupted;
+mod json;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -349,8 +350,9 @@ fn sagas_of_a_running_node_are_looked_at_and_operated_on() {
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(listed.starts_with(id) && listed.contains("paused"), "{listed}");
     let go_on = ["--status", "started", "--reason", "go on", "--canary-wait-s", "1"];
-    let resumed = saga(&[&["resume", "--all"][..], &go_on].concat());
-    assert!(String::from_utf8_lossy(&resumed.stdout).starts_with("1 sagas done"), "{resumed:?}");
+    let resumed = saga(&[&["resume", "--all", "--json"][..], &go_on].concat());
+    let resumed: serde_json::Value = serde_json::from_slice(&resumed.stdout).unwrap();
+    assert_eq!((&resumed["done"], &resumed["left"]), (&1.into(), &0.into()), "{resumed}");
     let shown = saga(&["show", id, "--json"]);
     let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!((&shown["id"], &shown["paused"]), (&order["id"], &false.into()));
@@ -364,6 +366,10 @@ fn sagas_of_a_running_node_are_looked_at_and_operated_on() {
     // It is not parked: who was named is not passed over in silence.
     let retry = ["retry", id, "--reason", "r"];
     refused(&saga(&retry), 1, &["0 sagas done", id, "409", "STATE_FORBIDS"]);
+    let retried = saga(&["retry", id, "--reason", "r", "--json"]);
+    refused(&retried, 1, &["STATE_FORBIDS"]);
+    let retried: serde_json::Value = serde_json::from_slice(&retried.stdout).unwrap();
+    assert!(retried["stoppedBy"].as_str().unwrap().contains("STATE_FORBIDS"), "{retried}");
     for nothing in [&["list", "--type", "nobody"][..], &["list", "--type", "nobody", "--json"]] {
         assert_eq!(saga(nothing).stdout, b"");
     }

@@ -2,11 +2,12 @@
 //! batches whose last ones are looked at in the same way. So a participant that is still down costs a
 //! handful of sagas an attempt, and not ten thousand.
 
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use sagaline_storage::Clock;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::failure::{Exit, Failure};
@@ -62,6 +63,48 @@ pub(super) trait Sagas {
     fn passes_over(&self) -> bool;
 }
 
+/// What came of a verb for many.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report {
+    done: usize,
+    passed_over: usize,
+    /// As they were.
+    left: usize,
+    /// Was asked for, and nothing was heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    perhaps_done: Option<Uuid>,
+    rate_per_second: f64,
+    /// Why it went no further.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped_by: Option<Failure>,
+}
+
+impl Report {
+    /// The failure that it ended with, behind what was done before that.
+    pub(super) fn ended(self) -> Result<Self, Failure> {
+        match self.stopped_by {
+            Some(why) => Err(why.behind(&Self { stopped_by: None, ..self }.counts())),
+            None => Ok(self),
+        }
+    }
+
+    fn counts(&self) -> String {
+        let Self { done, passed_over, left, perhaps_done, .. } = self;
+        let line = format!("{done} sagas done, {passed_over} passed over, {left} left as they are");
+        match perhaps_done {
+            Some(id) => format!("{line}, {id} perhaps done"),
+            None => line,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {:.1} a second", self.counts(), self.rate_per_second)
+    }
+}
+
 /// What was done so far.
 #[derive(Debug, Default)]
 struct Done {
@@ -73,8 +116,7 @@ struct Done {
 }
 
 impl Bulk {
-    /// Does it to all of `ids`, in their order. Returns the line to print; a failure says what was done
-    /// before it and why it went no further.
+    /// Does it to all of `ids`, in their order, until something stops it.
     pub(super) async fn run<S: Sagas, C: Clock>(
         &self,
         sagas: &S,
@@ -82,14 +124,22 @@ impl Bulk {
         clock: &C,
         stop: impl Future<Output = ()>,
         progress: impl FnMut(u64, u64),
-    ) -> Result<String, Failure> {
+    ) -> Report {
         let (began, mut done) = (clock.monotonic(), Done::default());
         let all = self.all(sagas, ids, clock, &mut done, progress);
         let ended = unless_stopped(stop, all).await;
-        ended.map_err(|why| why.behind(&done.words(ids.len())))?;
         let took_s = clock.monotonic().saturating_sub(began).as_secs_f64();
         let rate = done.operated.len() as f64 / took_s.max(f64::MIN_POSITIVE);
-        Ok(format!("{}, {rate:.1} a second", done.words(ids.len())))
+        let (operated, passed_over) = (done.operated.len(), done.passed_over);
+        let unanswered = usize::from(done.unanswered.is_some());
+        Report {
+            done: operated,
+            passed_over,
+            left: ids.len() - operated - passed_over - unanswered,
+            perhaps_done: done.unanswered,
+            rate_per_second: (rate * 10.0).round() / 10.0,
+            stopped_by: ended.err(),
+        }
     }
 
     async fn all<S: Sagas, C: Clock>(
@@ -174,17 +224,6 @@ impl Done {
             Err(refusal) => return Err(Failure::from(refusal).at(&place)),
         }
         Ok(())
-    }
-
-    fn words(&self, all: usize) -> String {
-        let (operated, passed_over) = (self.operated.len(), self.passed_over);
-        let left = all - operated - passed_over - usize::from(self.unanswered.is_some());
-        let line =
-            format!("{operated} sagas done, {passed_over} passed over, {left} left as they are");
-        match self.unanswered {
-            Some(id) => format!("{line}, {id} perhaps done"),
-            None => line,
-        }
     }
 }
 

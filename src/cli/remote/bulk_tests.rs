@@ -91,7 +91,8 @@ fn ids(count: u128) -> Vec<Uuid> {
 
 async fn run(sagas: &Scripted, ids: &[Uuid]) -> Result<String, Failure> {
     let bulk = Bulk { canaries: 5, canary_wait_s: 30, rate: 10_000 };
-    bulk.run(sagas, ids, &SystemClock::default(), pending(), |_, _| {}).await
+    let report = bulk.run(sagas, ids, &SystemClock::default(), pending(), |_, _| {}).await;
+    report.ended().map(|report| report.to_string())
 }
 
 #[tokio::test]
@@ -179,9 +180,8 @@ async fn the_time_of_the_answers_is_part_of_the_rate() {
     let bulk = Bulk { canaries: 1_000, canary_wait_s: 30, rate: 100 };
     let sagas = Scripted { takes: Duration::from_millis(9), ..Scripted::default() };
     let (clock, all) = (sagas.clock.clone(), ids(500));
-    let line = bulk.run(&sagas, &all, &clock, pending(), |_, _| {}).await.unwrap();
-    let rate: f64 = line.split(' ').rev().nth(2).unwrap().parse().unwrap();
-    assert!((99.0..=100.5).contains(&rate), "{line}");
+    let report = bulk.run(&sagas, &all, &clock, pending(), |_, _| {}).await;
+    assert!((99.0..=100.5).contains(&report.rate_per_second), "{report}");
 }
 
 #[tokio::test]
@@ -208,7 +208,8 @@ async fn it_can_be_stopped_while_it_waits() {
     let stopped = async |sagas: &Scripted| {
         let bulk = Bulk { canaries: 5, canary_wait_s: 30, rate: 10_000 };
         let (clock, stop) = (SystemClock::default(), sagas.hangs.notified());
-        bulk.run(sagas, &ids(9), &clock, stop, |_, _| {}).await.unwrap_err().to_string()
+        let report = bulk.run(sagas, &ids(9), &clock, stop, |_, _| {}).await;
+        report.ended().unwrap_err().to_string()
     };
     let sagas = Scripted { hangs_in: "look", ..Scripted::default() };
     let failure = stopped(&sagas).await;
@@ -224,7 +225,11 @@ async fn it_can_be_stopped() {
     let sagas = Scripted::default();
     let bulk = Bulk { canaries: 5, canary_wait_s: 30, rate: 10_000 };
     let clock = SystemClock::default();
-    let stopped = bulk.run(&sagas, &ids(9), &clock, ready(()), |_, _| {}).await.unwrap_err();
-    assert!(stopped.to_string().ends_with("9 left as they are; it was stopped"));
+    let report = bulk.run(&sagas, &ids(9), &clock, ready(()), |_, _| {}).await;
+    let json =
+        r#"{"done":0,"passedOver":0,"left":9,"ratePerSecond":0.0,"stoppedBy":"it was stopped"}"#;
+    assert_eq!(serde_json::to_string(&report).unwrap(), json);
+    let stopped = report.ended().unwrap_err().to_string();
+    assert!(stopped.ends_with("9 left as they are; it was stopped"), "{stopped}");
     assert!(sagas.operated.borrow().is_empty());
 }

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::failure::{Exit, Failure};
-use super::bulk::{Bulk, Sagas, Shown};
+use super::super::output::{Output, json_line};
+use super::super::say;
+use super::bulk::{Bulk, Report, Sagas, Shown};
 use super::{Refusal, Remote, escaped, not_understood, unless_stopped};
 
 /// Sagas of one page of the API.
@@ -90,6 +92,9 @@ pub struct Operate {
     /// How many are done at once.
     #[command(flatten)]
     pub bulk: Bulk,
+    /// How the outcome is printed.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sagaline saga resolve`
@@ -106,6 +111,9 @@ pub struct Resolve {
     /// Why; it becomes part of the saga's history.
     #[arg(long)]
     pub reason: String,
+    /// Print the saga as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Does it, and returns what is to be printed. `stop`: ready when the operator wants no more.
@@ -134,7 +142,21 @@ pub async fn run<C: Clock>(
         false => operate.ids.clone(),
     };
     let sagas = OnNode { remote, verb, reason: &operate.reason, picked: operate.all };
-    operate.bulk.run(&sagas, &ids, clock, stop, progress).await
+    let report = operate.bulk.run(&sagas, &ids, clock, stop, progress).await;
+    reported(report, operate.output)
+}
+
+/// The text to print. A program is told what was done also when that is not all.
+fn reported(report: Report, output: Output) -> Result<String, Failure> {
+    if output.json {
+        let text = json_line(&report)?;
+        if let Err(failure) = report.ended() {
+            say(&text)?;
+            return Err(failure);
+        }
+        return Ok(text);
+    }
+    report.ended().map(|report| report.to_string())
 }
 
 async fn listed(remote: &Remote, list: &List) -> Result<String, Failure> {
@@ -176,6 +198,9 @@ async fn resolved(remote: &Remote, resolve: &Resolve) -> Result<String, Failure>
         })?;
     }
     let saga = remote.post(&format!("/saga/resolve/{}", resolve.id), &body).await??;
+    if resolve.json {
+        return Ok(saga.to_string());
+    }
     Ok(line(&serde_json::from_value(saga).map_err(not_understood)?))
 }
 
