@@ -1,8 +1,10 @@
-//! `sagaline log …`: looking at the log of a stopped node. Nothing here changes it.
+//! `sagaline log …`: looking at the log in a data folder, as it is at one moment, or at that of a running node
+//! over its HTTP API. Nothing here changes it.
 //!
 //! `verify` is in this file: whether the log is as it was written. It reads the whole store.
 
 mod cat;
+mod remote;
 mod select;
 mod stats;
 
@@ -14,6 +16,7 @@ use sagaline_storage::log::{Damage, verify};
 use serde::Serialize;
 
 pub use cat::{Cat, Tail, cat, tail};
+pub use remote::{cat as remote_cat, tail as remote_tail};
 pub use select::Select;
 pub use stats::{Counted, Stats, stats};
 

@@ -84,18 +84,23 @@ pub enum Command {
     Serve,
     /// Show the settings in force and where each comes from.
     Settings(settings::Show),
-    /// Look after the log of a stopped node.
+    /// Look at the log in the data folder, also while a node serves from it. `cat` and `tail` ask a running
+    /// node over its HTTP API when --url, --email or SAGALINE_TOKEN is given.
     #[command(subcommand)]
     Log(LogCommand),
     /// Look after the accounts: of a running node over its HTTP API when --url, --as or SAGALINE_TOKEN is
     /// given, else of a stopped one in its data folder.
     User(UserArguments),
-    /// Look after the sagas of a running node, over its HTTP API.
+    /// Look after the sagas: of a running node over its HTTP API when --url, --email or SAGALINE_TOKEN is
+    /// given, else of a stopped one in its data folder; what is asked of a saga there is carried out when a
+    /// node starts.
     Saga(SagaArguments),
     /// Look after the read models: of a running node over its HTTP API when --url, --email or
     /// SAGALINE_TOKEN is given, else of a stopped one in its data folder.
     Projection(ProjectionArguments),
-    /// Look after the consumer groups of a running node, over its HTTP API.
+    /// Look after the consumer groups: of a running node over its HTTP API when --url, --email or
+    /// SAGALINE_TOKEN is given, else of a stopped one in its data folder; what is asked of a group there is
+    /// carried out when a node starts.
     Consumer(ConsumerArguments),
     /// Show the sagas that this program runs.
     #[command(subcommand)]
@@ -104,7 +109,7 @@ pub enum Command {
     Backup(backup::Backup),
     /// Make a data folder of what `backup` wrote, and check it.
     Restore(backup::Restore),
-    /// Write the whole log of a stopped node as lines of JSON.
+    /// Write the whole log as lines of JSON; the node may serve meanwhile.
     Export(transfer::Export),
     /// Read what `export` wrote into an empty data folder.
     Import(transfer::Import),
@@ -148,7 +153,7 @@ pub struct ConsumerArguments {
 /// `sagaline log …`
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum LogCommand {
-    /// Print the events, oldest first.
+    /// Print the events, oldest first. What a running node shows over HTTP has no payloads.
     Cat(log::Cat),
     /// Print the newest events, oldest first.
     Tail(log::Tail),

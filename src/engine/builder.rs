@@ -71,6 +71,7 @@ pub struct NodeBuilder<B: Backend> {
     consumers: Vec<Arc<dyn AnyConsumer>>,
     connect: Arc<dyn Connect>,
     master_key: Option<MasterKey>,
+    at_rest: bool,
 }
 
 impl<B: Backend> NodeBuilder<B> {
@@ -85,6 +86,7 @@ impl<B: Backend> NodeBuilder<B> {
             consumers: Vec::new(),
             connect: Arc::new(TcpConnect),
             master_key: None,
+            at_rest: false,
         }
     }
 
@@ -145,6 +147,14 @@ impl<B: Backend> NodeBuilder<B> {
         self
     }
 
+    /// It takes no saga up: what a person asks of one is decided and made durable, and what is then to be done
+    /// in the world is left to the next start. For a look at the store of a node that does not run.
+    #[must_use]
+    pub fn at_rest(mut self) -> Self {
+        self.at_rest = true;
+        self
+    }
+
     /// The definitions of the sagas it will run, in the order of their names.
     pub fn definitions(&self) -> Vec<&saga::Definition> {
         self.definitions.sorted()
@@ -176,7 +186,11 @@ impl<B: Backend> NodeBuilder<B> {
         } else {
             let shards: Vec<Shard> = (0..core.settings.shards).map(Shard).collect();
             recovery::take_shards(&core, &shards).await?;
-            (recovery::recover(&core, &shards).await?, Vec::new())
+            let taken_up = match core.at_rest {
+                true => 0,
+                false => recovery::recover(&core, &shards).await?,
+            };
+            (taken_up, Vec::new())
         };
         let (pages, mut views) = (Arc::new(Pages::new(core.settings.tail_events)), BTreeMap::new());
         for projection in projections {
@@ -241,6 +255,7 @@ impl<B: Backend> NodeBuilder<B> {
             draining: AtomicBool::new(false),
             store_lost: watch::Sender::new(None),
             orphans: Mutex::default(),
+            at_rest: self.at_rest,
             settings: self.settings,
             backend: self.backend,
         };

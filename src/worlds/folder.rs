@@ -53,6 +53,14 @@ pub async fn open_existing_log(
     Log::open(kv, SystemClock::default(), &SystemEntropy, LogSettings::default()).await
 }
 
+/// The log of a data folder as it is at this moment, without views, to be read, also while a node has it open.
+pub async fn open_log_read_only(
+    settings: &Settings,
+) -> Result<Log<RocksKv, SystemClock>, StorageError> {
+    let kv = open_read_only(settings, &settings.node.data_dir)?;
+    Log::open_read_only(kv, SystemClock::default(), &SystemEntropy, LogSettings::default()).await
+}
+
 /// Opens the log of a data folder, or makes it, with a clock that stands where it is set: to give events
 /// the times that they were recorded at.
 pub async fn open_log_at(

@@ -6,6 +6,7 @@ use sagaline_storage::{
 };
 
 use super::super::failure::{Exit, Failure};
+use super::super::remote::escaped;
 use crate::domain::WallTime;
 use crate::http::category;
 
@@ -62,6 +63,33 @@ impl Select {
                 recorded_to: time("--until", self.until.as_deref())?,
             },
         })
+    }
+}
+
+impl Select {
+    /// The flags in the query of a running node, which knows no single stream: it is asked for its category.
+    pub(super) fn query(&self) -> Result<String, Failure> {
+        self.check()?;
+        let mut categories = self.category.clone();
+        if let (Some(stream), true) = (&self.stream, categories.is_empty()) {
+            categories.extend(stream.split('-').next().map(str::to_owned));
+        }
+        let (categories, types) = (categories.join(","), self.event_type.join(","));
+        let given = [
+            ("category", Some(&categories)),
+            ("eventType", Some(&types)),
+            ("correlationId", self.correlation_id.as_ref()),
+            ("since", self.since.as_ref()),
+            ("until", self.until.as_ref()),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let given = given.filter(|(_, value)| !value.is_empty());
+        Ok(given.map(|(name, value)| format!("&{name}={}", escaped(value))).collect())
+    }
+
+    /// Whether a stream is the wanted one.
+    pub(super) fn takes(&self, stream: &str) -> bool {
+        self.stream.as_deref().is_none_or(|wanted| wanted == stream)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `sagaline consumer …`: the consumer groups of a running node, and what they have parked.
+//! `sagaline consumer …`: the consumer groups of a node, and what they have parked.
 
 use std::fmt::Write as _;
 

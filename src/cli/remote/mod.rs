@@ -1,4 +1,5 @@
-//! Commands that speak to a running node over its HTTP API, with the rights of whoever logs in.
+//! Commands that speak to a node over its HTTP API: to a running one with the rights of whoever logs in, to one
+//! of this process that is at rest with all of them.
 
 mod bulk;
 mod consumer;
@@ -10,6 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::Full;
@@ -22,6 +24,7 @@ pub use saga::{SagaCommand, run};
 
 use super::failure::{Exit, Failure};
 use super::password::Passwords;
+use crate::engine::InProcess;
 use crate::engine::http_client::{Connect, Connecting, HttpClient, TcpConnect};
 use crate::settings::HttpSettings;
 
@@ -66,6 +69,8 @@ pub struct Remote {
     account: Option<(String, String)>,
     /// Longest time for an answer, beside what was asked to be waited for.
     answer_max: Duration,
+    /// It carries nothing out before it is started again.
+    at_rest: bool,
 }
 
 /// TCP, to somebody who may not be there.
@@ -131,7 +136,15 @@ impl Remote {
     fn new(base: &str, answer_max: Duration) -> Self {
         let (base, token) = (base.trim_end_matches('/').to_owned(), Mutex::default());
         let http = HttpClient::new(Arc::new(TimedConnect));
-        Self { http, base, token, account: None, answer_max }
+        Self { http, base, token, account: None, answer_max, at_rest: false }
+    }
+
+    /// A node of this process that is at rest, and the token of who may do everything.
+    pub(super) fn at_rest(routes: Router, token: String, settings: &HttpSettings) -> Self {
+        let node = InProcess::new().service("node", routes);
+        let remote = Self::new("http://node", settings.request_timeout + ON_THE_WAY);
+        *remote.token.lock() = token;
+        Self { http: HttpClient::new(Arc::new(node)), at_rest: true, ..remote }
     }
 
     async fn log_in(&self, (email, password): &(String, String)) -> Result<(), Failure> {

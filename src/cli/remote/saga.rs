@@ -1,4 +1,5 @@
-//! `sagaline saga …`: looking at sagas of a running node, and the operator's verbs.
+//! `sagaline saga …`: looking at sagas, and the operator's verbs. At a node that is at rest they are decided and
+//! made durable; the next start carries them out.
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -15,6 +16,8 @@ use super::super::say;
 use super::bulk::{Bulk, Report, Sagas, Shown};
 use super::{Refusal, Remote, escaped, not_understood, unless_stopped};
 
+/// What is said of a verb at a node that is at rest.
+const AT_START: &str = "carried out when a node starts";
 /// Sagas of one page of the API.
 const PAGE: usize = 100;
 
@@ -143,7 +146,9 @@ pub async fn run<C: Clock>(
     };
     let sagas = OnNode { remote, verb, reason: &operate.reason, picked: operate.all };
     let report = operate.bulk.run(&sagas, &ids, clock, stop, progress).await;
-    reported(report, operate.output)
+    let text = reported(report, operate.output)?;
+    let is_told = remote.at_rest && !operate.output.json;
+    Ok(if is_told { format!("{text}\n{AT_START}") } else { text })
 }
 
 /// The text to print. A program is told what was done also when that is not all.
@@ -201,7 +206,8 @@ async fn resolved(remote: &Remote, resolve: &Resolve) -> Result<String, Failure>
     if resolve.json {
         return Ok(saga.to_string());
     }
-    Ok(line(&serde_json::from_value(saga).map_err(not_understood)?))
+    let line = line(&serde_json::from_value(saga).map_err(not_understood)?);
+    Ok(if remote.at_rest { format!("{line}\n{AT_START}") } else { line })
 }
 
 /// The sagas that are picked now.
@@ -257,8 +263,8 @@ impl Sagas for OnNode<'_> {
     }
 
     async fn look(&self, id: Uuid, wait_s: u64) -> Result<Shown, Failure> {
-        // A saga that was told to pause is not waited for.
-        let wait_s = if self.verb == "pause" { 0 } else { wait_s };
+        // A saga that was told to pause is not waited for, nor what nobody carries out now.
+        let wait_s = if self.verb == "pause" || self.remote.at_rest { 0 } else { wait_s };
         let path = format!("/sagas/{id}");
         let saga = match wait_s {
             0 => self.remote.get(&path).await??,
@@ -269,6 +275,7 @@ impl Sagas for OnNode<'_> {
 
     fn is_as_wanted(&self, saga: &Shown, waited: bool) -> bool {
         match self.verb {
+            _ if self.remote.at_rest => true,
             "pause" => saga.paused,
             // What it was resumed to may take days.
             "resume" if waited => !saga.paused && saga.status != "parked",
