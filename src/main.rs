@@ -131,9 +131,8 @@ async fn sagas(settings: &Settings, arguments: &SagaArguments) -> Result<(), Fai
         let node = reach(settings, given).await?;
         return say(&remote::run(&node, command, &clock, stop_signal()?, bar).await?);
     }
-    let stop = stop_signal()?;
     let store = open_existing_folder(settings).await?;
-    let work = async |node: Remote| remote::run(&node, command, &clock, stop, bar).await;
+    let work = async |node: Remote| remote::run(&node, command, &clock, stop_signal()?, bar).await;
     in_store(store.clone(), cli::stopped::node_at_rest(store, settings), work).await
 }
 

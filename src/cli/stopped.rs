@@ -2,6 +2,7 @@
 //! commands that need more than the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use sagaline_storage::{Backend, Entropy};
@@ -17,6 +18,9 @@ use crate::http::ready::Ready;
 use crate::http::{self, Error};
 use crate::projections;
 use crate::settings::{Secret, Settings};
+
+/// Between two looks whether a view is up to date.
+const VIEW_WAIT: Duration = Duration::from_secs(1);
 
 /// A node without sagas: it takes none of them up. Drain it at the end.
 pub async fn node<B: Backend>(backend: B, settings: &Settings) -> Result<Node<B>, Failure> {
@@ -61,6 +65,10 @@ pub async fn node_at_rest<B: Backend>(
     let token = app.operator_token();
     let token = token.map_err(|error| Failure::new(Exit::Failed, error.for_operator()))?;
     let node = app.node().clone();
+    // A list is to have what the log has, however far behind the view was left.
+    if let Some(sagas) = node.views::<projections::Sagas>() {
+        while !sagas.up_to_date(VIEW_WAIT).await? {}
+    }
     Ok((node, Remote::at_rest(http::router(app), token, &settings.http)))
 }
 

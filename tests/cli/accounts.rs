@@ -13,7 +13,8 @@ use crate::{ADMIN, Node, order, printed, refused, run};
 fn at_a_terminal(command: &str, typed: &str) -> String {
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--echo", "always", "--command", command, "/dev/null"]);
-    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    script.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = script.spawn().unwrap();
     let (mut shown, mut out) = (Vec::new(), child.stdout.take().unwrap());
     while !shown.ends_with(b": ") {
         let mut byte = [0];
