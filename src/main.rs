@@ -6,7 +6,8 @@ use std::io::{BufWriter, Write, stdin};
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
-use sagaline::cli::backup::{Backup, Restore, copy_folder, empty_folder};
+use sagaline::cli::backup::{Backup, Restore, Restored, copy_folder, empty_folder};
+use sagaline::cli::password::Passwords;
 use sagaline::cli::remote::{self, Reach, Remote};
 use sagaline::cli::transfer::{self, Export, Import};
 use sagaline::cli::{
@@ -15,11 +16,11 @@ use sagaline::cli::{
 };
 use sagaline::engine::Node;
 use sagaline::http::metrics::store_measures;
-use sagaline::settings::{Environment, Settings};
+use sagaline::settings::{Environment, Loaded, Origin, Settings};
 use sagaline::telemetry;
 use sagaline::worlds::{
-    incomplete, open_existing, open_existing_folder, open_existing_log, open_folder, open_log_at,
-    open_new, open_read_only,
+    incomplete, open_existing_folder, open_folder, open_log_at, open_log_read_only, open_new,
+    open_read_only,
 };
 use sagaline_storage::NodeId;
 use sagaline_storage::clock::SystemClock;
@@ -49,10 +50,11 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Failure> {
     let loaded = Settings::load(&arguments.flags, &Environment::of_process())?;
     let settings = &loaded.settings;
+    telemetry::start(&settings.telemetry, log_level(&loaded, arguments.command.as_ref()))?;
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => block_on(settings, serve(settings)),
-        Command::Settings(show) => say(&cli::settings::text(&loaded, show)),
-        Command::Log(command) => block_on(settings, look(settings, command)),
+        Command::Settings(show) => say(&cli::settings::text(&loaded, show)?),
+        Command::Log(command) => block_on(settings, look(settings, &command)),
         Command::User(arguments) => block_on(settings, users(settings, &arguments)),
         Command::Saga(arguments) => block_on(settings, sagas(settings, &arguments)),
         Command::Projection(arguments) => block_on(settings, projections(settings, &arguments)),
@@ -66,15 +68,29 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// The log of a stopped node.
-async fn look(settings: &Settings, command: LogCommand) -> Result<(), Failure> {
-    if let LogCommand::Verify = command {
-        let (kv, bar) = (open_existing(settings)?, cli::progress::bar("verify"));
-        return say(&cli::log::check(&kv, bar, |damage| _ = say(damage)).await?);
+/// A command that serves nobody tells of what is wrong alone, unless somebody has set what is told.
+fn log_level<'a>(loaded: &'a Loaded, command: Option<&Command>) -> &'a str {
+    let mut settings = loaded.effective.iter();
+    let is_set =
+        settings.any(|setting| setting.name == "LOG_LEVEL" && setting.origin != Origin::Default);
+    let serves = matches!(command, None | Some(Command::Serve));
+    if serves || is_set { loaded.settings.telemetry.log_level.as_str() } else { "warn" }
+}
+
+/// The log in the data folder, or of a running node.
+async fn look(settings: &Settings, command: &LogCommand) -> Result<(), Failure> {
+    if let LogCommand::Verify(output) = command {
+        let kv = open_read_only(settings, &settings.node.data_dir)?;
+        let checked = cli::log::check(&kv, cli::progress::bar("verify")).await?;
+        say(&output.text(&checked)?)?;
+        return checked.sound();
     }
-    let log = open_existing_log(settings).await?;
-    let done = match &command {
-        LogCommand::Verify => Ok(()),
+    if look_at_running(settings, command).await? {
+        return Ok(());
+    }
+    let log = open_log_read_only(settings).await?;
+    let done = match command {
+        LogCommand::Verify(_) => Ok(()),
         LogCommand::Cat(cat) => cli::log::cat(&log, cat, &mut stdout()).await,
         LogCommand::Tail(tail) => cli::log::tail(&log, tail, &mut stdout()).await,
         LogCommand::Stats(stats) => {
@@ -88,11 +104,36 @@ async fn look(settings: &Settings, command: LogCommand) -> Result<(), Failure> {
     done
 }
 
-/// The sagas of a running node.
+/// False: no running node is meant.
+async fn look_at_running(settings: &Settings, command: &LogCommand) -> Result<bool, Failure> {
+    let given = match command {
+        LogCommand::Cat(cat) => &cat.reach,
+        LogCommand::Tail(tail) => &tail.reach,
+        LogCommand::Stats(_) | LogCommand::Verify(_) => return Ok(false),
+    };
+    if !given.is_given(std::env::var(remote::TOKEN).ok().as_deref()) {
+        return Ok(false);
+    }
+    let node = reach(settings, given).await?;
+    match command {
+        LogCommand::Cat(cat) => cli::log::remote_cat(&node, cat, &mut stdout()).await?,
+        LogCommand::Tail(tail) => cli::log::remote_tail(&node, tail, &mut stdout()).await?,
+        LogCommand::Stats(_) | LogCommand::Verify(_) => {}
+    }
+    Ok(true)
+}
+
+/// The sagas of a running node, or of a stopped one.
 async fn sagas(settings: &Settings, arguments: &SagaArguments) -> Result<(), Failure> {
-    let node = reach(settings, &arguments.reach).await?;
+    let SagaArguments { reach: given, command } = arguments;
     let (clock, bar) = (SystemClock::default(), cli::progress::bar("sagas"));
-    say(&remote::run(&node, &arguments.command, &clock, stop_signal()?, bar).await?)
+    if given.is_given(std::env::var(remote::TOKEN).ok().as_deref()) {
+        let node = reach(settings, given).await?;
+        return say(&remote::run(&node, command, &clock, stop_signal()?, bar).await?);
+    }
+    let store = open_existing_folder(settings).await?;
+    let work = async |node: Remote| remote::run(&node, command, &clock, stop_signal()?, bar).await;
+    in_store(store.clone(), cli::stopped::node_at_rest(store, settings), work).await
 }
 
 /// The accounts of a running node, or of a stopped one.
@@ -100,17 +141,17 @@ async fn users(settings: &Settings, arguments: &UserArguments) -> Result<(), Fai
     let token = std::env::var(remote::TOKEN).ok();
     let UserArguments { url, operator, command } = arguments;
     let reach = Reach { url: url.clone(), email: operator.clone() };
-    let mut input = stdin().lock();
+    let mut passwords = Passwords::of_stdin();
     if reach.is_given(token.as_deref()) {
-        let node = Remote::reach(&reach, &settings.http, token, &mut input).await?;
-        return say(&cli::user::run(&node, command, input).await?);
+        let node = Remote::reach(&reach, &settings.http, token, &mut passwords).await?;
+        return say(&cli::user::run(&node, command, &mut passwords).await?);
     }
     let store = match command {
         UserCommand::Create(_) => open_folder(settings).await?,
         _ => open_existing_folder(settings).await?,
     };
-    let work = async |node: Node<Embedded>| cli::user::run(&node, command, input).await;
-    in_store(store.clone(), cli::stopped::node(store, settings), work).await
+    let work = async |node: Node<Embedded>| cli::user::run(&node, command, &mut passwords).await;
+    in_store(store.clone(), itself(cli::stopped::node(store, settings)), work).await
 }
 
 /// The read models of a running node, or of a stopped one.
@@ -119,23 +160,23 @@ async fn projections(settings: &Settings, arguments: &ProjectionArguments) -> Re
     let (clock, bar) = (SystemClock::default(), cli::progress::bar("events"));
     let ProjectionArguments { reach, command } = arguments;
     if reach.is_given(token.as_deref()) {
-        let node = Remote::reach(reach, &settings.http, token, stdin().lock()).await?;
+        let node = Remote::reach(reach, &settings.http, token, &mut Passwords::of_stdin()).await?;
         return say(&cli::projection::run(&node, command, &clock, bar).await?);
     }
     let store = open_existing_folder(settings).await?;
     let work = async |node: Node<Embedded>| cli::projection::run(&node, command, &clock, bar).await;
-    in_store(store.clone(), cli::stopped::node_with_views(store, settings), work).await
+    in_store(store.clone(), itself(cli::stopped::node_with_views(store, settings)), work).await
 }
 
-/// Does `work` with a node on a store and says what came of it; then everything is closed.
-async fn in_store(
+/// Starts a node on a store, does `work` with the way to it and says what came of it; then everything is closed.
+async fn in_store<W>(
     store: Embedded,
-    start: impl Future<Output = Result<Node<Embedded>, Failure>>,
-    work: impl AsyncFnOnce(Node<Embedded>) -> Result<String, Failure>,
+    start: impl Future<Output = Result<(Node<Embedded>, W), Failure>>,
+    work: impl AsyncFnOnce(W) -> Result<String, Failure>,
 ) -> Result<(), Failure> {
     let done = match start.await {
-        Ok(node) => {
-            let done = work(node.clone()).await;
+        Ok((node, way)) => {
+            let done = work(way).await;
             node.drain().await.map_err(Failure::from).and(done)
         }
         Err(failure) => Err(failure),
@@ -144,15 +185,28 @@ async fn in_store(
     say(&done?)
 }
 
-/// The consumer groups of a running node.
+/// A node that is spoken to without any detour.
+async fn itself(
+    start: impl Future<Output = Result<Node<Embedded>, Failure>>,
+) -> Result<(Node<Embedded>, Node<Embedded>), Failure> {
+    start.await.map(|node| (node.clone(), node))
+}
+
+/// The consumer groups of a running node, or of a stopped one.
 async fn consumers(settings: &Settings, arguments: &ConsumerArguments) -> Result<(), Failure> {
-    let node = reach(settings, &arguments.reach).await?;
-    say(&remote::run_consumer(&node, &arguments.command).await?)
+    let ConsumerArguments { reach: given, command } = arguments;
+    if given.is_given(std::env::var(remote::TOKEN).ok().as_deref()) {
+        let node = reach(settings, given).await?;
+        return say(&remote::run_consumer(&node, command).await?);
+    }
+    let store = open_existing_folder(settings).await?;
+    let work = async |node: Remote| remote::run_consumer(&node, command).await;
+    in_store(store.clone(), cli::stopped::node_at_rest(store, settings), work).await
 }
 
 async fn reach(settings: &Settings, reach: &remote::Reach) -> Result<Remote, Failure> {
     let token = std::env::var(remote::TOKEN).ok();
-    Remote::reach(reach, &settings.http, token, stdin().lock()).await
+    Remote::reach(reach, &settings.http, token, &mut Passwords::of_stdin()).await
 }
 
 async fn backup(settings: &Settings, command: &Backup) -> Result<(), Failure> {
@@ -164,7 +218,7 @@ async fn backup(settings: &Settings, command: &Backup) -> Result<(), Failure> {
     let bar = cli::progress::bar("backup");
     let copied = copy_folder((&source, from), (&made, to), bar).await?;
     incomplete::unmark(to)?;
-    say(&copied)
+    say(&command.output.text(&copied)?)
 }
 
 async fn restore(settings: &Settings, command: &Restore) -> Result<(), Failure> {
@@ -176,13 +230,17 @@ async fn restore(settings: &Settings, command: &Restore) -> Result<(), Failure> 
     let bar = cli::progress::bar("restore");
     let copied = copy_folder((&source, from), (&made, to), bar).await?;
     let bar = cli::progress::bar("verify");
-    let sound = cli::log::check(&made, bar, |damage| _ = say(damage)).await?;
-    incomplete::unmark(to)?;
-    say(&format!("{copied}\n{sound}"))
+    let restored = Restored { copied, checked: cli::log::check(&made, bar).await? };
+    let sound = restored.checked.sound();
+    if sound.is_ok() {
+        incomplete::unmark(to)?;
+    }
+    say(&command.output.text(&restored)?)?;
+    sound
 }
 
 async fn export(settings: &Settings, command: &Export) -> Result<(), Failure> {
-    let log = open_existing_log(settings).await?;
+    let log = open_log_read_only(settings).await?;
     let bar = cli::progress::bar("export");
     let written = if command.file.as_os_str() == "-" {
         transfer::export(&log, &mut stdout(), bar).await
@@ -192,7 +250,7 @@ async fn export(settings: &Settings, command: &Export) -> Result<(), Failure> {
         written.and_then(|line| transfer::finish(file, &command.file).map(|()| line))
     };
     log.close().await;
-    eprintln!("{}", written?);
+    eprintln!("{}", command.output.text(&written?)?);
     Ok(())
 }
 
@@ -213,7 +271,7 @@ async fn import(settings: &Settings, command: &Import) -> Result<(), Failure> {
     log.close().await;
     let read = read?;
     incomplete::unmark(folder)?;
-    say(&read)
+    say(&command.output.text(&read)?)
 }
 
 fn stdout() -> impl Write {
@@ -224,7 +282,6 @@ fn block_on(
     settings: &Settings,
     work: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
-    telemetry::start(&settings.telemetry)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(settings.node.threads());
     let runtime = runtime.enable_all().build();

@@ -16,9 +16,8 @@ pub struct TelemetryError {
     cause: String,
 }
 
-/// Sends the log lines that the settings let through to stderr. May be called once in a process.
-pub fn start(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
-    let filter = settings.log_level.as_str();
+/// Sends the log lines that `filter` lets through to stderr. May be called once in a process.
+pub fn start(settings: &TelemetrySettings, filter: &str) -> Result<(), TelemetryError> {
     let refused = |cause: String| TelemetryError { filter: filter.to_owned(), cause };
     let levels = EnvFilter::try_new(filter).map_err(|error| refused(error.to_string()))?;
     let lines = tracing_subscriber::fmt()

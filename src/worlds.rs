@@ -30,8 +30,7 @@ pub use sagaline_storage::memory::{ManualClock, MemoryKv};
 
 #[cfg(feature = "rocksdb")]
 pub use folder::{
-    open_existing, open_existing_folder, open_existing_log, open_folder, open_log_at, open_new,
-    open_read_only,
+    open_existing_folder, open_folder, open_log_at, open_log_read_only, open_new, open_read_only,
 };
 
 #[cfg(feature = "rocksdb")]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure};
 use super::remote::{Remote, escaped, not_understood};
+use super::stopped::check_reason;
 use crate::domain::{Email, Role, User, UserCommand, UserId};
 use crate::engine::{CommandMetadata, Node};
 use crate::http::Error;
@@ -150,7 +151,10 @@ impl<B: Backend> Accounts for Node<B> {
         let correlation_id = own_correlation(self.backend());
         let command = match change {
             Change::Role(role) => UserCommand::ChangeRole { role: *role },
-            Change::Disable(reason) => UserCommand::Disable { reason: reason.clone() },
+            Change::Disable(reason) => {
+                check_reason(reason)?;
+                UserCommand::Disable { reason: reason.clone() }
+            }
             Change::Enable => UserCommand::Enable,
             Change::Forget => {
                 let left = Account::forget(&aggregates, id, correlation_id).await;

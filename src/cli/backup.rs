@@ -9,13 +9,17 @@
 //! The copy holds the subjects' keys as they are at that moment, and the master key unless the settings give
 //! it: whoever is forgotten later is still known to it. Keep backups no longer than that may be.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sagaline_storage::kv::Kv;
 use sagaline_storage::log::copy;
+use serde::Serialize;
 
 use super::failure::{Exit, Failure};
+use super::log::Checked;
+use super::output::Output;
 use super::serve::LEDGER_FILE;
 use crate::engine::consumer::kept_views;
 use crate::http::auth::{MASTER_KEY_FILE, SECRET_FILE};
@@ -26,6 +30,9 @@ use crate::worlds::incomplete;
 pub struct Backup {
     /// The folder to write; it must be empty or not there.
     pub to: PathBuf,
+    /// How the outcome is printed.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sagaline restore`
@@ -33,6 +40,9 @@ pub struct Backup {
 pub struct Restore {
     /// A folder that `backup` wrote.
     pub from: PathBuf,
+    /// How the outcome is printed.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// Refuses a folder with anything in it, and makes one that is not there.
@@ -47,17 +57,49 @@ pub fn empty_folder(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Copies a store and what lies beside it. Returns the line to print.
+/// What was copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Copied {
+    events: u64,
+    index_entries: u64,
+}
+
+impl fmt::Display for Copied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { events, index_entries } = self;
+        write!(f, "copied {events} events and {index_entries} index entries")
+    }
+}
+
+/// A data folder that was made of a copy, and what a check has found in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restored {
+    /// What was copied.
+    #[serde(flatten)]
+    pub copied: Copied,
+    /// What was found.
+    pub checked: Checked,
+}
+
+impl fmt::Display for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.copied, self.checked)
+    }
+}
+
+/// Copies a store and what lies beside it.
 pub async fn copy_folder<F: Kv, T: Kv>(
     (from_kv, from): (&F, &Path),
     (to_kv, to): (&T, &Path),
     progress: impl FnMut(u64, u64) + Send,
-) -> Result<String, Failure> {
+) -> Result<Copied, Failure> {
     let copied = copy(from_kv, to_kv, &kept_views(from_kv).await?, progress).await?;
     for name in [SECRET_FILE, MASTER_KEY_FILE, LEDGER_FILE] {
         copy_file(&from.join(name), &to.join(name))?;
     }
-    Ok(format!("copied {} events and {} index entries", copied.head, copied.index_entries))
+    Ok(Copied { events: copied.head.0, index_entries: copied.index_entries })
 }
 
 /// A file that is not there is none to copy: a secret that the settings give, a gateway that is elsewhere.

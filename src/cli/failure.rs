@@ -5,6 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use sagaline_storage::{ErrorKind, StorageError};
+use serde::{Serialize, Serializer};
 
 use crate::app::gateway::LedgerError;
 use crate::engine::{LoadError, NodeError};
@@ -53,6 +54,12 @@ impl Failure {
         Self { line: format!("{place}: {}", self.line), ..self }
     }
 
+    /// The same failure, behind what was done before it.
+    #[must_use]
+    pub fn behind(self, done: &str) -> Self {
+        Self { line: format!("{done}; {}", self.line), ..self }
+    }
+
     /// Whether there is nothing to say about it.
     pub fn is_silent(&self) -> bool {
         self.exit == Exit::ReaderGone
@@ -67,6 +74,13 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.line)
+    }
+}
+
+/// Its line.
+impl Serialize for Failure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.line)
     }
 }
 

@@ -1,16 +1,22 @@
-//! `sagaline log …`: looking at the log of a stopped node. Nothing here changes it.
+//! `sagaline log …`: looking at the log in a data folder, as it is at one moment, or at that of a running node
+//! over its HTTP API. Nothing here changes it.
 //!
 //! `verify` is in this file: whether the log is as it was written. It reads the whole store.
 
 mod cat;
+mod remote;
 mod select;
 mod stats;
 
+use std::fmt;
+
 use sagaline_storage::GlobalPosition;
 use sagaline_storage::kv::Kv;
-use sagaline_storage::log::verify;
+use sagaline_storage::log::{Damage, verify};
+use serde::Serialize;
 
 pub use cat::{Cat, Tail, cat, tail};
+pub use remote::{cat as remote_cat, tail as remote_tail};
 pub use select::Select;
 pub use stats::{Counted, Stats, stats};
 
@@ -19,31 +25,64 @@ use super::failure::{Exit, Failure};
 /// Damage that is listed one by one.
 const LISTED_MAX: usize = 20;
 
-/// Checks the log in `kv`. Returns the line to print; damage is a failure whose line names the first
-/// place, and `report` is told each. `progress` is told how far it is and where the end is.
+/// What a check has found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checked {
+    records: u64,
+    index_entries: u64,
+    head: u64,
+    damage: Vec<Damaged>,
+    /// More was found than is listed.
+    more_damage: bool,
+}
+
+/// A place that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Damaged {
+    position: u64,
+    what: String,
+}
+
+/// Checks the log in `kv`. `progress` is told how far it is and where the end is.
 pub async fn check<K: Kv>(
     kv: &K,
     mut progress: impl FnMut(u64, u64) + Send,
-    mut report: impl FnMut(&str) + Send,
-) -> Result<String, Failure> {
+) -> Result<Checked, Failure> {
     let verified = verify(kv, GlobalPosition::START, |at, head| progress(at.0, head.0)).await?;
-    if verified.is_sound() {
-        let (records, entries) = (verified.records, verified.index_entries);
-        return Ok(format!(
-            "the log is sound: {records} records, {entries} index entries, head {}",
-            verified.head
-        ));
+    let damaged = |damage: Damage| Damaged { position: damage.position.0, what: damage.what };
+    Ok(Checked {
+        records: verified.records,
+        index_entries: verified.index_entries,
+        head: verified.head.0,
+        damage: verified.damage.into_iter().map(damaged).collect(),
+        more_damage: verified.more_damage,
+    })
+}
+
+impl Checked {
+    /// A failure, whose line names the first place, when the log is damaged.
+    pub fn sound(&self) -> Result<(), Failure> {
+        let Some(first) = self.damage.first() else { return Ok(()) };
+        let more = if self.more_damage { "more than " } else { "" };
+        let (count, first) = (self.damage.len(), first.position);
+        let line = format!("the log is damaged in {more}{count} places, first at position {first}");
+        Err(Failure::new(Exit::StoreDamaged, line))
     }
-    for damage in verified.damage.iter().take(LISTED_MAX) {
-        report(&format!("position {}: {}", damage.position, damage.what));
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { records, index_entries, head, damage, .. } = self;
+        if damage.is_empty() {
+            let found = format!("{records} records, {index_entries} index entries, head {head}");
+            return write!(f, "the log is sound: {found}");
+        }
+        for Damaged { position, what } in damage.iter().take(LISTED_MAX) {
+            writeln!(f, "position {position}: {what}")?;
+        }
+        Ok(())
     }
-    let more = if verified.more_damage { "more than " } else { "" };
-    let count = verified.damage.len();
-    let first = verified.damage.first().map_or(GlobalPosition::START, |damage| damage.position);
-    Err(Failure::new(
-        Exit::StoreDamaged,
-        format!("the log is damaged in {more}{count} places, first at position {first}"),
-    ))
 }
 
 #[cfg(test)]
@@ -58,6 +97,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::cli::Output;
 
     /// A log of three events, and the store below it.
     async fn filled() -> (MemoryKv, Log<MemoryKv, ManualClock>) {
@@ -94,8 +134,13 @@ mod tests {
     async fn who_reads_the_whole_log_says_how_far_it_is() {
         let (kv, log) = filled().await;
         let mut seen = (0, 0);
-        let sound = check(&kv, |done, all| seen = (done, all), |_| {}).await.unwrap();
+        let checked = check(&kv, |done, all| seen = (done, all)).await.unwrap();
+        checked.sound().unwrap();
+        let sound = Output { json: false }.text(&checked).unwrap();
         assert!(sound.starts_with("the log is sound: 3 records"), "{sound}");
+        let sound = Output { json: true }.text(&checked).unwrap();
+        assert!(sound.starts_with(r#"{"records":3,"indexEntries":"#), "{sound}");
+        assert!(sound.ends_with(r#""head":3,"damage":[],"moreDamage":false}"#), "{sound}");
         assert_eq!(seen, (3, 3));
         // Also when none of its events is wanted.
         for category in ["a", "b"] {

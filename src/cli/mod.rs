@@ -9,6 +9,8 @@ pub mod completions;
 pub mod definition;
 mod event_line;
 pub mod log;
+pub mod output;
+pub mod password;
 pub mod progress;
 pub mod projection;
 pub mod remote;
@@ -19,6 +21,7 @@ pub mod transfer;
 pub mod user;
 
 pub use failure::{Exit, Failure};
+pub use output::Output;
 pub use user::UserCommand;
 
 use std::io::Write;
@@ -27,8 +30,12 @@ use clap::CommandFactory;
 
 use crate::settings::Flags;
 
-/// Prints a text to stdout, with a line end when it has none.
+/// Prints a text to stdout, with a line end when it has none. Of an empty one nothing is printed: a list
+/// without entries has no lines.
 pub fn say(text: &str) -> Result<(), Failure> {
+    if text.is_empty() {
+        return Ok(());
+    }
     let end = if text.ends_with('\n') { "" } else { "\n" };
     let mut out = std::io::stdout().lock();
     said(write!(out, "{text}{end}").and_then(|()| out.flush()))
@@ -77,27 +84,32 @@ pub enum Command {
     Serve,
     /// Show the settings in force and where each comes from.
     Settings(settings::Show),
-    /// Look after the log of a stopped node.
+    /// Look at the log in the data folder, also while a node serves from it. `cat` and `tail` ask a running
+    /// node over its HTTP API when --url, --email or SAGALINE_TOKEN is given.
     #[command(subcommand)]
     Log(LogCommand),
     /// Look after the accounts: of a running node over its HTTP API when --url, --as or SAGALINE_TOKEN is
     /// given, else of a stopped one in its data folder.
     User(UserArguments),
-    /// Look after the sagas of a running node, over its HTTP API.
+    /// Look after the sagas: of a running node over its HTTP API when --url, --email or SAGALINE_TOKEN is
+    /// given, else of a stopped one in its data folder; what is asked of a saga there is carried out when a
+    /// node starts.
     Saga(SagaArguments),
     /// Look after the read models: of a running node over its HTTP API when --url, --email or
     /// SAGALINE_TOKEN is given, else of a stopped one in its data folder.
     Projection(ProjectionArguments),
-    /// Look after the consumer groups of a running node, over its HTTP API.
+    /// Look after the consumer groups: of a running node over its HTTP API when --url, --email or
+    /// SAGALINE_TOKEN is given, else of a stopped one in its data folder; what is asked of a group there is
+    /// carried out when a node starts.
     Consumer(ConsumerArguments),
-    /// Show the sagas that this node runs.
+    /// Show the sagas that this program runs.
     #[command(subcommand)]
     Definition(definition::DefinitionCommand),
     /// Copy the data folder into another one; the node may serve meanwhile.
     Backup(backup::Backup),
     /// Make a data folder of what `backup` wrote, and check it.
     Restore(backup::Restore),
-    /// Write the whole log of a stopped node as lines of JSON.
+    /// Write the whole log as lines of JSON; the node may serve meanwhile.
     ///
     /// Consumer groups are not in it: how far they have come, their letters and their documents stand in no
     /// log. `backup` copies them.
@@ -147,14 +159,14 @@ pub struct ConsumerArguments {
 /// `sagaline log …`
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum LogCommand {
-    /// Print the events, oldest first.
+    /// Print the events, oldest first. What a running node shows over HTTP has no payloads.
     Cat(log::Cat),
     /// Print the newest events, oldest first.
     Tail(log::Tail),
     /// Count events, streams and bytes, by type and by node.
     Stats(log::Stats),
     /// Check that no record was changed, moved or lost; name the position of each that was.
-    Verify,
+    Verify(Output),
 }
 
 /// `sagaline user …`
@@ -163,8 +175,8 @@ pub struct UserArguments {
     /// The node's address; without it, the one that the settings name on this machine.
     #[arg(long, global = true)]
     pub url: Option<String>,
-    /// Log in with this e-mail address; the password is read from the first line of stdin. Without it the
-    /// access token in the environment variable SAGALINE_TOKEN counts.
+    /// Log in with this e-mail address; the password is asked for at a terminal, else read from the first
+    /// line of stdin. Without it the access token in the environment variable SAGALINE_TOKEN counts.
     #[arg(long = "as", global = true)]
     pub operator: Option<String>,
     /// What to do.

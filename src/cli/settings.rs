@@ -3,6 +3,10 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::output::{Output, json_line};
 use crate::settings::{Effective, Loaded, Row, rows};
 
 /// How the settings are shown.
@@ -12,13 +16,48 @@ pub struct Show {
     #[arg(long)]
     pub explain: bool,
     /// Print a commented `.env` file with all defaults instead.
-    #[arg(long, conflicts_with = "explain")]
+    #[arg(long, conflicts_with_all = ["explain", "json"])]
     pub example: bool,
+    /// How they are printed.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// A setting as a program reads it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    /// Null: none.
+    value: Option<&'a str>,
+    origin: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meaning: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed: Option<&'a str>,
 }
 
 /// The whole output of `sagaline settings`, with its last line end.
-pub fn text(loaded: &Loaded, show: Show) -> String {
-    if show.example { example() } else { table(&loaded.effective, show.explain) }
+pub fn text(loaded: &Loaded, show: Show) -> Result<String, Failure> {
+    match (show.example, show.output.json) {
+        (true, _) => Ok(example()),
+        (false, true) => lines(&loaded.effective, show.explain),
+        (false, false) => Ok(table(&loaded.effective, show.explain)),
+    }
+}
+
+fn lines(effective: &[Effective], explain: bool) -> Result<String, Failure> {
+    let rows = rows();
+    let line = |(row, setting): (&Row, &Effective)| {
+        json_line(&Shown {
+            name: setting.name,
+            value: Some(&*setting.shown).filter(|shown| !shown.is_empty()),
+            origin: setting.origin.to_string(),
+            meaning: explain.then_some(&*row.meaning),
+            allowed: explain.then_some(&*row.allowed),
+        })
+    };
+    let lines: Result<Vec<String>, Failure> = rows.iter().zip(effective).map(line).collect();
+    lines.map(|lines| lines.join("\n"))
 }
 
 fn table(effective: &[Effective], explain: bool) -> String {
@@ -81,7 +120,7 @@ mod tests {
 
     fn shown(show: Show, environment: &Environment) -> String {
         let loaded = Settings::load(&Flags::of([("port", "8080")]), environment).unwrap();
-        text(&loaded, show)
+        text(&loaded, show).unwrap()
     }
 
     #[test]
@@ -101,15 +140,27 @@ mod tests {
     }
 
     #[test]
+    fn a_program_reads_a_setting_from_each_line() {
+        let show = Show { output: Output { json: true }, ..Show::default() };
+        let out = shown(show, &Environment::default());
+        assert_eq!(out.lines().count(), rows().len());
+        let port = r#"{"name":"PORT","value":"8080","origin":"flag"}"#;
+        assert!(out.lines().any(|line| line == port), "{out}");
+    }
+
+    #[test]
     fn secrets_never_reach_the_output() {
         let environment = Environment::of([
             ("JWT_SECRET", "hunter2-hunter2"),
             ("DATABASE_PASSWORD", "hunter2"),
             ("DATABASE_URL", "postgres://me:hunter2@db:5432/sagaline"),
         ]);
-        let out = shown(Show { explain: true, example: false }, &environment);
+        let explain = Show { explain: true, ..Show::default() };
+        let out = shown(explain, &environment);
         assert!(!out.contains("hunter2"), "{out}");
         assert!(out.contains("postgres://********@db:5432/sagaline"), "{out}");
+        let out = shown(Show { output: Output { json: true }, ..explain }, &environment);
+        assert!(!out.contains("hunter2"), "{out}");
         let environment = Environment::of([("DATABASE_URL", "postgres://h/db?password=hunter2")]);
         let out = shown(Show::default(), &environment);
         assert!(!out.contains("hunter2"), "{out}");

@@ -1,13 +1,13 @@
 //! Accounts from the command line: `sagaline user …`, and the administrator of a first start.
 
 use std::fmt::Write;
-use std::io::BufRead;
 
 use sagaline_storage::{Backend, EventStore};
 use serde_json::json;
 
 use super::account::{Accounts, Change, Shown, Wanted, failure, nobody};
 use super::failure::{Exit, Failure};
+use super::password::Passwords;
 use crate::domain::{EMAIL_CLAIM_KIND, Email, Role, User, UserId};
 use crate::http::app::App;
 use crate::http::auth::{Account, NewAccount, own_correlation};
@@ -16,8 +16,8 @@ use crate::settings::Settings;
 /// `sagaline user …`
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum UserCommand {
-    /// Make an account; its password is read from a line of stdin: the first, or the second behind that of
-    /// --as.
+    /// Make an account; its password is asked for at a terminal, else read from a line of stdin: the first, or
+    /// the second behind that of --as.
     Create(Create),
     /// List accounts. Forgotten ones are not among them.
     List(List),
@@ -94,14 +94,14 @@ pub struct Disable {
     pub reason: String,
 }
 
-/// Does it, and returns what is to be printed. `input` has the password of a new account next.
+/// Does it, and returns what is to be printed. Next of `passwords` is that of a new account.
 pub async fn run(
     accounts: &impl Accounts,
     command: &UserCommand,
-    input: impl BufRead,
+    passwords: &mut Passwords,
 ) -> Result<String, Failure> {
     let (one, change) = match command {
-        UserCommand::Create(create) => return created(accounts, create, input).await,
+        UserCommand::Create(create) => return created(accounts, create, passwords).await,
         UserCommand::List(list) => return listed(accounts, list).await,
         UserCommand::Role(change) => (&change.one, Change::Role(role(&change.role)?)),
         UserCommand::Disable(disable) => (&disable.one, Change::Disable(disable.reason.clone())),
@@ -118,12 +118,12 @@ pub async fn run(
 async fn created(
     accounts: &impl Accounts,
     create: &Create,
-    input: impl BufRead,
+    passwords: &mut Passwords,
 ) -> Result<String, Failure> {
     let role = role(&create.role).map_err(|failure| failure.at("--role"))?;
     let wanted = Wanted {
         email: create.email.clone(),
-        password: first_line(input)?,
+        password: passwords.next(&create.email)?,
         first_name: create.first_name.clone(),
         last_name: create.last_name.clone(),
         role,
@@ -166,14 +166,6 @@ fn role(word: &str) -> Result<Role, Failure> {
 
 fn text(shown: &Shown, as_json: bool) -> String {
     if as_json { json!(shown).to_string() } else { shown.line() }
-}
-
-pub(super) fn first_line(mut input: impl BufRead) -> Result<String, Failure> {
-    let mut line = String::new();
-    input.read_line(&mut line).map_err(|error| {
-        Failure::new(Exit::Failed, format!("cannot read the password: {error}"))
-    })?;
-    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 /// The administrator of the settings, made when nobody has the address yet.

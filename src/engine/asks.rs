@@ -63,7 +63,8 @@ impl<B: Backend> Sagas<B> {
         if core.has_lost_store() {
             return Err(RequestError::Unavailable("the store does not serve".to_owned()));
         }
-        if core.backend.shared() && !core.ownership.owns(core.shard(id)) {
+        let is_elsewhere = core.backend.shared() && !core.ownership.owns(core.shard(id));
+        if is_elsewhere || core.at_rest {
             return elsewhere::request(core, id, stimulus).await;
         }
         match self.ask_task(id, stimulus.clone()).await {

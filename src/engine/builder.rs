@@ -82,6 +82,7 @@ pub struct NodeBuilder<B: Backend> {
     connect: Arc<dyn Connect>,
     master_key: Option<MasterKey>,
     closing: Option<Closing>,
+    at_rest: bool,
 }
 
 impl<B: Backend> NodeBuilder<B> {
@@ -97,6 +98,7 @@ impl<B: Backend> NodeBuilder<B> {
             connect: Arc::new(TcpConnect),
             master_key: None,
             closing: None,
+            at_rest: false,
         }
     }
 
@@ -167,6 +169,14 @@ impl<B: Backend> NodeBuilder<B> {
         self
     }
 
+    /// It takes no saga up: what a person asks of one is decided and made durable, and what is then to be done
+    /// in the world is left to the next start. For a look at the store of a node that does not run.
+    #[must_use]
+    pub fn at_rest(mut self) -> Self {
+        self.at_rest = true;
+        self
+    }
+
     /// The definitions of the sagas it will run, in the order of their names.
     pub fn definitions(&self) -> Vec<&saga::Definition> {
         self.definitions.sorted()
@@ -199,7 +209,11 @@ impl<B: Backend> NodeBuilder<B> {
         } else {
             let shards: Vec<Shard> = (0..core.settings.shards).map(Shard).collect();
             recovery::take_shards(&core, &shards).await?;
-            (recovery::recover(&core, &shards).await?, Vec::new())
+            let taken_up = match core.at_rest {
+                true => 0,
+                false => recovery::recover(&core, &shards).await?,
+            };
+            (taken_up, Vec::new())
         };
         let (pages, mut views) = (Arc::new(Pages::new(core.settings.tail_events)), BTreeMap::new());
         for projection in projections {
@@ -265,6 +279,7 @@ impl<B: Backend> NodeBuilder<B> {
             draining: AtomicBool::new(false),
             store_lost: watch::Sender::new(None),
             orphans: Mutex::default(),
+            at_rest: self.at_rest,
             settings: self.settings,
             backend: self.backend,
         };

@@ -56,6 +56,8 @@ pub(crate) struct Core<B: Backend> {
     pub(crate) store_lost: watch::Sender<Option<StorageError>>,
     /// Sagas whose definition this node does not know: left to one that does.
     pub(crate) orphans: Mutex<BTreeSet<Uuid>>,
+    /// Sagas are asked and decided, and not worked on.
+    pub(crate) at_rest: bool,
 }
 
 /// The definitions a node knows: by name the one for new sagas, by hash all.

@@ -38,7 +38,7 @@ pub(crate) fn spawn_from_log<B: Backend>(
 /// The saga's stream has come to `version` by another hand: its task looks at the log. When it has none,
 /// and the saga is this node's, one begins.
 pub(crate) fn wake<B: Backend>(core: &Arc<Core<B>>, id: Uuid, version: StreamVersion) {
-    if !core.ownership.owns(core.shard(id)) {
+    if core.at_rest || !core.ownership.owns(core.shard(id)) {
         return;
     }
     if let Some(mailbox) = core.directory.send_or_enter(id, Message::Overtaken { version }) {

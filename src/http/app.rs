@@ -4,8 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
-use sagaline_storage::Backend;
+use sagaline_storage::{Backend, Clock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use uuid::Uuid;
 
 use super::auth::{Attempts, PasswordSettings, PasswordSettingsError, Passwords, Tokens};
 use super::error::Error;
@@ -14,6 +15,7 @@ use super::metrics::{Metrics, StoreMeasures};
 use super::openapi;
 use crate::app::Orders;
 use crate::app::gateway::Ledger;
+use crate::domain::{Role, UserId};
 use crate::engine::{Aggregates, Node, Projection, Sagas, Views};
 use crate::limits::EVENT_STREAMS_MAX;
 use crate::projections::{SagaDocument, SagaPage, StepNames};
@@ -191,6 +193,12 @@ impl<B: Backend> App<B> {
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// An access token for whoever has the data folder: an administrator without an account, whose id is nil.
+    pub(crate) fn operator_token(&self) -> Result<String, Error> {
+        let (operator, now) = (UserId::new(Uuid::nil()), self.clock().now());
+        self.tokens().issue(operator, Role::Admin, now).map_err(Error::internal)
     }
 
     pub(super) fn tokens(&self) -> &Tokens {

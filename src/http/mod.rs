@@ -49,6 +49,7 @@ mod routes;
 mod own;
 
 pub use error::{Error, RefreshProblem, TokenProblem};
+pub(crate) use routes::{category, check_reason};
 
 use std::fmt;
 

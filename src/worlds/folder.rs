@@ -25,13 +25,6 @@ pub async fn open_existing_folder(settings: &Settings) -> Result<Embedded, Stora
     open_folder(settings).await
 }
 
-/// Opens the store of a data folder that must hold one, without a log on top: to look at it.
-pub fn open_existing(settings: &Settings) -> Result<RocksKv, StorageError> {
-    let folder: &Path = &settings.node.data_dir;
-    exists(folder)?;
-    RocksKv::open(folder, &rocks(settings))
-}
-
 /// The store in a folder as it is at this moment, to be read, also while a node has it open.
 pub fn open_read_only(settings: &Settings, folder: &Path) -> Result<RocksKv, StorageError> {
     exists(folder)?;
@@ -43,12 +36,12 @@ pub fn open_new(settings: &Settings, folder: &Path) -> Result<RocksKv, StorageEr
     RocksKv::open(folder, &rocks(settings))
 }
 
-/// Opens the log of a data folder that must hold one, without views: to read it.
-pub async fn open_existing_log(
+/// The log of a data folder as it is at this moment, without views, to be read, also while a node has it open.
+pub async fn open_log_read_only(
     settings: &Settings,
 ) -> Result<Log<RocksKv, SystemClock>, StorageError> {
-    let kv = open_existing(settings)?;
-    Log::open(kv, SystemClock::default(), &SystemEntropy, LogSettings::default()).await
+    let kv = open_read_only(settings, &settings.node.data_dir)?;
+    Log::open_read_only(kv, SystemClock::default(), &SystemEntropy, LogSettings::default()).await
 }
 
 /// Opens the log of a data folder, or makes it, with a clock that stands where it is set: to give events

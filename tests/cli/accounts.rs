@@ -1,11 +1,46 @@
 //! Accounts and read models from the command line: the same words for a running node and a stopped one.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::{ADMIN, Node, order, printed, refused, run};
+
+/// What `script` shows of a command at a terminal at which this is typed when something is asked for.
+fn at_a_terminal(command: &str, typed: &str) -> String {
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--echo", "always", "--command", command, "/dev/null"]);
+    script.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = script.spawn().unwrap();
+    let (mut shown, mut out) = (Vec::new(), child.stdout.take().unwrap());
+    while !shown.ends_with(b": ") {
+        let mut byte = [0];
+        assert_eq!(out.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&shown));
+        shown.extend(byte);
+    }
+    // What is typed before the terminal is told to show nothing is shown.
+    std::thread::sleep(Duration::from_secs(1));
+    let mut input = child.stdin.take().unwrap();
+    writeln!(input, "{typed}").unwrap();
+    out.read_to_end(&mut shown).unwrap();
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(shown).unwrap()
+}
+
+#[test]
+fn a_password_at_a_terminal_is_asked_for_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, data) = (env!("CARGO_BIN_EXE_sagaline"), folder.path().join("data"));
+    let data = data.display();
+    let create = format!("{program} --data-dir {data} user create --email ada@example.org");
+    let shown = at_a_terminal(&create, "long enough");
+    assert!(shown.starts_with("Password of ada@example.org: "), "{shown}");
+    assert!(shown.contains("has the id") && !shown.contains("long enough"), "{shown}");
+}
 
 /// Strings that are nobody's but the user's.
 const PERSONAL: [&str; 3] = ["ada@example.org", "Lovelace", "12 Square"];
@@ -59,11 +94,16 @@ fn accounts_of_a_running_and_of_a_stopped_node_are_looked_after_alike() {
     refused(&user(&["forget", "bob@example.org"]), 1, &["bob@example.org"]);
     refused(&user(&["forget", "bob"]), 2, &["bob", "id or the e-mail"]);
     refused(&user(&["forget", ADMIN[0].1]), 1, &["409", "STATE_FORBIDS"]);
+    refused(&user(&["create", "--email", "bob"]), 2, &["400", "email"]);
     let list = ["user", "list"];
     refused(&run(folder.path(), &list, ""), 3, &["in use"]);
     node.stop();
     look_after_accounts(folder.path(), None, "ada@example.org");
     refused(&run(folder.path(), &["user", "forget", "bob@example.org"], ""), 1, &["bob@"]);
+    for reason in ["", "two\nlines", &"long".repeat(25_000)] {
+        let disable = ["user", "disable", ADMIN[0].1, "--reason", reason];
+        refused(&run(folder.path(), &disable, ""), 2, &["--reason", "not blank"]);
+    }
     assert!(printed(folder.path(), &["log", "verify"]).contains("is sound"));
     let missing = tempfile::tempdir().unwrap();
     refused(&run(missing.path(), &list, ""), 3, &["does not exist"]);

@@ -1,4 +1,4 @@
-//! `sagaline log cat` and `sagaline log tail`: the events of a stopped node, one a line.
+//! `sagaline log cat` and `sagaline log tail`: the events in a data folder, one a line.
 
 use std::io::Write;
 
@@ -6,6 +6,7 @@ use sagaline_storage::{EventStore, GlobalPosition, RecordedEvent};
 
 use super::super::event_line::EventLine;
 use super::super::failure::{Exit, Failure};
+use super::super::remote::Reach;
 use super::super::said;
 use super::select::Select;
 use crate::codec::rfc3339;
@@ -28,6 +29,9 @@ pub struct Cat {
     /// Print each event as a JSON object.
     #[arg(long)]
     pub json: bool,
+    /// Which running node, and as whom.
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 /// `sagaline log tail`
@@ -42,6 +46,9 @@ pub struct Tail {
     /// Print each event as a JSON object.
     #[arg(long)]
     pub json: bool,
+    /// Which running node, and as whom.
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 /// Prints the wanted events, oldest first.

@@ -1,14 +1,14 @@
 //! Which events a command wants: the flags that `log cat`, `log tail` and `log stats` have in common.
 
-use std::sync::Arc;
-
 use sagaline_storage::{
     AllQuery, CorrelationId, Direction, EventStore, EventType, Filter, GlobalPosition,
     RecordedEvent, StreamId, Timestamp,
 };
 
 use super::super::failure::{Exit, Failure};
+use super::super::remote::escaped;
 use crate::domain::WallTime;
+use crate::http::category;
 
 /// Events read at a time.
 const PAGE: usize = 1_000;
@@ -47,19 +47,49 @@ impl Select {
     /// Checks the flags; a failure names the flag.
     pub(crate) fn check(&self) -> Result<Selected, Failure> {
         let types = self.event_type.iter().map(|name| EventType::new(name.as_str()));
+        let categories = self.category.iter().map(|name| category(name));
         let stream = self.stream.as_deref().map(StreamId::new).transpose();
         let correlation_id = self.correlation_id.as_deref().map(CorrelationId::new).transpose();
         Ok(Selected {
             stream: stream.map_err(|error| wrong("--stream", &error))?,
             filter: Filter {
                 event_types: types.collect::<Result<_, _>>().map_err(|e| wrong("--type", &e))?,
-                categories: self.category.iter().map(|name| Arc::from(name.as_str())).collect(),
+                categories: categories
+                    .collect::<Result<_, _>>()
+                    .map_err(|problem| wrong("--category", &problem))?,
                 correlation_id: correlation_id
                     .map_err(|error| wrong("--correlation-id", &error))?,
                 recorded_from: time("--since", self.since.as_deref())?,
                 recorded_to: time("--until", self.until.as_deref())?,
             },
         })
+    }
+}
+
+impl Select {
+    /// The flags in the query of a running node, which knows no single stream: it is asked for its category.
+    pub(super) fn query(&self) -> Result<String, Failure> {
+        self.check()?;
+        let mut categories = self.category.clone();
+        if let (Some(stream), true) = (&self.stream, categories.is_empty()) {
+            categories.extend(stream.split('-').next().map(str::to_owned));
+        }
+        let (categories, types) = (categories.join(","), self.event_type.join(","));
+        let given = [
+            ("category", Some(&categories)),
+            ("eventType", Some(&types)),
+            ("correlationId", self.correlation_id.as_ref()),
+            ("since", self.since.as_ref()),
+            ("until", self.until.as_ref()),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let given = given.filter(|(_, value)| !value.is_empty());
+        Ok(given.map(|(name, value)| format!("&{name}={}", escaped(value))).collect())
+    }
+
+    /// Whether a stream is the wanted one.
+    pub(super) fn takes(&self, stream: &str) -> bool {
+        self.stream.as_deref().is_none_or(|wanted| wanted == stream)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `sagaline consumer …`: the consumer groups of a running node, and what they have parked.
+//! `sagaline consumer …`: the consumer groups of a node, and what they have parked.
 
 use std::fmt::Write as _;
 
@@ -59,6 +59,9 @@ pub struct Replay {
     /// Why; it stays in the log.
     #[arg(long)]
     pub reason: String,
+    /// Print the group, as it was before, as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `sagaline consumer skip`
@@ -72,6 +75,9 @@ pub struct Skip {
     /// Why; it stays in the log.
     #[arg(long)]
     pub reason: String,
+    /// Print the group, as it was before, as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Does it, and returns what is to be printed.
@@ -79,15 +85,17 @@ pub async fn run(remote: &Remote, command: &ConsumerCommand) -> Result<String, F
     match command {
         ConsumerCommand::List(list) => listed(remote, list).await,
         ConsumerCommand::Parked(parked) => shown(remote, parked).await,
-        ConsumerCommand::Replay(Replay { name, key, reason, .. }) => {
+        ConsumerCommand::Replay(Replay { name, key, reason, json: as_json, .. }) => {
             let mut body = json!({ "reason": reason });
             if let Some(key) = key {
                 body["key"] = json!(key);
             }
-            ask(remote, name, "replay", &body).await
+            let group = ask(remote, name, "replay", &body).await?;
+            requested("replay", group, *as_json)
         }
-        ConsumerCommand::Skip(Skip { name, key, reason }) => {
-            ask(remote, name, "skip", &json!({ "reason": reason, "key": key })).await
+        ConsumerCommand::Skip(Skip { name, key, reason, json: as_json }) => {
+            let body = json!({ "reason": reason, "key": key });
+            requested("skip", ask(remote, name, "skip", &body).await?, *as_json)
         }
     }
 }
@@ -177,12 +185,18 @@ fn line(letter: &Letter) -> String {
     )
 }
 
-async fn ask(remote: &Remote, name: &str, verb: &str, body: &Value) -> Result<String, Failure> {
+async fn ask(remote: &Remote, name: &str, verb: &str, body: &Value) -> Result<Value, Failure> {
     if name.is_empty() {
         return Err(Failure::new(Exit::Usage, "NAME: wants the name of a consumer group"));
     }
     let path = format!("/consumers/{}/{verb}", escaped(name));
-    let group = remote.post(&path, body).await??;
+    Ok(remote.post(&path, body).await??)
+}
+
+fn requested(verb: &str, group: Value, as_json: bool) -> Result<String, Failure> {
+    if as_json {
+        return Ok(group.to_string());
+    }
     let group: Group = serde_json::from_value(group).map_err(not_understood)?;
     Ok(format!("{verb} is requested; before: {}", group.line()))
 }

@@ -1,4 +1,5 @@
-//! Commands that speak to a running node over its HTTP API, with the rights of whoever logs in.
+//! Commands that speak to a node over its HTTP API: to a running one with the rights of whoever logs in, to one
+//! of this process that is at rest with all of them.
 
 mod bulk;
 mod consumer;
@@ -6,10 +7,11 @@ mod saga;
 
 use std::fmt::Write as _;
 use std::future::Future;
-use std::io::{self, BufRead};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::Full;
@@ -21,12 +23,16 @@ pub use consumer::{ConsumerCommand, run as run_consumer};
 pub use saga::{SagaCommand, run};
 
 use super::failure::{Exit, Failure};
+use super::password::Passwords;
+use crate::engine::InProcess;
 use crate::engine::http_client::{Connect, Connecting, HttpClient, TcpConnect};
 use crate::settings::HttpSettings;
 
 /// Names the environment variable that a token can be given in.
 pub const TOKEN: &str = "SAGALINE_TOKEN";
 
+/// The answer to a request with a wrong value in it.
+const BAD_REQUEST: u16 = 400;
 /// The code of the refusal of a token whose time is over.
 const TOKEN_EXPIRED: &str = "TOKEN_EXPIRED";
 
@@ -41,8 +47,8 @@ pub struct Reach {
     /// The node's address; without it, the one that the settings name on this machine.
     #[arg(long, global = true)]
     pub url: Option<String>,
-    /// Log in with this e-mail address; the password is read from the first line of stdin. Without it the
-    /// access token in the environment variable SAGALINE_TOKEN counts.
+    /// Log in with this e-mail address; the password is asked for at a terminal, else read from the first
+    /// line of stdin. Without it the access token in the environment variable SAGALINE_TOKEN counts.
     #[arg(long, global = true)]
     pub email: Option<String>,
 }
@@ -63,6 +69,8 @@ pub struct Remote {
     account: Option<(String, String)>,
     /// Longest time for an answer, beside what was asked to be waited for.
     answer_max: Duration,
+    /// It carries nothing out before it is started again.
+    at_rest: bool,
 }
 
 /// TCP, to somebody who may not be there.
@@ -92,7 +100,9 @@ pub(super) struct Refusal {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let Refusal { status, code, detail } = refusal;
-        Self::new(Exit::Failed, format!("the node answered {status} {code}: {detail}"))
+        // What the node finds wrong with a request was wrong in an argument.
+        let exit = if status == BAD_REQUEST { Exit::Usage } else { Exit::Failed };
+        Self::new(exit, format!("the node answered {status} {code}: {detail}"))
     }
 }
 
@@ -103,14 +113,14 @@ impl Remote {
         reach: &Reach,
         settings: &HttpSettings,
         token: Option<String>,
-        password: impl BufRead,
+        passwords: &mut Passwords,
     ) -> Result<Self, Failure> {
         let here = || format!("http://127.0.0.1:{}", settings.port);
         let base = reach.url.clone().unwrap_or_else(here);
         let mut remote = Self::new(&base, settings.request_timeout + ON_THE_WAY);
         match (&reach.email, token) {
             (Some(email), _) => {
-                let account = (email.clone(), super::user::first_line(password)?);
+                let account = (email.clone(), passwords.next(email)?);
                 remote.log_in(&account).await?;
                 remote.account = Some(account);
             }
@@ -126,7 +136,15 @@ impl Remote {
     fn new(base: &str, answer_max: Duration) -> Self {
         let (base, token) = (base.trim_end_matches('/').to_owned(), Mutex::default());
         let http = HttpClient::new(Arc::new(TimedConnect));
-        Self { http, base, token, account: None, answer_max }
+        Self { http, base, token, account: None, answer_max, at_rest: false }
+    }
+
+    /// A node of this process that is at rest, and the token of who may do everything.
+    pub(super) fn at_rest(routes: Router, token: String, settings: &HttpSettings) -> Self {
+        let node = InProcess::new().service("node", routes);
+        let remote = Self::new("http://node", settings.request_timeout + ON_THE_WAY);
+        *remote.token.lock() = token;
+        Self { http: HttpClient::new(Arc::new(node)), at_rest: true, ..remote }
     }
 
     async fn log_in(&self, (email, password): &(String, String)) -> Result<(), Failure> {

@@ -3,7 +3,6 @@
 use std::future::ready;
 
 use axum::Json;
-use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use clap::Parser;
@@ -11,7 +10,6 @@ use sagaline_storage::clock::SystemClock;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::engine::InProcess;
 
 #[test]
 fn values_in_a_query_stay_values() {

@@ -1,4 +1,5 @@
-//! `sagaline saga …`: looking at sagas of a running node, and the operator's verbs.
+//! `sagaline saga …`: looking at sagas, and the operator's verbs. At a node that is at rest they are decided and
+//! made durable; the next start carries them out.
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -10,9 +11,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::failure::{Exit, Failure};
-use super::bulk::{Bulk, Sagas, Shown};
+use super::super::output::{Output, json_line};
+use super::super::say;
+use super::bulk::{Bulk, Report, Sagas, Shown};
 use super::{Refusal, Remote, escaped, not_understood, unless_stopped};
 
+/// What is said of a verb at a node that is at rest.
+const AT_START: &str = "carried out when a node starts";
 /// Sagas of one page of the API.
 const PAGE: usize = 100;
 
@@ -90,6 +95,9 @@ pub struct Operate {
     /// How many are done at once.
     #[command(flatten)]
     pub bulk: Bulk,
+    /// How the outcome is printed.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sagaline saga resolve`
@@ -106,6 +114,9 @@ pub struct Resolve {
     /// Why; it becomes part of the saga's history.
     #[arg(long)]
     pub reason: String,
+    /// Print the saga as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Does it, and returns what is to be printed. `stop`: ready when the operator wants no more.
@@ -133,8 +144,24 @@ pub async fn run<C: Clock>(
         true => unless_stopped(stop.as_mut(), ids(remote, &operate.which)).await?,
         false => operate.ids.clone(),
     };
-    let sagas = OnNode { remote, verb, reason: &operate.reason };
-    operate.bulk.run(&sagas, &ids, clock, stop, progress).await
+    let sagas = OnNode { remote, verb, reason: &operate.reason, picked: operate.all };
+    let report = operate.bulk.run(&sagas, &ids, clock, stop, progress).await;
+    let text = reported(report, operate.output)?;
+    let is_told = remote.at_rest && !operate.output.json;
+    Ok(if is_told { format!("{text}\n{AT_START}") } else { text })
+}
+
+/// The text to print. A program is told what was done also when that is not all.
+fn reported(report: Report, output: Output) -> Result<String, Failure> {
+    if output.json {
+        let text = json_line(&report)?;
+        if let Err(failure) = report.ended() {
+            say(&text)?;
+            return Err(failure);
+        }
+        return Ok(text);
+    }
+    report.ended().map(|report| report.to_string())
 }
 
 async fn listed(remote: &Remote, list: &List) -> Result<String, Failure> {
@@ -176,7 +203,11 @@ async fn resolved(remote: &Remote, resolve: &Resolve) -> Result<String, Failure>
         })?;
     }
     let saga = remote.post(&format!("/saga/resolve/{}", resolve.id), &body).await??;
-    Ok(line(&serde_json::from_value(saga).map_err(not_understood)?))
+    if resolve.json {
+        return Ok(saga.to_string());
+    }
+    let line = line(&serde_json::from_value(saga).map_err(not_understood)?);
+    Ok(if remote.at_rest { format!("{line}\n{AT_START}") } else { line })
 }
 
 /// The sagas that are picked now.
@@ -220,6 +251,8 @@ struct OnNode<'a> {
     remote: &'a Remote,
     verb: &'static str,
     reason: &'a str,
+    /// By --all.
+    picked: bool,
 }
 
 impl Sagas for OnNode<'_> {
@@ -230,8 +263,8 @@ impl Sagas for OnNode<'_> {
     }
 
     async fn look(&self, id: Uuid, wait_s: u64) -> Result<Shown, Failure> {
-        // A saga that was told to pause is not waited for.
-        let wait_s = if self.verb == "pause" { 0 } else { wait_s };
+        // A saga that was told to pause is not waited for, nor what nobody carries out now.
+        let wait_s = if self.verb == "pause" || self.remote.at_rest { 0 } else { wait_s };
         let path = format!("/sagas/{id}");
         let saga = match wait_s {
             0 => self.remote.get(&path).await??,
@@ -240,10 +273,17 @@ impl Sagas for OnNode<'_> {
         serde_json::from_value(saga).map_err(not_understood)
     }
 
-    fn is_as_wanted(&self, saga: &Shown) -> bool {
+    fn is_as_wanted(&self, saga: &Shown, waited: bool) -> bool {
         match self.verb {
+            _ if self.remote.at_rest => true,
             "pause" => saga.paused,
+            // What it was resumed to may take days.
+            "resume" if waited => !saga.paused && saga.status != "parked",
             _ => ["completed", "compensated"].contains(&&*saga.status),
         }
+    }
+
+    fn passes_over(&self) -> bool {
+        self.picked
     }
 }

@@ -8,8 +8,9 @@ use sagaline_storage::{AllQuery, Clock, EventStore, GlobalPosition, Log};
 
 use super::super::event_line::EventLine;
 use super::super::failure::{Exit, Failure};
+use super::super::output::Output;
 use super::super::said;
-use super::{ClaimLine, End, EpochLine, FORMAT, Head, Line, hex};
+use super::{ClaimLine, End, EpochLine, FORMAT, Head, Line, Transferred, hex};
 use crate::domain::WallTime;
 
 /// Events or claims read at a time.
@@ -21,15 +22,17 @@ pub struct Export {
     /// The file to write, which must not exist yet; `-` is stdout.
     #[arg(default_value = "-")]
     pub file: PathBuf,
+    /// How the outcome is printed: on stderr, since stdout may be the file.
+    #[command(flatten)]
+    pub output: Output,
 }
 
-/// Writes everything that a log holds; `progress` is told how far it is and where the end is. Returns the
-/// line to print.
+/// Writes everything that a log holds; `progress` is told how far it is and where the end is.
 pub async fn export<K: Kv, C: Clock>(
     log: &Log<K, C>,
     out: &mut impl Write,
     mut progress: impl FnMut(u64, u64),
-) -> Result<String, Failure> {
+) -> Result<Transferred, Failure> {
     let head = log.head().await?;
     put(out, &Line::Head(Head { format: FORMAT, position: head.0 }))?;
     let (mut from, mut chain) = (GlobalPosition::START, [0; 32]);
@@ -51,9 +54,10 @@ pub async fn export<K: Kv, C: Clock>(
     for (shard, epoch) in log.every_epoch().await? {
         put(out, &Line::Epoch(EpochLine { shard: shard.0, epoch: epoch.0 }))?;
     }
-    put(out, &Line::End(End { events: head.0, claims, chain: hex(&chain) }))?;
+    let end = End { events: head.0, claims, chain: hex(&chain) };
+    put(out, &Line::End(end.clone()))?;
     said(out.flush())?;
-    Ok(format!("exported {head} events and {claims} claims, chain {}", hex(&chain)))
+    Ok(Transferred { verb: "exported", end })
 }
 
 async fn export_claims<K: Kv, C: Clock>(

@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::super::event_line::EventLine;
 use super::super::failure::{Exit, Failure};
+use super::super::output::Output;
 use super::group::Group;
-use super::{ClaimLine, End, EpochLine, FORMAT, Head, Line, hex};
+use super::{ClaimLine, End, EpochLine, FORMAT, Head, Line, Transferred, hex};
 
 /// Changes of ownership that a shard may have had: more is a damaged file.
 const EPOCHS_MAX: u64 = 1_000_000;
@@ -23,10 +24,13 @@ const EPOCHS_MAX: u64 = 1_000_000;
 pub struct Import {
     /// The file to read; `-` is stdin.
     pub file: PathBuf,
+    /// How the outcome is printed.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// Reads lines into `log`, which must be empty and takes the time from `set_time`; `mark` is called before
-/// anything is written, and `progress` told how far it is and where the end is. Returns the line to print.
+/// anything is written, and `progress` told how far it is and where the end is.
 /// After a failure behind `mark` the log holds a part.
 pub async fn import<E: EventStore>(
     log: &E,
@@ -35,7 +39,7 @@ pub async fn import<E: EventStore>(
     set_time: impl Fn(Timestamp),
     mark: impl Fn() -> Result<(), Failure>,
     progress: impl FnMut(u64, u64),
-) -> Result<String, Failure> {
+) -> Result<Transferred, Failure> {
     if log.head().await? != GlobalPosition::START {
         return Err(wrong("the store is not empty: import into a data folder of its own"));
     }
@@ -182,7 +186,7 @@ where
     }
 
     /// Whether what is there now is what the file says.
-    async fn finish(self) -> Result<String, Failure> {
+    async fn finish(self) -> Result<Transferred, Failure> {
         let head = self.log.head().await?;
         let Some(end) = self.end else {
             return Err(wrong(format!("the file was cut off behind event {head}")));
@@ -198,10 +202,7 @@ where
                 format!("what was imported is not what the file ends with: {made:?}, {end:?}");
             return Err(Failure::new(Exit::StoreDamaged, line));
         }
-        Ok(format!(
-            "imported {} events and {} claims, chain {}",
-            made.events, made.claims, made.chain
-        ))
+        Ok(Transferred { verb: "imported", end: made })
     }
 }
 

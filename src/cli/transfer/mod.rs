@@ -22,6 +22,7 @@ mod import;
 
 use serde::{Deserialize, Serialize};
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::Path;
@@ -79,6 +80,24 @@ struct End {
     claims: u64,
     /// The hash chain up to and with the last event, in hexadecimal.
     chain: String,
+}
+
+/// What went from a log into a file, or from a file into a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Transferred {
+    /// What was done with it.
+    #[serde(skip)]
+    verb: &'static str,
+    #[serde(flatten)]
+    end: End,
+}
+
+impl fmt::Display for Transferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { verb, end: End { events, claims, chain } } = self;
+        write!(f, "{verb} {events} events and {claims} claims, chain {chain}")
+    }
 }
 
 /// A file to export to. One that is there is not written over.

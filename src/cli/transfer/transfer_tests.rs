@@ -13,6 +13,7 @@ use sagaline_storage::{
 use uuid::Uuid;
 
 use super::*;
+use crate::cli::Output;
 
 type Memory = Log<MemoryKv, ManualClock>;
 
@@ -79,7 +80,7 @@ async fn exported(log: &Memory) -> Vec<u8> {
     text
 }
 
-async fn imported(text: &[u8]) -> (Memory, Result<String, Failure>) {
+async fn imported(text: &[u8]) -> (Memory, Result<Transferred, Failure>) {
     let clock = ManualClock::default();
     let log = log(&clock).await;
     let seen = RefCell::new((0, 0));
@@ -99,7 +100,10 @@ async fn an_imported_log_is_the_exported_one_to_the_last_hash() {
     let log = filled().await;
     let text = exported(&log).await;
     let (copy, read) = imported(&text).await;
-    assert!(read.unwrap().starts_with("imported 144 events and 40 claims, chain "));
+    let read = read.unwrap();
+    assert!(read.to_string().starts_with("imported 144 events and 40 claims, chain "));
+    let json = Output { json: true }.text(&read).unwrap();
+    assert!(json.starts_with(r#"{"events":144,"claims":40,"chain":""#), "{json}");
     assert_eq!(events(&copy).await, events(&log).await);
     assert_eq!(
         copy.every_claim(None, 1_000).await.unwrap(),
@@ -116,7 +120,7 @@ async fn an_imported_log_is_the_exported_one_to_the_last_hash() {
 async fn an_empty_log_comes_over_too() {
     let text = exported(&log(&ManualClock::default()).await).await;
     let (copy, read) = imported(&text).await;
-    assert!(read.unwrap().starts_with("imported 0 events and 0 claims"));
+    assert!(read.unwrap().to_string().starts_with("imported 0 events and 0 claims"));
     assert_eq!(copy.head().await.unwrap(), GlobalPosition::START);
 }
 

@@ -19,7 +19,15 @@ mod users;
 use sagaline_storage::Backend;
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use trace::category;
+
 use super::app::App;
+use super::error::Error;
+
+/// Refuses what cannot be the reason that somebody gives; by the command line too.
+pub(crate) fn check_reason(reason: &str) -> Result<(), Error> {
+    operator::check_reason(reason)
+}
 
 /// All of them.
 pub(super) fn all<B: Backend>() -> OpenApiRouter<App<B>> {

@@ -33,6 +33,7 @@ use crate::http::{failure, fresh};
 use crate::limits::{TRACE_EVENTS_MAX, TRACE_SEARCH_MS_MAX};
 use crate::projections::{OrderDocument, Orders, PaymentDocument, Payments, SagaPage, Sagas, fold};
 
+pub(crate) use events::category;
 use timeline::{Summary, TimelineEvent};
 
 /// `/trace`.

@@ -125,6 +125,29 @@ impl<K: Kv, C: Clock> Log<K, C> {
         // A write whose sync had failed, or in whose middle the process ended, may be there without being
         // synced: what is shown to anybody from here on must not be gone after a power loss.
         kv.flush(Space::Events).await?;
+        Self::over(kv, clock, entropy, settings, identity).await
+    }
+
+    /// The log in a store that is only read, like a
+    /// [read-only view](crate::rocksdb::RocksKv::open_read_only) of one that another process writes to:
+    /// nothing is synced, and the store refuses every append.
+    pub async fn open_read_only(
+        kv: K,
+        clock: C,
+        entropy: &impl Entropy,
+        settings: LogSettings,
+    ) -> Result<Self, StorageError> {
+        let identity = identity(&kv, &clock, entropy).await?;
+        Self::over(kv, clock, entropy, settings, identity).await
+    }
+
+    async fn over(
+        kv: K,
+        clock: C,
+        entropy: &impl Entropy,
+        settings: LogSettings,
+        identity: StoreIdentity,
+    ) -> Result<Self, StorageError> {
         let hashing = Hashing::draw(entropy);
         let heads = Heads::load(&kv, &settings, hashing).await?;
         let room = settings.queue_bytes_max.max(APPEND_BYTES_MAX) / ROOM_UNIT_BYTES + 1;

@@ -132,7 +132,7 @@ fn names<'a, T, E: Display>(
 }
 
 /// A category is the beginning of a stream's name, up to the first `-`.
-fn category(text: &str) -> Result<Arc<str>, String> {
+pub(crate) fn category(text: &str) -> Result<Arc<str>, String> {
     match StreamId::new(text) {
         Ok(stream) if stream.category() == text => Ok(text.into()),
         Ok(_) => Err(format!("`{text}` is no category: wants what stands before the first `-`")),
