@@ -294,6 +294,31 @@ async fn impossible_ids_and_queries_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn names_in_paths_that_are_no_text_are_named_by_their_place() {
+    let app = TestApp::start().await;
+    let head = app.head().await;
+    let skip = json!({"reason": "r", "key": "k"});
+    for (method, path, field, body) in [
+        ("GET", "/sagas/status/%ff", "status", None),
+        ("GET", "/api/%ff", "file", None),
+        ("GET", "/consumers/%ff/parked", "name", None),
+        ("POST", "/consumers/%ff/replay", "name", Some(json!({"reason": "r"}))),
+        ("POST", "/consumers/%ff/skip", "name", Some(skip)),
+        ("POST", "/projections/%ff/rebuild", "name", None),
+        ("GET", "/sagas/%ff", "id", None),
+        ("GET", "/redis-test/lock-status/%ff", "id", None),
+    ] {
+        let mut ask = app.ask(method, path).bearer(&app.admin);
+        if let Some(body) = &body {
+            ask = ask.json(body);
+        }
+        let problem = ask.send().await.expect_problem(400, "VALIDATION_FAILED");
+        assert_eq!(problem["errors"][0]["field"], field, "{method} {path}: {problem}");
+    }
+    assert_eq!(app.head().await, head, "something was stored");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reasons_and_keys_are_bounded() {
     let app = TestApp::start().await;
     let customer = app.customer().await;

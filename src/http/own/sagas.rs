@@ -1,7 +1,7 @@
 //! Sagas of the node: start, look, and an operator's verbs.
 
 use axum::Json;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,7 @@ use crate::http::body;
 use crate::http::correlation::Correlation;
 use crate::http::error::Error;
 use crate::http::failure;
-use crate::http::id::Id;
+use crate::http::id::{self, Id};
 use crate::http::idempotency::{HeaderKey, Replayed};
 use crate::http::prefer::Wait;
 use crate::http::within::within;
@@ -64,7 +64,7 @@ pub(super) async fn look<B: Backend>(
 /// `{id}` of the path is the saga's type here: the two share a place.
 pub(super) async fn start<B: Backend>(
     State(own): State<Own<B>>,
-    Path(saga_type): Path<String>,
+    Id(saga_type): Id<String>,
     wait: Wait,
     key: HeaderKey,
     correlation: Correlation,
@@ -95,9 +95,10 @@ pub(super) async fn start<B: Backend>(
 
 pub(super) async fn operate<B: Backend>(
     State(own): State<Own<B>>,
-    Path((id, verb)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     body: Body,
 ) -> Result<Json<SagaPage>, Error> {
+    let Path((id, verb)) = path.map_err(|rejection| id::unreadable(&rejection))?;
     let id = Uuid::parse_str(&id).map_err(|_| {
         Error::field("id", Invalid::text(&id, "the id of a saga, a UUID").to_string())
     })?;
