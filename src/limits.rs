@@ -27,6 +27,15 @@ pub const REQUEST_HEADERS_MAX: usize = 64;
 /// HTTP: size of a request's head. Bigger ones are attacks or lost cookies; `http/serve.rs`.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
 
+/// HTTP: how often `BODY_LIMIT` is read on of a body that its handler has not read, and thrown away, so that
+/// its sender comes to read the answer and the connection is good for the next request; more is answered
+/// with `Connection: close`. `http/serve/rest.rs`.
+pub const REQUEST_REST_FACTOR: u64 = 8;
+
+/// HTTP: the same in milliseconds, behind the answer. Long enough for what is on its way, short enough not to
+/// keep a place for who sends slowly; `http/serve/rest.rs`.
+pub const REQUEST_REST_MS_MAX: u64 = 5_000;
+
 /// HTTP: seconds named in `Retry-After` when the node is full. Long enough to spread a crowd, short
 /// enough to be obeyed; `http/error.rs`.
 pub const RETRY_AFTER_S: u64 = 1;
