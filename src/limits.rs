@@ -21,11 +21,15 @@ pub const PAGE_NUMBER_MAX: u32 = 1_000;
 /// bears, also for what is stored unread and parsed later; `http/body.rs`.
 pub const JSON_DEPTH_MAX: usize = 32;
 
-/// HTTP: headers of a request; hyper answers 431 to more; `http/serve.rs`.
+/// HTTP: headers of a request; more are answered 431. `http/edge.rs`.
 pub const REQUEST_HEADERS_MAX: usize = 64;
 
-/// HTTP: size of a request's head. Bigger ones are attacks or lost cookies; `http/serve.rs`.
+/// HTTP: size of a request's head. Bigger ones are attacks or lost cookies; `http/edge.rs`.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// HTTP: so many times these two bounds are read of a head, so that it is answered as every request is. Beyond
+/// them the connection answers 431 by itself, with nothing else in it, and closes; `http/serve.rs`.
+pub const REQUEST_HEAD_READ_FACTOR: usize = 4;
 
 /// HTTP: how often `BODY_LIMIT` is read on of a body that its handler has not read, and thrown away, so that
 /// its sender comes to read the answer and the connection is good for the next request; more is answered

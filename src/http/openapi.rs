@@ -44,7 +44,8 @@ fn info() -> Value {
         "description": "An event store and a saga engine, with a reference application: users, orders, \
             payments. Errors are problem documents (RFC 9457); `error` is a stable code. Every answer \
             carries `X-Correlation-Id` (taken over from the request when it is valid) and `X-Node-Id`; \
-            `traceparent` is honoured.",
+            `traceparent` is honoured. What is no HTTP, or has a head four times too large, is answered \
+            by the connection alone, with a status and nothing else.",
         "license": {"name": "MIT", "identifier": "MIT"},
     })
 }
@@ -82,6 +83,7 @@ fn complete(path: &str, operation: &mut Value, examples: &problems::Examples) {
         without_null(body);
     }
     let mut codes = problems::following_from(operation);
+    codes.push("REQUEST_HEAD_TOO_LARGE");
     if !UNGATED.contains(&path) {
         codes.extend(["OVERLOADED", "TIMEOUT", "UNAVAILABLE"]);
     }

@@ -28,7 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::timer::ClockTimer;
 use super::within::within;
 use crate::engine::http_client::Stream;
-use crate::limits::{REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX};
+use crate::limits::{REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_READ_FACTOR, REQUEST_HEADERS_MAX};
 use crate::settings::HttpSettings;
 
 use rest::Bounds;
@@ -118,8 +118,8 @@ fn connection_settings<C: Clock>(clock: C, settings: &HttpSettings) -> http1::Bu
     let mut http = http1::Builder::new();
     http.timer(ClockTimer(clock))
         .header_read_timeout(settings.header_timeout)
-        .max_headers(REQUEST_HEADERS_MAX)
-        .max_buf_size(REQUEST_HEAD_BYTES_MAX);
+        .max_headers(REQUEST_HEADERS_MAX * REQUEST_HEAD_READ_FACTOR)
+        .max_buf_size(REQUEST_HEAD_BYTES_MAX * REQUEST_HEAD_READ_FACTOR);
     http
 }
 
