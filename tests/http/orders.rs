@@ -175,6 +175,42 @@ async fn cancel_wins_before_the_money_moves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cancel_while_the_money_moves_is_told_that_nobody_knows_within_its_wait() {
+    let mut setup = Setup::default();
+    setup.gateway.latency = Duration::from_millis(500);
+    let app = TestApp::start_with(setup).await;
+    let customer = app.customer().await;
+    let cancel = |id: &str, wait: &str| {
+        let ask = app.ask("DELETE", &format!("/orders/{id}")).bearer(&customer);
+        ask.header("prefer", wait).send()
+    };
+    let mut number = 0;
+    // On a busy machine the wish may come behind the capture: then the next order is tried.
+    let id = loop {
+        number += 1;
+        let order = order_for(&format!("sku-{number}"), "tok_ok");
+        let id = id_of(&app.place(&customer, &order).await.expect(201));
+        loop {
+            let saga = app.saga(&customer, &id).await.expect(200);
+            if saga["currentStep"] == "capture_payment" || saga["status"] != "started" {
+                break;
+            }
+        }
+        let answer = cancel(&id, "wait=0").await;
+        if answer.status == 409 {
+            let problem = answer.expect_problem(409, "STATE_FORBIDS");
+            if problem["detail"].as_str().unwrap().ends_with("has moved; ask again") {
+                break id;
+            }
+        }
+    };
+    let saga = app.ask("GET", &format!("/sagas/{id}")).bearer(&customer);
+    let saga = saga.header("prefer", "wait=30").send().await.expect(200);
+    assert_eq!(saga["status"], "completed", "{saga}");
+    assert_eq!(cancel(&id, "wait=30").await.expect(200)["status"], "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cancelled_paid_order_is_refunded() {
     let app = TestApp::start().await;
     let customer = app.customer().await;

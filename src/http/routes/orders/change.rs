@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use sagaline_storage::Backend;
+use sagaline_storage::{Backend, Clock};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -26,7 +26,8 @@ use crate::http::waiting::wait_for_end;
 use crate::projections::OrderDocument;
 
 /// How long a cancellation is waited for when the caller does not say: it usually takes milliseconds,
-/// and then the answer is the cancelled order.
+/// and then the answer is the cancelled order. So long it is also waited for that it is known whether the
+/// money has moved.
 const CANCEL_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize, Default, ToSchema)]
@@ -49,7 +50,8 @@ pub(super) struct ConfirmBody {
 /// Cancels an order.
 ///
 /// Before its money has moved its saga goes back; after that the money is given back. 200 with the
-/// cancelled order, or 202 with one whose money is still on its way back.
+/// cancelled order, or 202 with one whose money is still on its way back. 409 also while nobody knows
+/// whether its money has moved: the wish stays, and what comes of it is told to who asks again.
 #[utoipa::path(
     delete, path = "/orders/{id}", operation_id = "cancelOrder", tag = "Orders",
     security(("bearer" = [])),
@@ -78,13 +80,17 @@ pub(super) async fn cancel<B: Backend>(
     }
     let metadata = CommandMetadata { correlation_id: correlation.id, causation_id: None };
     let actor = caller.user.to_string();
-    let cancelled = app.orders().cancel(id, &reason, &actor, &metadata).await.map_err(refusal)?;
+    let limit = wait.limit().unwrap_or(CANCEL_WAIT);
+    let until = app.clock().monotonic() + limit;
+    let cancelled = app.orders().cancel(id, &reason, &actor, limit, &metadata).await;
+    let cancelled = cancelled.map_err(refusal)?;
+    let left = until.saturating_sub(app.clock().monotonic());
     match cancelled {
         Cancelled::Now => {}
-        Cancelled::Refunding(saga) => drop(wait_for_end(&app, saga, wait.limit()).await),
-        Cancelled::Compensating => {
-            wait_for_end(&app, id.uuid(), wait.limit().or(Some(CANCEL_WAIT))).await;
+        Cancelled::Refunding(saga) => {
+            wait_for_end(&app, saga, wait.limit().map(|_| left)).await;
         }
+        Cancelled::Compensating => drop(wait_for_end(&app, id.uuid(), Some(left)).await),
     }
     let order = document(&app, id).await?.ok_or(NO_ORDER)?;
     let done = order.status == OrderStatus::Cancelled;
@@ -126,6 +132,7 @@ pub(super) fn refusal(error: ChangeError) -> Error {
         ChangeError::NotFound => NO_ORDER,
         ChangeError::Refused(_)
         | ChangeError::SagaRefused(_)
+        | ChangeError::InDoubt(_)
         | ChangeError::RefundRefused { .. } => Error::StateForbids(error.to_string()),
         ChangeError::Unavailable(cause) => Error::Unavailable(cause),
     }
