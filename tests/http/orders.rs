@@ -234,7 +234,15 @@ async fn order_paid_elsewhere_waits_for_its_confirmation() {
     let customer = app.customer().await;
     let mut order = order_for("sku-1", "tok_ok");
     order["paymentMethod"] = json!({"type": "external"});
-    let id = id_of(&app.place_and_wait(&customer, &order).await.expect(201));
+    let placed = app.place_and_wait(&customer, &order).await;
+    let id = id_of(&placed.expect(201));
+    let look = app.ask("GET", &format!("/orders/{id}")).bearer(&customer);
+    let look = look.header("prefer", "wait=30").send().await;
+    // There was no saga to wait for.
+    assert_eq!(
+        (placed.header("preference-applied"), look.header("preference-applied")),
+        (None, None)
+    );
     app.confirm(&customer, &id, "pay-1").await.expect_problem(403, "FORBIDDEN");
     let confirmed = app.confirm(&app.admin, &id, "pay-1").await.expect(200);
     assert_eq!((&confirmed["status"], &confirmed["paymentId"]), (&json!("paid"), &json!("pay-1")));
@@ -243,6 +251,19 @@ async fn order_paid_elsewhere_waits_for_its_confirmation() {
 
     let card = app.place_and_wait(&customer, &order_for("sku-2", "tok_ok")).await.expect(201);
     app.confirm(&app.admin, &id_of(&card), "pay-3").await.expect_problem(409, "STATE_FORBIDS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_cancelled_without_a_reason_says_who_cancelled_it() {
+    let app = TestApp::start().await;
+    let customer = app.customer().await;
+    for (token, by) in [(&customer, "its customer"), (&app.admin, "an administrator")] {
+        let mut order = order_for("sku-1", "tok_ok");
+        order["paymentMethod"] = json!({"type": "external"});
+        let id = id_of(&app.place(&customer, &order).await.expect(201));
+        let cancelled = app.cancel(token, &id).await.expect(200);
+        assert_eq!(cancelled["reason"], format!("cancelled by {by}"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

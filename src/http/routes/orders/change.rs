@@ -9,7 +9,7 @@ use sagaline_storage::{Backend, Clock};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{NO_ORDER, document, visible};
+use super::{NO_ORDER, applied, document, visible};
 use crate::app::{Cancelled, ChangeError};
 use crate::canary::planted;
 use crate::domain::{OrderId, OrderStatus, PaymentId};
@@ -34,7 +34,7 @@ const CANCEL_WAIT: Duration = Duration::from_secs(2);
 #[serde(deny_unknown_fields)]
 pub(super) struct CancelBody {
     #[serde(default)]
-    /// Missing: "cancelled by its customer".
+    /// Missing: "cancelled by its customer", or "cancelled by an administrator".
     #[schema(min_length = 1, max_length = 500)]
     reason: Option<String>,
 }
@@ -73,11 +73,15 @@ pub(super) async fn cancel<B: Backend>(
     OptionalBody(body): OptionalBody<CancelBody>,
 ) -> Result<(StatusCode, Applied, Json<OrderDocument>), Error> {
     let reason = body.unwrap_or_default().reason;
-    let reason = reason.unwrap_or_else(|| "cancelled by its customer".to_owned());
-    check_reason(&reason)?;
-    if !planted("foreign-order-cancelled") {
-        visible(&app, caller, id).await?;
-    }
+    reason.as_deref().map_or(Ok(()), check_reason)?;
+    let order = if planted("foreign-order-cancelled") {
+        document(&app, id).await?.ok_or(NO_ORDER)?
+    } else {
+        visible(&app, caller, id).await?
+    };
+    let is_own = order.user_id == caller.user;
+    let by = if is_own { "its customer" } else { "an administrator" };
+    let reason = reason.unwrap_or_else(|| format!("cancelled by {by}"));
     let metadata = CommandMetadata { correlation_id: correlation.id, causation_id: None };
     let actor = caller.user.to_string();
     let limit = wait.limit().unwrap_or(CANCEL_WAIT);
@@ -95,7 +99,7 @@ pub(super) async fn cancel<B: Backend>(
     let order = document(&app, id).await?.ok_or(NO_ORDER)?;
     let done = order.status == OrderStatus::Cancelled;
     let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, wait.applied(), Json(order)))
+    Ok((status, applied(wait, &order), Json(order)))
 }
 
 /// Confirms that an order was paid elsewhere.
