@@ -44,19 +44,19 @@ pub const REQUEST_REST_MS_MAX: u64 = 5_000;
 /// enough to be obeyed; `http/error.rs`.
 pub const RETRY_AFTER_S: u64 = 1;
 
-/// HTTP: length of a reason an operator gives for a verb. It is stored in the saga's history;
+/// HTTP: characters of a reason an operator gives for a verb. It is stored in the saga's history;
 /// `http/routes/operator.rs`.
-pub const REASON_BYTES_MAX: usize = 500;
+pub const REASON_CHARS_MAX: usize = 500;
 
 /// HTTP: size of the data a saga is started with over `POST /sagas`. It is read whole at each of the
 /// saga's recoveries; `http/routes/sagas.rs`.
 pub const SAGA_DATA_BYTES_MAX: usize = 64 * 1024;
 
-/// Accounts: password length. Argon2 takes any, but hashing a megabyte is a gift to an attacker;
-/// `http/routes/auth.rs`.
-pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Accounts: longest password, in characters. Argon2 takes any, but hashing a megabyte is a gift to an
+/// attacker; `http/auth/accounts.rs`.
+pub const PASSWORD_CHARS_MAX: usize = 1_024;
 
-/// Accounts: shortest password, in characters, as NIST SP 800-63B asks; `http/routes/auth.rs`.
+/// Accounts: shortest password, in characters, as NIST SP 800-63B asks; `http/auth/accounts.rs`.
 pub const PASSWORD_CHARS_MIN: usize = 8;
 
 /// Gateway: size of an answer of the remote gateway. More is broken or hostile, and counts as

@@ -325,7 +325,7 @@ async fn reasons_and_keys_are_bounded() {
     let order = app.place_and_wait(&customer, &order_for("sku-1", "tok_ok")).await.expect(201);
     let id = id_of(&order);
     let head = app.head().await;
-    for reason in ["", " ", "line\nbreak", &"x".repeat(501)] {
+    for reason in ["", " ", "line\nbreak", &"x".repeat(501), &"ж".repeat(501)] {
         let body = json!({"reason": reason});
         let verb = app.post(&app.admin, &format!("/saga/retry/{id}"), &body).await;
         assert_eq!(verb.expect_problem(400, "VALIDATION_FAILED")["errors"][0]["field"], "reason");
@@ -341,4 +341,12 @@ async fn reasons_and_keys_are_bounded() {
     let twice = twice.header("idempotency-key", "b").json(&order_for("sku-2", "tok_ok"));
     twice.send().await.expect_problem(400, "VALIDATION_FAILED");
     assert_eq!(app.head().await, head, "something was stored");
+
+    // What is counted is characters, as the document says.
+    let mut order = order_for("sku-3", "tok_ok");
+    order["paymentMethod"] = json!({"type": "external"});
+    let id = id_of(&app.place(&customer, &order).await.expect(201));
+    let body = json!({"reason": "ж".repeat(500)});
+    let cancel = app.ask("DELETE", &format!("/orders/{id}")).bearer(&customer).json(&body);
+    assert_eq!(cancel.send().await.expect(200)["reason"], body["reason"]);
 }

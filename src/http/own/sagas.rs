@@ -21,7 +21,7 @@ use crate::http::id::{self, Id};
 use crate::http::idempotency::{HeaderKey, Replayed};
 use crate::http::prefer::Wait;
 use crate::http::within::within;
-use crate::limits::{REASON_BYTES_MAX, SAGA_DATA_BYTES_MAX};
+use crate::limits::{REASON_CHARS_MAX, SAGA_DATA_BYTES_MAX};
 use crate::projections::{SagaDocument, SagaPage};
 use crate::saga::{Json as RawJson, SagaState, Verb};
 
@@ -105,9 +105,10 @@ pub(super) async fn operate<B: Backend>(
     let Intervention { reason, actor } = body::parse(&read(body)?)?;
     let actor = actor.unwrap_or_else(|| "an operator".to_owned());
     for (field, text) in [("reason", &reason), ("actor", &actor)] {
-        let fits = (1..=REASON_BYTES_MAX).contains(&text.len()) && !text.trim().is_empty();
+        let fits = (1..=REASON_CHARS_MAX).contains(&text.chars().count());
+        let fits = fits && !text.trim().is_empty();
         if !fits || text.chars().any(char::is_control) {
-            let wants = format!("1 to {REASON_BYTES_MAX} bytes on one line, not blank");
+            let wants = format!("1 to {REASON_CHARS_MAX} characters on one line, not blank");
             return Err(Error::field(field, Invalid::text(text, wants).to_string()));
         }
     }
