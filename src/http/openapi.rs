@@ -73,6 +73,7 @@ fn headers() -> Value {
         "X-Correlation-Id": {"description": "Ties together what the request set in motion", "schema": {"type": "string"}},
         "X-Node-Id": {"description": "The node that answered", "schema": {"type": "string"}},
         "Retry-After": {"description": "Seconds after which to try again", "schema": {"type": "integer"}},
+        "Preference-Applied": {"description": "`wait=SECONDS`: there was a saga to wait for", "schema": {"type": "string"}},
         "WWW-Authenticate": {"description": "What kind of token is wanted (RFC 6750)", "schema": {"type": "string"}},
     })
 }
@@ -87,6 +88,7 @@ fn complete(path: &str, operation: &mut Value, examples: &problems::Examples) {
     if !UNGATED.contains(&path) {
         codes.extend(["OVERLOADED", "TIMEOUT", "UNAVAILABLE"]);
     }
+    let waits = takes(operation, "Prefer");
     let responses = &mut operation["responses"];
     problems::add(responses, &codes, examples);
     for (status, response) in members(responses) {
@@ -96,6 +98,7 @@ fn complete(path: &str, operation: &mut Value, examples: &problems::Examples) {
         match status.as_str() {
             "401" => names.push("WWW-Authenticate"),
             "429" | "503" => names.push("Retry-After"),
+            success if waits && success.starts_with('2') => names.push("Preference-Applied"),
             _ => {}
         }
         for name in names {
@@ -104,6 +107,12 @@ fn complete(path: &str, operation: &mut Value, examples: &problems::Examples) {
         }
         response["headers"] = Value::Object(headers);
     }
+}
+
+/// Whether an operation has a parameter of this name.
+fn takes(operation: &Value, name: &str) -> bool {
+    let parameters = operation["parameters"].as_array();
+    parameters.is_some_and(|all| all.iter().any(|parameter| parameter["name"] == name))
 }
 
 /// A body that may be left out is no `null`.

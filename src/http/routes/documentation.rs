@@ -66,7 +66,12 @@ async fn page() -> Result<Response, Error> {
     get, path = "/api/{file}", operation_id = "pageFile", tag = "Documentation",
     params(("file" = String, Path, description = "Its name")),
     responses(
-        (status = 200, description = "The file", body = String, content_type = "application/octet-stream"),
+        (status = 200, description = "The file", content(
+            (String = "text/html"),
+            (String = "text/css"),
+            (String = "text/javascript"),
+            ("image/png"),
+        )),
         (status = 404, description = "NOT_FOUND"),
     ),
 )]
