@@ -125,4 +125,4 @@ pub const LOCK_TRIAL_CONTENDERS: usize = 5;
 pub const BUS_PROBE_MS_MAX: u64 = 5_000;
 
 /// HTTP: reads of the store at once by a look at its pool; `http/routes/health/pool.rs`.
-pub const POOL_PROBE_READS: usize = 8;
+pub const POOL_PROBE_READS: u32 = 8;
