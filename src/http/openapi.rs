@@ -43,9 +43,10 @@ fn info() -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "description": "An event store and a saga engine, with a reference application: users, orders, \
             payments. Errors are problem documents (RFC 9457); `error` is a stable code. Every answer \
-            carries `X-Correlation-Id` (taken over from the request when it is valid) and `X-Node-Id`; \
-            `traceparent` is honoured. What is no HTTP, or has a head four times too large, is answered \
-            by the connection alone, with a status and nothing else.",
+            carries `X-Correlation-Id` (taken over from the request when it is valid, else the trace id of \
+            its `traceparent`, else drawn) and `X-Node-Id`; calls to participants go on with the trace. What \
+            is no HTTP, or has a head four times too large, is answered by the connection alone, with a \
+            status and nothing else.",
         "license": {"name": "MIT", "identifier": "MIT"},
     })
 }
