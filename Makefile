@@ -8,6 +8,7 @@ DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
 FUZZ_TARGETS := $(notdir $(wildcard fuzz/seeds/*))
 FUZZ_SECONDS := 30
+REQUESTS := 100000
 
 .PHONY: help
 help: ## What can be made
@@ -20,6 +21,10 @@ run: ## Install, build and start a node on ./data
 .PHONY: test
 test: ## All tests
 	scripts/test
+
+.PHONY: requests
+requests: ## A long run of requests made from the API's document: REQUESTS of them
+	. scripts/env && SAGALINE_REQUESTS=$(REQUESTS) cargo test --locked --test http whatever_is_sent -- --nocapture
 
 .PHONY: bench
 bench: ## All benches that have a bar; fails when one is short

@@ -21,29 +21,42 @@ pub const PAGE_NUMBER_MAX: u32 = 1_000;
 /// bears, also for what is stored unread and parsed later; `http/body.rs`.
 pub const JSON_DEPTH_MAX: usize = 32;
 
-/// HTTP: headers of a request; hyper answers 431 to more; `http/serve.rs`.
+/// HTTP: headers of a request; more are answered 431. `http/edge.rs`.
 pub const REQUEST_HEADERS_MAX: usize = 64;
 
-/// HTTP: size of a request's head. Bigger ones are attacks or lost cookies; `http/serve.rs`.
+/// HTTP: size of a request's head. Bigger ones are attacks or lost cookies; `http/edge.rs`.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// HTTP: so many times these two bounds are read of a head, so that it is answered as every request is. Beyond
+/// them the connection answers 431 by itself, with nothing else in it, and closes; `http/serve.rs`.
+pub const REQUEST_HEAD_READ_FACTOR: usize = 4;
+
+/// HTTP: how often `BODY_LIMIT` is read on of a body that its handler has not read, and thrown away, so that
+/// its sender comes to read the answer and the connection is good for the next request; more is answered
+/// with `Connection: close`. `http/serve/rest.rs`.
+pub const REQUEST_REST_FACTOR: u64 = 8;
+
+/// HTTP: the same in milliseconds, behind the answer. Long enough for what is on its way, short enough not to
+/// keep a place for who sends slowly; `http/serve/rest.rs`.
+pub const REQUEST_REST_MS_MAX: u64 = 5_000;
 
 /// HTTP: seconds named in `Retry-After` when the node is full. Long enough to spread a crowd, short
 /// enough to be obeyed; `http/error.rs`.
 pub const RETRY_AFTER_S: u64 = 1;
 
-/// HTTP: length of a reason an operator gives for a verb. It is stored in the saga's history;
+/// HTTP: characters of a reason an operator gives for a verb. It is stored in the saga's history;
 /// `http/routes/operator.rs`.
-pub const REASON_BYTES_MAX: usize = 500;
+pub const REASON_CHARS_MAX: usize = 500;
 
 /// HTTP: size of the data a saga is started with over `POST /sagas`. It is read whole at each of the
 /// saga's recoveries; `http/routes/sagas.rs`.
 pub const SAGA_DATA_BYTES_MAX: usize = 64 * 1024;
 
-/// Accounts: password length. Argon2 takes any, but hashing a megabyte is a gift to an attacker;
-/// `http/routes/auth.rs`.
-pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Accounts: longest password, in characters. Argon2 takes any, but hashing a megabyte is a gift to an
+/// attacker; `http/auth/accounts.rs`.
+pub const PASSWORD_CHARS_MAX: usize = 1_024;
 
-/// Accounts: shortest password, in characters, as NIST SP 800-63B asks; `http/routes/auth.rs`.
+/// Accounts: shortest password, in characters, as NIST SP 800-63B asks; `http/auth/accounts.rs`.
 pub const PASSWORD_CHARS_MIN: usize = 8;
 
 /// Gateway: size of an answer of the remote gateway. More is broken or hostile, and counts as
@@ -112,4 +125,4 @@ pub const LOCK_TRIAL_CONTENDERS: usize = 5;
 pub const BUS_PROBE_MS_MAX: u64 = 5_000;
 
 /// HTTP: reads of the store at once by a look at its pool; `http/routes/health/pool.rs`.
-pub const POOL_PROBE_READS: usize = 8;
+pub const POOL_PROBE_READS: u32 = 8;

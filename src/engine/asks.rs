@@ -1,7 +1,9 @@
 //! What a person wants of a saga that runs: to wait for its end, to cancel it, to operate it. Decided by
 //! the saga's own task where this node has it, else on the log: see [`elsewhere`].
 
-use sagaline_storage::Backend;
+use std::time::Duration;
+
+use sagaline_storage::{Backend, Clock};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -38,6 +40,19 @@ impl<B: Backend> Sagas<B> {
             return Err(RequestError::Unworkable(error.to_string()));
         }
         Err(RequestError::Unavailable("nobody works on the saga at the moment".to_owned()))
+    }
+
+    /// The same for `limit` at most; none: it has not come to rest by then.
+    pub async fn wait_at_most(
+        &self,
+        id: Uuid,
+        limit: Duration,
+    ) -> Result<Option<SagaState>, RequestError> {
+        tokio::select! {
+            biased;
+            state = self.wait(id) => state.map(Some),
+            () = self.core.backend.clock().sleep(limit) => Ok(None),
+        }
     }
 
     /// Wants the saga undone. After `Ok` that is durable; where the pivot is in doubt it is settled first.

@@ -46,15 +46,28 @@ pub(crate) struct CallContext {
 }
 
 impl CallContext {
-    /// The W3C trace context of this attempt: the trace is the saga, the span is the attempt.
+    /// The W3C trace context of this attempt: the trace is everything that the correlation id ties
+    /// together, the span is the attempt.
     pub(crate) fn traceparent(&self) -> String {
-        let saga = self.saga_id.simple();
+        let trace = trace(&self.correlation_id).simple();
         let span = &self.saga_id.as_bytes()[8..];
         let span = u64::from_be_bytes(span.try_into().unwrap_or_default())
             ^ u64::from(self.attempt).rotate_left(32)
             ^ self.at_us;
-        format!("00-{saga}-{span:016x}-01")
+        format!("00-{trace}-{span:016x}-01")
     }
+}
+
+/// The trace that a correlation id names: its own digits where it is a UUID or a trace id, as it is when the
+/// request came with one; else what a hash makes of it.
+fn trace(correlation_id: &CorrelationId) -> Uuid {
+    let text = correlation_id.as_str();
+    let own = Uuid::try_parse(text).ok().filter(|id| !id.is_nil());
+    own.unwrap_or_else(|| {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..16]);
+        Uuid::from_bytes(bytes)
+    })
 }
 
 /// A call without its saga's type.
@@ -179,7 +192,8 @@ impl<T> Call<T> {
         &self.context.correlation_id
     }
 
-    /// The W3C trace context of this attempt, for participants that are not called by [`Self::http`].
+    /// The W3C trace context of this attempt, for participants that are not called by [`Self::http`]. All
+    /// calls with one correlation id are of one trace; a request's own, where it came with one over HTTP.
     pub fn traceparent(&self) -> String {
         self.context.traceparent()
     }
@@ -224,5 +238,33 @@ impl<T> Call<T> {
     /// The saga's own stream: an owner for claims.
     pub fn saga_stream(&self) -> StreamId {
         super::keys::saga_stream(self.context.saga_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn traced(correlation_id: &str) -> String {
+        trace(&CorrelationId::new(correlation_id).unwrap()).simple().to_string()
+    }
+
+    #[test]
+    fn correlation_id_that_is_a_trace_id_is_the_trace() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(traced(id), id);
+        assert_eq!(traced("4bf92f35-77b3-4da6-a3ce-929d0e0e4736"), id);
+    }
+
+    #[test]
+    fn any_other_correlation_id_has_a_trace_of_its_own() {
+        let nil = "00000000-0000-0000-0000-000000000000";
+        let ids = ["checkout:42", "checkout:43", "x", nil];
+        let mut traces: Vec<String> = ids.iter().map(|id| traced(id)).collect();
+        assert_eq!(traced(ids[0]), traces[0]);
+        assert!(traces.iter().all(|trace| trace.len() == 32 && trace.bytes().any(|b| b != b'0')));
+        traces.sort_unstable();
+        traces.dedup();
+        assert_eq!(traces.len(), ids.len());
     }
 }

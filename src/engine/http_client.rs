@@ -25,7 +25,7 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 pub const SAGA_EPOCH: HeaderName = HeaderName::from_static("sagaline-epoch");
 /// Correlation id of a call.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
-/// W3C trace context of a call; the trace is the saga.
+/// W3C trace context of a call; the trace is everything that the correlation id ties together.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A byte stream to a participant.

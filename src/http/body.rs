@@ -18,10 +18,6 @@ use super::within::within;
 use crate::limits::JSON_DEPTH_MAX;
 use crate::settings::HttpSettings;
 
-/// A body that is too long is read on up to this many times the limit and thrown away, so that its
-/// sender comes to read the answer instead of a broken connection.
-const DISCARD_FACTOR: usize = 8;
-
 /// A JSON object as the body.
 #[derive(Debug)]
 pub struct JsonBody<T>(pub T);
@@ -72,7 +68,7 @@ async fn read<C: Clock>(
 ) -> Result<Bytes, Error> {
     let max = usize::try_from(settings.body_limit_bytes).unwrap_or(usize::MAX);
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: usize| length > max.saturating_mul(DISCARD_FACTOR)) {
+    if announced.is_some_and(|length: usize| length > max) {
         return Err(Error::BodyTooLarge(max));
     }
     match within(clock, settings.body_timeout, collect(body, max)).await {
@@ -81,6 +77,7 @@ async fn read<C: Clock>(
     }
 }
 
+/// What is left of one that is too long is not read here: [`super::serve`] sees to it.
 async fn collect(mut body: Body, max: usize) -> Result<Bytes, Error> {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
@@ -88,11 +85,8 @@ async fn collect(mut body: Body, max: usize) -> Result<Bytes, Error> {
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Error::BodyBroken)?.into_data() else { continue };
         length += data.len();
-        if length > max.saturating_mul(DISCARD_FACTOR) {
-            break;
-        }
         if length > max {
-            continue;
+            return Err(Error::BodyTooLarge(max));
         }
         if first.is_empty() && whole.is_empty() {
             // Nearly every body arrives in one piece and is not copied.
@@ -102,11 +96,7 @@ async fn collect(mut body: Body, max: usize) -> Result<Bytes, Error> {
             whole.extend_from_slice(&data);
         }
     }
-    match (length > max, whole.is_empty()) {
-        (true, _) => Err(Error::BodyTooLarge(max)),
-        (false, true) => Ok(first),
-        (false, false) => Ok(whole.freeze()),
-    }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {

@@ -11,13 +11,13 @@ use tracing::Span;
 pub const X_CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// The node that answered; always on the response.
 pub const X_NODE_ID: HeaderName = HeaderName::from_static("x-node-id");
-/// W3C trace context.
+/// W3C trace context. Calls to participants go on with the trace that the correlation id names.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Ties together everything that the request sets in motion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correlation {
-    /// The caller's, or a new one.
+    /// The caller's, or the trace id of its `traceparent`, or a new one.
     pub id: CorrelationId,
     /// The trace id of the caller's `traceparent`, 32 hexadecimal digits.
     pub trace_id: Option<String>,
@@ -26,12 +26,14 @@ pub struct Correlation {
 impl Correlation {
     /// Reads the headers. What is not valid is as if it was not there.
     pub(super) fn of(headers: &HeaderMap, clock: &impl Clock, entropy: &impl Entropy) -> Self {
+        let trace_id = trace_id(headers);
         let given = headers.get(X_CORRELATION_ID).and_then(|value| value.to_str().ok());
-        let id = given.and_then(|id| CorrelationId::new(id).ok()).unwrap_or_else(|| {
+        let mut told = given.into_iter().chain(trace_id.as_deref());
+        let id = told.find_map(|id| CorrelationId::new(id).ok()).unwrap_or_else(|| {
             let drawn = entropy.uuid_v7(clock.now()).to_string();
             CorrelationId::new(drawn).expect("a UUID's text is a valid correlation id")
         });
-        Self { id, trace_id: trace_id(headers) }
+        Self { id, trace_id }
     }
 
     /// The span under which everything about the request is logged.
@@ -99,6 +101,19 @@ mod tests {
         let read =
             correlation("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
         assert_eq!(read.trace_id.as_deref(), Some(trace));
+        assert_eq!(read.id.as_str(), trace);
+    }
+
+    #[test]
+    fn correlation_id_goes_before_the_trace_when_it_is_valid() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        for (given, id) in [("checkout:42", "checkout:42"), ("a b", trace)] {
+            let mut headers = HeaderMap::new();
+            headers.insert(X_CORRELATION_ID, given.parse().unwrap());
+            headers.insert(TRACEPARENT, format!("00-{trace}-00f067aa0ba902b7-01").parse().unwrap());
+            let read = Correlation::of(&headers, &SystemClock::default(), &SystemEntropy);
+            assert_eq!((read.id.as_str(), read.trace_id.as_deref()), (id, Some(trace)));
+        }
     }
 
     #[test]
@@ -113,7 +128,8 @@ mod tests {
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
         ] {
-            assert_eq!(correlation("traceparent", broken).trace_id, None, "{broken}");
+            let read = correlation("traceparent", broken);
+            assert_eq!((read.trace_id, read.id.as_str().len()), (None, 36), "{broken}");
         }
     }
 }

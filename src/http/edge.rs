@@ -20,6 +20,7 @@ use super::error::{Error, Failed};
 use super::prefer::Wait;
 use super::problem;
 use super::within::within;
+use crate::limits::{REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX};
 
 /// They take no place: an overloaded node must still be seen.
 const ALWAYS_ADMITTED: [&str; 3] = ["/health", "/health/ready", "/metrics"];
@@ -58,6 +59,9 @@ pub(super) async fn edge<B: Backend>(
 }
 
 async fn answer<B: Backend>(app: &App<B>, asked: &Asked, request: Request, next: Next) -> Response {
+    if head_is_too_large(&request) {
+        return Error::HeadTooLarge.into_response();
+    }
     let _place = if ALWAYS_ADMITTED.contains(&asked.uri.path()) {
         None
     } else {
@@ -74,6 +78,17 @@ async fn answer<B: Backend>(app: &App<B>, asked: &Asked, request: Request, next:
         Some(Err(panic)) => Error::Internal(panic_text(&*panic)).into_response(),
         None => Error::Timeout.into_response(),
     }
+}
+
+/// Counted as it comes over a connection.
+fn head_is_too_large(request: &Request) -> bool {
+    let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+    let line = request.method().as_str().len() + path.len() + "  HTTP/1.1\r\n".len();
+    let headers = request.headers();
+    let length = |name: &str, value: &[u8]| name.len() + value.len() + ": \r\n".len();
+    let lengths = headers.iter().map(|(name, value)| length(name.as_str(), value.as_bytes()));
+    let bytes = line + lengths.sum::<usize>() + "\r\n".len();
+    headers.len() > REQUEST_HEADERS_MAX || bytes > REQUEST_HEAD_BYTES_MAX
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
@@ -112,7 +127,8 @@ fn log(error: &Error) {
         Error::Unavailable(cause) => tracing::warn!(code, cause, "a request could not be served"),
         Error::Overloaded { what } => tracing::warn!(code, what, "a request was turned away"),
         Error::Timeout => tracing::warn!(code, "a request took too long"),
-        Error::InvalidJson(_)
+        Error::HeadTooLarge
+        | Error::InvalidJson(_)
         | Error::Invalid(_)
         | Error::UnsupportedMediaType(_)
         | Error::BodyTooLarge(_)

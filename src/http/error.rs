@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::domain::{FieldError, FieldErrors};
-use crate::limits::RETRY_AFTER_S;
+use crate::limits::{REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX, RETRY_AFTER_S};
 
 /// Why a bearer token was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +43,13 @@ pub enum RefreshProblem {
 /// Why a request is not met.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// The request has too many headers, or too long a head.
+    #[error(
+        "the request has more than {headers} headers, or a head of more than {bytes} bytes",
+        headers = REQUEST_HEADERS_MAX,
+        bytes = REQUEST_HEAD_BYTES_MAX
+    )]
+    HeadTooLarge,
     /// The body is not JSON.
     #[error("the body is not valid JSON: {0}")]
     InvalidJson(String),
@@ -181,6 +188,7 @@ impl Error {
                 (422, "IDEMPOTENCY_KEY_REUSED", "Idempotency key reused")
             }
             Self::TooManyRequests { .. } => (429, "TOO_MANY_REQUESTS", "Too many requests"),
+            Self::HeadTooLarge => (431, "REQUEST_HEAD_TOO_LARGE", "Request head too large"),
             Self::Internal(_) => (500, "INTERNAL", "Internal error"),
             Self::Overloaded { .. } => (503, "OVERLOADED", "Too busy"),
             Self::Timeout => (503, "TIMEOUT", "No answer in time"),
@@ -195,7 +203,8 @@ impl Error {
         match self {
             Self::TooManyRequests { retry_after_s } => Some(*retry_after_s),
             Self::Overloaded { .. } | Self::Timeout | Self::Unavailable(_) => Some(RETRY_AFTER_S),
-            Self::InvalidJson(_)
+            Self::HeadTooLarge
+            | Self::InvalidJson(_)
             | Self::Invalid(_)
             | Self::UnsupportedMediaType(_)
             | Self::BodyTooLarge(_)

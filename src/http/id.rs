@@ -1,5 +1,7 @@
 //! Ids in paths: `/orders/{id}`. One that cannot be an id is refused before anything is looked up.
 
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use sagaline_storage::CorrelationId;
@@ -40,6 +42,13 @@ impl PathId for CorrelationId {
     }
 }
 
+/// A name: which there are is for others to say.
+impl PathId for String {
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
 /// The one parameter of the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Id<T>(pub T);
@@ -48,9 +57,19 @@ impl<S: Send + Sync, T: PathId> FromRequestParts<S> for Id<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let Path(text): Path<String> = Path::from_request_parts(parts, state)
-            .await
-            .map_err(|rejection| Error::field("id", rejection.body_text()))?;
+        let read = Path::from_request_parts(parts, state).await;
+        let Path(text): Path<String> = read.map_err(|rejection| unreadable(&rejection))?;
         T::read(&text).map(Self).map_err(|error| Error::field("id", error))
     }
+}
+
+/// What of the path is no text, by the name of its place.
+pub(super) fn unreadable(rejection: &PathRejection) -> Error {
+    let mut field = "id";
+    if let PathRejection::FailedToDeserializePathParams(failed) = rejection
+        && let ErrorKind::InvalidUtf8InPathParam { key } = failed.kind()
+    {
+        field = key.as_str();
+    }
+    Error::field(field, rejection.body_text())
 }

@@ -43,8 +43,10 @@ fn info() -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "description": "An event store and a saga engine, with a reference application: users, orders, \
             payments. Errors are problem documents (RFC 9457); `error` is a stable code. Every answer \
-            carries `X-Correlation-Id` (taken over from the request when it is valid) and `X-Node-Id`; \
-            `traceparent` is honoured.",
+            carries `X-Correlation-Id` (taken over from the request when it is valid, else the trace id of \
+            its `traceparent`, else drawn) and `X-Node-Id`; calls to participants go on with the trace. What \
+            is no HTTP, or has a head four times too large, is answered by the connection alone, with a \
+            status and nothing else.",
         "license": {"name": "MIT", "identifier": "MIT"},
     })
 }
@@ -72,6 +74,7 @@ fn headers() -> Value {
         "X-Correlation-Id": {"description": "Ties together what the request set in motion", "schema": {"type": "string"}},
         "X-Node-Id": {"description": "The node that answered", "schema": {"type": "string"}},
         "Retry-After": {"description": "Seconds after which to try again", "schema": {"type": "integer"}},
+        "Preference-Applied": {"description": "`wait=SECONDS`: there was a saga to wait for", "schema": {"type": "string"}},
         "WWW-Authenticate": {"description": "What kind of token is wanted (RFC 6750)", "schema": {"type": "string"}},
     })
 }
@@ -82,9 +85,11 @@ fn complete(path: &str, operation: &mut Value, examples: &problems::Examples) {
         without_null(body);
     }
     let mut codes = problems::following_from(operation);
+    codes.push("REQUEST_HEAD_TOO_LARGE");
     if !UNGATED.contains(&path) {
         codes.extend(["OVERLOADED", "TIMEOUT", "UNAVAILABLE"]);
     }
+    let waits = takes(operation, "Prefer");
     let responses = &mut operation["responses"];
     problems::add(responses, &codes, examples);
     for (status, response) in members(responses) {
@@ -94,6 +99,7 @@ fn complete(path: &str, operation: &mut Value, examples: &problems::Examples) {
         match status.as_str() {
             "401" => names.push("WWW-Authenticate"),
             "429" | "503" => names.push("Retry-After"),
+            success if waits && success.starts_with('2') => names.push("Preference-Applied"),
             _ => {}
         }
         for name in names {
@@ -102,6 +108,12 @@ fn complete(path: &str, operation: &mut Value, examples: &problems::Examples) {
         }
         response["headers"] = Value::Object(headers);
     }
+}
+
+/// Whether an operation has a parameter of this name.
+fn takes(operation: &Value, name: &str) -> bool {
+    let parameters = operation["parameters"].as_array();
+    parameters.is_some_and(|all| all.iter().any(|parameter| parameter["name"] == name))
 }
 
 /// A body that may be left out is no `null`.

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::error::{Error, Meaning};
+use super::error::{Error, Meaning, TokenProblem};
 use crate::domain::FieldError;
 
 /// The document.
@@ -100,14 +100,21 @@ fn set_headers(headers: &mut HeaderMap, error: &Error) {
     if let Some(seconds) = error.retry_after_s() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if let Error::Unauthenticated(problem) = error {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(problem.challenge()));
+    let challenge = match error {
+        Error::Unauthenticated(problem) => Some(problem.challenge()),
+        // No access token was wrong: only the scheme is told, as every 401 has to.
+        Error::InvalidCredentials | Error::Refresh(_) => Some(TokenProblem::Missing.challenge()),
+        _ => None,
+    };
+    if let Some(challenge) = challenge {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::error::RefreshProblem;
 
     fn written(error: &Error) -> serde_json::Value {
         let document = document(error, error.meaning(), "/orders", "c-1");
@@ -156,16 +163,18 @@ mod tests {
     #[test]
     fn refused_tokens_are_challenged_and_passing_trouble_says_when_to_return() {
         let mut headers = HeaderMap::new();
-        set_headers(
-            &mut headers,
-            &Error::Unauthenticated(crate::http::error::TokenProblem::Expired),
-        );
+        set_headers(&mut headers, &Error::Unauthenticated(TokenProblem::Expired));
         let challenge = headers[WWW_AUTHENTICATE].to_str().unwrap();
         assert!(
             challenge.contains("invalid_token") && challenge.contains("expired"),
             "{challenge}"
         );
         assert!(!headers.contains_key(RETRY_AFTER));
+        for error in [Error::InvalidCredentials, Error::Refresh(RefreshProblem::Ended)] {
+            let mut headers = HeaderMap::new();
+            set_headers(&mut headers, &error);
+            assert_eq!(headers[WWW_AUTHENTICATE], "Bearer realm=\"sagaline\"");
+        }
 
         set_headers(&mut headers, &Error::TooManyRequests { retry_after_s: 7 });
         assert_eq!(headers[RETRY_AFTER], "7");

@@ -1,5 +1,8 @@
 //! The serve loop: connections in, requests to the router, and an orderly end. Started by the binary, by
-//! whoever embeds the node, and by the simulation, with the same lines. It never looks into a request.
+//! whoever embeds the node, and by the simulation, with the same lines. Of a request it sees to one thing:
+//! that what is left of its body does not cost the next request, or the answer (`rest`).
+
+mod rest;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -12,7 +15,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
-use hyper::body::Incoming;
+use axum::routing::future::RouteFuture;
+use futures_util::future::{BoxFuture, Either};
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
@@ -23,8 +28,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::timer::ClockTimer;
 use super::within::within;
 use crate::engine::http_client::Stream;
-use crate::limits::{REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX};
+use crate::limits::{REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_READ_FACTOR, REQUEST_HEADERS_MAX};
 use crate::settings::HttpSettings;
+
+use rest::Bounds;
 
 /// The pause after an accept that failed, so that a process out of descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -89,13 +96,15 @@ pub async fn serve<L: Listen, C: Clock>(
     let places = Arc::new(Semaphore::new(settings.connections_max));
     let (phase, _) = watch::channel(Phase::Serving);
     let http = connection_settings(clock.clone(), settings);
+    let rest = Bounds::of(settings);
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
             biased;
             () = &mut stop => break,
             (stream, peer, place) = accept(&listener, &places, &clock) => {
-                let service = Requests { router: router.clone(), peer: Peer(peer) };
+                let (router, clock) = (router.clone(), clock.clone());
+                let service = Requests { router, peer: Peer(peer), clock, rest };
                 let (http, phase) = (http.clone(), phase.subscribe());
                 tokio::spawn(Box::pin(connection(http, stream, service, phase, place)));
             }
@@ -109,8 +118,8 @@ fn connection_settings<C: Clock>(clock: C, settings: &HttpSettings) -> http1::Bu
     let mut http = http1::Builder::new();
     http.timer(ClockTimer(clock))
         .header_read_timeout(settings.header_timeout)
-        .max_headers(REQUEST_HEADERS_MAX)
-        .max_buf_size(REQUEST_HEAD_BYTES_MAX);
+        .max_headers(REQUEST_HEADERS_MAX * REQUEST_HEAD_READ_FACTOR)
+        .max_buf_size(REQUEST_HEAD_BYTES_MAX * REQUEST_HEAD_READ_FACTOR);
     http
 }
 
@@ -132,10 +141,10 @@ async fn accept<L: Listen, C: Clock>(
     }
 }
 
-async fn connection(
+async fn connection<C: Clock>(
     http: http1::Builder,
     stream: impl Stream,
-    service: Requests,
+    service: Requests<C>,
     mut phase: watch::Receiver<Phase>,
     _place: OwnedSemaphorePermit,
 ) {
@@ -181,19 +190,34 @@ async fn drain<C: Clock>(
 }
 
 /// One connection's requests on their way to the router.
-#[derive(Clone)]
-struct Requests {
+struct Requests<C> {
     router: Router,
     peer: Peer,
+    clock: C,
+    rest: Bounds,
 }
 
-impl Service<Request<Incoming>> for Requests {
+/// A request without a body goes to the router as it is.
+type Answering = Either<RouteFuture<Infallible>, BoxFuture<'static, Result<Response, Infallible>>>;
+
+impl<C: Clock> Service<Request<Incoming>> for Requests<C> {
     type Response = Response;
     type Error = Infallible;
-    type Future = axum::routing::future::RouteFuture<Infallible>;
+    type Future = Answering;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Answering {
         request.extensions_mut().insert(self.peer);
-        tower_service::Service::call(&mut self.router.clone(), request)
+        let mut router = self.router.clone();
+        if request.body().is_end_stream() {
+            return Either::Left(tower_service::Service::call(&mut router, request));
+        }
+        let (request, lender) = rest::lend(request);
+        let answering = tower_service::Service::call(&mut router, request);
+        let (clock, bounds) = (self.clock.clone(), self.rest);
+        Either::Right(Box::pin(async move {
+            let mut answer = answering.await?;
+            lender.settle(&clock, bounds, &mut answer);
+            Ok(answer)
+        }))
     }
 }

@@ -101,7 +101,7 @@ impl TestApp {
         Self::over(backend, ledger, Setup::default()).await.with_admin().await
     }
 
-    async fn over<K: Kv, C: Clock>(
+    pub(crate) async fn over<K: Kv, C: Clock>(
         backend: Local<K, C, SystemEntropy>,
         ledger: Ledger,
         setup: Setup,
@@ -150,7 +150,7 @@ impl TestApp {
         Self { address, admin: String::new(), ledger, head, stop: Mutex::new(Some(stop)) }
     }
 
-    async fn with_admin(mut self) -> Self {
+    pub(crate) async fn with_admin(mut self) -> Self {
         self.admin = self.token_of("admin@example.org").await;
         self
     }

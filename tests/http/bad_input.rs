@@ -294,13 +294,38 @@ async fn impossible_ids_and_queries_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn names_in_paths_that_are_no_text_are_named_by_their_place() {
+    let app = TestApp::start().await;
+    let head = app.head().await;
+    let skip = json!({"reason": "r", "key": "k"});
+    for (method, path, field, body) in [
+        ("GET", "/sagas/status/%ff", "status", None),
+        ("GET", "/api/%ff", "file", None),
+        ("GET", "/consumers/%ff/parked", "name", None),
+        ("POST", "/consumers/%ff/replay", "name", Some(json!({"reason": "r"}))),
+        ("POST", "/consumers/%ff/skip", "name", Some(skip)),
+        ("POST", "/projections/%ff/rebuild", "name", None),
+        ("GET", "/sagas/%ff", "id", None),
+        ("GET", "/redis-test/lock-status/%ff", "id", None),
+    ] {
+        let mut ask = app.ask(method, path).bearer(&app.admin);
+        if let Some(body) = &body {
+            ask = ask.json(body);
+        }
+        let problem = ask.send().await.expect_problem(400, "VALIDATION_FAILED");
+        assert_eq!(problem["errors"][0]["field"], field, "{method} {path}: {problem}");
+    }
+    assert_eq!(app.head().await, head, "something was stored");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reasons_and_keys_are_bounded() {
     let app = TestApp::start().await;
     let customer = app.customer().await;
     let order = app.place_and_wait(&customer, &order_for("sku-1", "tok_ok")).await.expect(201);
     let id = id_of(&order);
     let head = app.head().await;
-    for reason in ["", " ", "line\nbreak", &"x".repeat(501)] {
+    for reason in ["", " ", "line\nbreak", &"x".repeat(501), &"ж".repeat(501)] {
         let body = json!({"reason": reason});
         let verb = app.post(&app.admin, &format!("/saga/retry/{id}"), &body).await;
         assert_eq!(verb.expect_problem(400, "VALIDATION_FAILED")["errors"][0]["field"], "reason");
@@ -316,4 +341,12 @@ async fn reasons_and_keys_are_bounded() {
     let twice = twice.header("idempotency-key", "b").json(&order_for("sku-2", "tok_ok"));
     twice.send().await.expect_problem(400, "VALIDATION_FAILED");
     assert_eq!(app.head().await, head, "something was stored");
+
+    // What is counted is characters, as the document says.
+    let mut order = order_for("sku-3", "tok_ok");
+    order["paymentMethod"] = json!({"type": "external"});
+    let id = id_of(&app.place(&customer, &order).await.expect(201));
+    let body = json!({"reason": "ж".repeat(500)});
+    let cancel = app.ask("DELETE", &format!("/orders/{id}")).bearer(&customer).json(&body);
+    assert_eq!(cancel.send().await.expect(200)["reason"], body["reason"]);
 }

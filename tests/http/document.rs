@@ -122,6 +122,23 @@ async fn every_refusal_of_the_document_is_a_known_problem_with_an_example() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_may_ask_for_a_wait_is_told_where_it_was_granted() {
+    let app = TestApp::start().await;
+    let mut waits = 0;
+    for (method, path, operation) in operations(&app.document().await) {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let prefers = parameters.iter().any(|parameter| parameter["name"] == "Prefer");
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let told = response["headers"].get("Preference-Applied").is_some();
+            let expected = prefers && status.starts_with('2');
+            assert_eq!(told, expected, "{method} {path} {status}");
+            waits += u32::from(told);
+        }
+    }
+    assert!(waits >= 6, "{waits}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_reference_leads_to_something_and_bodies_have_examples() {
     let app = TestApp::start().await;
     let document = app.document().await;
@@ -177,16 +194,23 @@ async fn page_stands_in_the_binary_and_loads_nothing_from_elsewhere() {
     assert!(policy.starts_with("default-src 'self'"), "{policy}");
     let text = String::from_utf8(page.body.to_vec()).unwrap();
     assert!(!text.contains("http://") && !text.contains("https://"), "{text}");
-    let parts =
-        text.split(['"', '\'']).filter(|part| part.ends_with(".js") || part.ends_with(".css"));
+    let document = app.document().await;
+    let documented = &document["paths"]["/api/{file}"]["get"]["responses"]["200"]["content"];
+    let is_file = |part: &&str| [".js", ".css", ".png"].iter().any(|end| part.ends_with(end));
     let mut loaded = 0;
-    for part in parts {
+    for part in text.split(['"', '\'']).filter(is_file).chain(["index.html"]) {
         let name = part.trim_start_matches("./");
-        assert_eq!(app.ask("GET", &format!("/api/{name}")).send().await.status, 200, "{name}");
+        let file = app.ask("GET", &format!("/api/{name}")).send().await;
+        assert_eq!(file.status, 200, "{name}");
+        let content_type = file.header("content-type").unwrap();
+        assert!(documented.get(content_type).is_some(), "{name}: {content_type}");
         loaded += 1;
     }
-    assert!(loaded >= 4, "{text}");
+    assert!(loaded >= 5, "{text}");
     let start = app.ask("GET", "/api/swagger-initializer.js").send().await;
-    assert!(String::from_utf8_lossy(&start.body).contains("/api-json"));
+    let start = String::from_utf8_lossy(&start.body).into_owned();
+    assert!(start.contains("/api-json"), "{start}");
+    // The bundle would show the document to a validator on the net.
+    assert!(start.contains(r#""validatorUrl": "none""#), "{start}");
     app.ask("GET", "/api/nothing.js").send().await.expect_problem(404, "NOT_FOUND");
 }

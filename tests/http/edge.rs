@@ -63,6 +63,33 @@ async fn node_tells_that_it_lives_and_can_serve() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn head_over_the_limits_is_refused_as_every_request_is() {
+    let app = TestApp::start().await;
+    let many = |count: usize| {
+        let ask = app.ask("GET", "/health");
+        (0..count).fold(ask, |ask, number| ask.header(&format!("x-{number}"), "1"))
+    };
+    let cookie = |length: usize| app.ask("GET", "/health").header("cookie", &"c".repeat(length));
+    let path = |length: usize| app.ask("GET", &format!("/health?{}", "q".repeat(length)));
+    // Beside the host's.
+    many(63).send().await.expect(200);
+    cookie(16_000).send().await.expect(200);
+    path(16_000).send().await.expect(200);
+    for refused in [many(64), many(200), cookie(20_000), cookie(60_000), path(60_000)] {
+        let refused = refused.header("x-correlation-id", "mine-1").send().await;
+        let problem = refused.expect_problem(431, "REQUEST_HEAD_TOO_LARGE");
+        assert_eq!(problem["correlationId"], "mine-1");
+        assert_eq!(refused.header("x-node-id"), Some("node-1"));
+    }
+    // What is no HTTP, and what is far beyond the limits.
+    let garbage = raw(&app, b"tea, please\r\n\r\n").await;
+    assert!(garbage.starts_with("HTTP/1.1 400"), "{garbage}");
+    let headers: String = (0..300).map(|number| format!("x-{number}: 1\r\n")).collect();
+    let far = raw(&app, format!("GET /health HTTP/1.1\r\n{headers}\r\n").as_bytes()).await;
+    assert!(far.starts_with("HTTP/1.1 431"), "{far}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn body_over_the_limit_is_refused_with_an_answer() {
     let app = TestApp::start().await;
     let customer = app.customer().await;

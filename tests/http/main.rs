@@ -9,6 +9,8 @@ mod endpoints;
 
 mod auth;
 mod bad_input;
+mod blind;
+mod connections;
 mod consumers;
 mod document;
 mod edge;

@@ -175,6 +175,42 @@ async fn cancel_wins_before_the_money_moves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cancel_while_the_money_moves_is_told_that_nobody_knows_within_its_wait() {
+    let mut setup = Setup::default();
+    setup.gateway.latency = Duration::from_millis(500);
+    let app = TestApp::start_with(setup).await;
+    let customer = app.customer().await;
+    let cancel = |id: &str, wait: &str| {
+        let ask = app.ask("DELETE", &format!("/orders/{id}")).bearer(&customer);
+        ask.header("prefer", wait).send()
+    };
+    let mut number = 0;
+    // On a busy machine the wish may come behind the capture: then the next order is tried.
+    let id = loop {
+        number += 1;
+        let order = order_for(&format!("sku-{number}"), "tok_ok");
+        let id = id_of(&app.place(&customer, &order).await.expect(201));
+        loop {
+            let saga = app.saga(&customer, &id).await.expect(200);
+            if saga["currentStep"] == "capture_payment" || saga["status"] != "started" {
+                break;
+            }
+        }
+        let answer = cancel(&id, "wait=0").await;
+        if answer.status == 409 {
+            let problem = answer.expect_problem(409, "STATE_FORBIDS");
+            if problem["detail"].as_str().unwrap().ends_with("has moved; ask again") {
+                break id;
+            }
+        }
+    };
+    let saga = app.ask("GET", &format!("/sagas/{id}")).bearer(&customer);
+    let saga = saga.header("prefer", "wait=30").send().await.expect(200);
+    assert_eq!(saga["status"], "completed", "{saga}");
+    assert_eq!(cancel(&id, "wait=30").await.expect(200)["status"], "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cancelled_paid_order_is_refunded() {
     let app = TestApp::start().await;
     let customer = app.customer().await;
@@ -198,7 +234,15 @@ async fn order_paid_elsewhere_waits_for_its_confirmation() {
     let customer = app.customer().await;
     let mut order = order_for("sku-1", "tok_ok");
     order["paymentMethod"] = json!({"type": "external"});
-    let id = id_of(&app.place_and_wait(&customer, &order).await.expect(201));
+    let placed = app.place_and_wait(&customer, &order).await;
+    let id = id_of(&placed.expect(201));
+    let look = app.ask("GET", &format!("/orders/{id}")).bearer(&customer);
+    let look = look.header("prefer", "wait=30").send().await;
+    // There was no saga to wait for.
+    assert_eq!(
+        (placed.header("preference-applied"), look.header("preference-applied")),
+        (None, None)
+    );
     app.confirm(&customer, &id, "pay-1").await.expect_problem(403, "FORBIDDEN");
     let confirmed = app.confirm(&app.admin, &id, "pay-1").await.expect(200);
     assert_eq!((&confirmed["status"], &confirmed["paymentId"]), (&json!("paid"), &json!("pay-1")));
@@ -207,6 +251,19 @@ async fn order_paid_elsewhere_waits_for_its_confirmation() {
 
     let card = app.place_and_wait(&customer, &order_for("sku-2", "tok_ok")).await.expect(201);
     app.confirm(&app.admin, &id_of(&card), "pay-3").await.expect_problem(409, "STATE_FORBIDS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_cancelled_without_a_reason_says_who_cancelled_it() {
+    let app = TestApp::start().await;
+    let customer = app.customer().await;
+    for (token, by) in [(&customer, "its customer"), (&app.admin, "an administrator")] {
+        let mut order = order_for("sku-1", "tok_ok");
+        order["paymentMethod"] = json!({"type": "external"});
+        let id = id_of(&app.place(&customer, &order).await.expect(201));
+        let cancelled = app.cancel(token, &id).await.expect(200);
+        assert_eq!(cancelled["reason"], format!("cancelled by {by}"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,8 +4,8 @@
 //! `SAGALINE_PARKED=10000` makes a long run of it.
 
 use std::process::{Command, Output};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sagaline::prelude::*;
@@ -24,6 +24,8 @@ const CANARIES: usize = 5;
 pub(crate) struct Carrier {
     lives: AtomicBool,
     asked: AtomicUsize,
+    /// The trace context of each call.
+    pub(crate) traces: Mutex<Vec<String>>,
 }
 
 struct Pack;
@@ -79,7 +81,8 @@ impl Step for Deliver {
     type Saga = String;
     type Output = ();
 
-    async fn action(&self, _: &Call<String>) -> Outcome<()> {
+    async fn action(&self, call: &Call<String>) -> Outcome<()> {
+        self.0.traces.lock().unwrap().push(call.traceparent());
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         match self.0.lives.load(Ordering::SeqCst) {
             true => Ok(()),

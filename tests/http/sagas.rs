@@ -1,8 +1,11 @@
 //! Sagas by id, correlation and status; starting any saga the node knows.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, id_of, order_for};
+use crate::app::{Setup, TestApp, id_of, order_for};
+use crate::outage::Carrier;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn saga_tells_its_steps_and_its_request() {
@@ -28,6 +31,23 @@ async fn saga_tells_its_steps_and_its_request() {
     assert_eq!(mine.expect(200)["total"], 1);
     let all = app.get(&app.admin, "/sagas").await.expect(200);
     assert_eq!(all["total"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trace_of_the_caller_goes_on_in_the_calls_to_participants() {
+    let carrier = Arc::new(Carrier::default());
+    let setup = Setup { carrier: Some(carrier.clone()), ..Setup::default() };
+    let app = TestApp::start_with(setup).await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+    let ask = app.ask("POST", "/sagas").bearer(&app.admin).header("traceparent", &parent);
+    let ask = ask.header("prefer", "wait=30");
+    let started = ask.json(&json!({"sagaType": "parcel", "data": "parcel"})).send().await;
+    assert_eq!(started.expect(201)["correlationId"], trace);
+    assert_eq!(started.header("x-correlation-id"), Some(trace));
+    let called = carrier.traces.lock().unwrap().clone();
+    assert_eq!(called.len(), 1);
+    assert!(called[0].starts_with(&format!("00-{trace}-")) && called[0] != parent, "{called:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,8 +70,10 @@ async fn refresh_tokens_that_are_not_ours_are_refused_and_change_nothing() {
     let nowhere = format!("00000000-0000-7000-8000-000000000000.{secret}");
     let head = app.head().await;
     for wrong in ["", "x", ".", session, secret, &guessed, &nowhere, &format!("{right}00")] {
-        app.refresh(wrong).await.expect_problem(401, "REFRESH_TOKEN_INVALID");
-        app.log_out(wrong).await.expect_problem(401, "REFRESH_TOKEN_INVALID");
+        for refused in [app.refresh(wrong).await, app.log_out(wrong).await] {
+            refused.expect_problem(401, "REFRESH_TOKEN_INVALID");
+            assert_eq!(refused.header("www-authenticate"), Some("Bearer realm=\"sagaline\""));
+        }
     }
     assert_eq!(app.head().await, head, "something was stored");
     app.refresh(right).await.expect(200);

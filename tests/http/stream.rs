@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::app::{TestApp, order_for};
@@ -114,7 +115,7 @@ async fn client_that_comes_back_a_hundred_times_misses_and_doubles_nothing() {
             let seen = live.next().await.unwrap();
             last = seen.id.unwrap_or(last);
             if let Some(data) = seen.data {
-                let event: serde_json::Value = serde_json::from_str(&data).unwrap();
+                let event: Value = serde_json::from_str(&data).unwrap();
                 assert_eq!(event["position"], last);
                 assert_eq!(event["eventType"], seen.event.unwrap());
                 positions.push(last);
@@ -151,6 +152,27 @@ async fn stream_begins_with_what_comes_next_and_gives_a_place_to_come_back_to() 
     let mut all = Live::open(app.address, &app.admin, "?after=0", None).await;
     assert_eq!(all.next().await.unwrap().id, Some(0));
     assert_eq!(all.next().await.unwrap().id, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_the_stream_say_how_long_they_came_after_the_one_before() {
+    let app = TestApp::start().await;
+    let customer = app.customer().await;
+    let head = app.head().await;
+    let mut live = Live::open(app.address, &app.admin, "", Some(head)).await;
+    app.place_and_wait(&customer, &order_for("sku-1", "tok_ok")).await.expect(201);
+    let page = app.events(&app.admin, &format!("?after={head}")).await.expect(200);
+    let told = page["events"].as_array().unwrap();
+    let mut shown = Vec::<Value>::new();
+    while shown.len() < told.len() {
+        let seen = live.next().await.unwrap();
+        shown.extend(seen.data.map(|data| serde_json::from_str(&data).unwrap()));
+    }
+    let since = |events: &[Value]| -> Vec<u64> {
+        events.iter().map(|event| event["sincePreviousUs"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(since(&shown), since(told));
+    assert!(since(&shown).iter().sum::<u64>() > 0, "{shown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::app::TestApp;
+use crate::blind::BlindKv;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_part_of_the_node_tells_how_it_fares() {
@@ -106,6 +107,22 @@ async fn store_tells_its_use_and_limits() {
     assert_eq!((&pool["store"], &pool["backend"]), (&json!("in-process"), &json!("memory")));
     assert!(pool.get("connectionsMax").is_none(), "there is no database: {pool}");
     assert_eq!((&pool["requestsInProgress"], &pool["probe"]["reads"]), (&json!(1), &json!(8)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn store_that_cannot_be_read_is_found_out() {
+    let (app, store) = BlindKv::node().await;
+    store.sees(false);
+    app.pool(&app.admin).await.expect_problem(503, "UNAVAILABLE");
+    let health = app.health_detailed(&app.admin).await.expect(200);
+    assert_eq!(
+        (&health["status"], &health["store"]["status"], health.get("head")),
+        (&json!("degraded"), &json!("down"), None),
+        "{health}"
+    );
+    store.sees(true);
+    app.pool(&app.admin).await.expect(200);
+    assert_eq!(app.health_detailed(&app.admin).await.expect(200)["status"], "up");
 }
 
 #[tokio::test(flavor = "multi_thread")]

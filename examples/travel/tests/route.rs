@@ -159,6 +159,13 @@ async fn the_engines_own_routes_are_nested() {
     assert_eq!(definitions[0]["isCurrent"], true);
     let (status, problem) = agency.get("/agency/engine/nowhere").await;
     assert_eq!((status, &problem["error"]), (StatusCode::NOT_FOUND, &json!("NOT_FOUND")));
+    for path in ["/agency/engine/sagas/%ff", "/agency/engine/sagas/%ff/retry"] {
+        let wrong = Request::post(path).body(Body::from("{}")).unwrap();
+        let (status, problem) = agency.ask(wrong).await;
+        let told = (status, &problem["error"], &problem["errors"][0]["field"]);
+        let expected = (StatusCode::BAD_REQUEST, &json!("VALIDATION_FAILED"), &json!("id"));
+        assert_eq!(told, expected, "{path}: {problem}");
+    }
     let (_, measures) = agency.get("/agency/engine/metrics").await;
     assert!(measures.as_str().unwrap().contains("sagaline_sagas_started"), "{measures}");
 }

@@ -1,5 +1,7 @@
 //! Changing an order that exists: cancelling it, confirming that it was paid elsewhere.
 
+use std::time::Duration;
+
 use sagaline_storage::Backend;
 use uuid::Uuid;
 
@@ -11,7 +13,7 @@ use crate::domain::{
 use crate::engine::{
     CommandMetadata, ExecuteError, RequestError, StartError, StartRequest, Started,
 };
-use crate::saga::{Phase, Refusal};
+use crate::saga::{Phase, Refusal, SagaState};
 
 use super::super::order_refund::RefundOrder;
 use super::Orders;
@@ -39,6 +41,9 @@ pub enum ChangeError {
     /// Its saga says no.
     #[error("{0}")]
     SagaRefused(Refusal),
+    /// It is wanted cancelled, and whether that comes about hangs on what nobody knows yet.
+    #[error("{0}")]
+    InDoubt(&'static str),
     /// Its refund was tried and came to nothing.
     #[error("its money was not given back: {reason} (saga {saga})")]
     RefundRefused {
@@ -52,14 +57,28 @@ pub enum ChangeError {
     Unavailable(String),
 }
 
+/// Why a cancel is in doubt.
+const ASK_AGAIN: &str = "it is not known yet whether its money has moved; ask again";
+const WAITS_IN_DOUBT: &str =
+    "it is not known yet whether its money has moved; its saga waits for an operator";
+const WAITS_BEHIND_THE_MONEY: &str =
+    "its money has moved and is not given back yet; its saga waits for an operator";
+
+/// Nothing more comes of it by itself.
+fn rests(state: &SagaState) -> bool {
+    state.has_ended() || state.parked.is_some()
+}
+
 impl<B: Backend> Orders<B> {
     /// Cancels an order. The log decides: before its money has moved its saga goes back; after that the
-    /// money is given back by a saga of its own.
+    /// money is given back by a saga of its own. Where it is in doubt whether the money has moved, that is
+    /// waited for, at most for `wait`.
     pub async fn cancel(
         &self,
         id: OrderId,
         reason: &str,
         actor: &str,
+        wait: Duration,
         metadata: &CommandMetadata,
     ) -> Result<Cancelled, ChangeError> {
         let order = self.load(id).await?.ok_or(ChangeError::NotFound)?;
@@ -70,7 +89,7 @@ impl<B: Backend> Orders<B> {
                 self.execute(id, withdraw, metadata).await.map(|_| Cancelled::Now)
             }
             (OrderStatus::Pending, PaymentKind::Card) => {
-                self.cancel_saga(id, placed, reason, actor, metadata).await
+                self.cancel_saga(id, placed, reason, actor, wait, metadata).await
             }
             (OrderStatus::Paid, PaymentKind::Card) => {
                 self.start_refund(id, placed, reason, metadata).await
@@ -87,11 +106,12 @@ impl<B: Backend> Orders<B> {
         placed: &Placed,
         reason: &str,
         actor: &str,
+        wait: Duration,
         metadata: &CommandMetadata,
     ) -> Result<Cancelled, ChangeError> {
         match self.node.sagas().cancel(id.uuid(), reason, actor).await {
             Ok(()) | Err(RequestError::Refused(Refusal::AlreadyCompensating)) => {
-                self.settled(id, placed, reason, metadata).await
+                self.settled(id, placed, reason, wait, metadata).await
             }
             // The money moved while we were looking, and the order was confirmed with it.
             Err(RequestError::Refused(Refusal::BehindPivot { .. } | Refusal::Ended { .. })) => {
@@ -118,6 +138,7 @@ impl<B: Backend> Orders<B> {
         id: OrderId,
         placed: &Placed,
         reason: &str,
+        wait: Duration,
         metadata: &CommandMetadata,
     ) -> Result<Cancelled, ChangeError> {
         let unavailable = |error: RequestError| ChangeError::Unavailable(error.to_string());
@@ -125,17 +146,20 @@ impl<B: Backend> Orders<B> {
             return Ok(Cancelled::Compensating);
         }
         let sagas = self.node.sagas();
-        if sagas.history(id.uuid()).await.map_err(unavailable)?.state.aborted.is_some() {
+        let mut state = sagas.history(id.uuid()).await.map_err(unavailable)?.state;
+        if state.aborted.is_some() {
             return Ok(Cancelled::Compensating);
         }
-        let state = sagas.wait(id.uuid()).await.map_err(unavailable)?;
+        if !rests(&state) {
+            let rested = sagas.wait_at_most(id.uuid(), wait).await.map_err(unavailable)?;
+            state = rested.ok_or(ChangeError::InDoubt(ASK_AGAIN))?;
+        }
         match state.phase {
             Phase::Compensated => Ok(Cancelled::Now),
             Phase::Compensating => Ok(Cancelled::Compensating),
             Phase::Completed => self.start_refund(id, placed, reason, metadata).await,
-            Phase::Running | Phase::Committing => Err(ChangeError::Unavailable(
-                "it is not known yet whether the money has moved; ask again".to_owned(),
-            )),
+            Phase::Running => Err(ChangeError::InDoubt(WAITS_IN_DOUBT)),
+            Phase::Committing => Err(ChangeError::InDoubt(WAITS_BEHIND_THE_MONEY)),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::domain::{
 use crate::engine::{Aggregates, CommandMetadata, ExecuteError};
 use crate::http::error::Error;
 use crate::http::failure;
-use crate::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 
 /// A checked wish for an account.
 #[derive(Clone)]
@@ -153,8 +153,8 @@ fn check_password(password: &str, errors: &mut FieldErrors) {
     if characters < PASSWORD_CHARS_MIN {
         let wants = format!("has {characters} characters: wants at least {PASSWORD_CHARS_MIN}");
         errors.add("password", wants);
-    } else if password.len() > PASSWORD_BYTES_MAX {
-        let wants = format!("has {} bytes: wants at most {PASSWORD_BYTES_MAX}", password.len());
+    } else if characters > PASSWORD_CHARS_MAX {
+        let wants = format!("has {characters} characters: wants at most {PASSWORD_CHARS_MAX}");
         errors.add("password", wants);
     }
 }
@@ -193,11 +193,14 @@ mod tests {
     }
 
     #[test]
-    fn password_is_counted_in_characters_and_bounded_in_bytes() {
+    fn password_is_counted_in_characters() {
         let fields = |password: &str| wrong("a@example.org", password, "Ada", "Lovelace");
         assert_eq!(fields("пароль"), ["password"]);
         assert_eq!(fields("длинный пароль"), [""; 0]);
-        assert_eq!(fields(&"x".repeat(1_025)), ["password"]);
+        for letter in ["x", "ж"] {
+            assert_eq!(fields(&letter.repeat(1_024)), [""; 0]);
+            assert_eq!(fields(&letter.repeat(1_025)), ["password"]);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::http::error::{Error, RefreshProblem, TokenProblem};
 /// One of each, as an example.
 fn every() -> Vec<Error> {
     let mut every = vec![
+        Error::HeadTooLarge,
         Error::InvalidJson("expected `,` or `}` at line 1 column 17".into()),
         Error::field("items[0].quantity", "0: wants 1 to 1000000"),
         Error::UnsupportedMediaType("text/plain".into()),

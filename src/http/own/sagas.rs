@@ -1,7 +1,7 @@
 //! Sagas of the node: start, look, and an operator's verbs.
 
 use axum::Json;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -17,12 +17,12 @@ use crate::http::body;
 use crate::http::correlation::Correlation;
 use crate::http::error::Error;
 use crate::http::failure;
-use crate::http::id::Id;
+use crate::http::id::{self, Id};
 use crate::http::idempotency::{HeaderKey, Replayed};
 use crate::http::prefer::Wait;
 use crate::http::resolved::resolved;
 use crate::http::within::within;
-use crate::limits::{REASON_BYTES_MAX, SAGA_DATA_BYTES_MAX};
+use crate::limits::{REASON_CHARS_MAX, SAGA_DATA_BYTES_MAX};
 use crate::projections::{SagaDocument, SagaPage};
 use crate::saga::{Json as RawJson, SagaState, Verb};
 
@@ -77,7 +77,7 @@ pub(super) async fn look<B: Backend>(
 /// `{id}` of the path is the saga's type here: the two share a place.
 pub(super) async fn start<B: Backend>(
     State(own): State<Own<B>>,
-    Path(saga_type): Path<String>,
+    Id(saga_type): Id<String>,
     wait: Wait,
     key: HeaderKey,
     correlation: Correlation,
@@ -108,9 +108,10 @@ pub(super) async fn start<B: Backend>(
 
 pub(super) async fn operate<B: Backend>(
     State(own): State<Own<B>>,
-    Path((id, verb)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     body: Body,
 ) -> Result<Json<SagaPage>, Error> {
+    let Path((id, verb)) = path.map_err(|rejection| id::unreadable(&rejection))?;
     let id = Uuid::parse_str(&id).map_err(|_| {
         Error::field("id", Invalid::text(&id, "the id of a saga, a UUID").to_string())
     })?;
@@ -127,9 +128,10 @@ pub(super) async fn operate<B: Backend>(
     let Intervention { reason, actor } = intervention;
     let actor = actor.unwrap_or_else(|| "an operator".to_owned());
     for (field, text) in [("reason", &reason), ("actor", &actor)] {
-        let fits = (1..=REASON_BYTES_MAX).contains(&text.len()) && !text.trim().is_empty();
+        let fits = (1..=REASON_CHARS_MAX).contains(&text.chars().count());
+        let fits = fits && !text.trim().is_empty();
         if !fits || text.chars().any(char::is_control) {
-            let wants = format!("1 to {REASON_BYTES_MAX} bytes on one line, not blank");
+            let wants = format!("1 to {REASON_CHARS_MAX} characters on one line, not blank");
             return Err(Error::field(field, Invalid::text(text, wants).to_string()));
         }
     }

@@ -95,10 +95,13 @@ async fn ready<B: Backend>(State(app): State<App<B>>) -> Result<Json<Ready>, Err
 /// Gives the node's measures.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "metrics", tag = "Node",
-    responses((
-        status = 200, description = "OpenMetrics text", body = String,
-        content_type = "application/openmetrics-text",
-    )),
+    responses(
+        (
+            status = 200, description = "OpenMetrics text", body = String,
+            content_type = "application/openmetrics-text",
+        ),
+        (status = 503, description = "UNAVAILABLE"),
+    ),
 )]
 async fn measures<B: Backend>(State(app): State<App<B>>) -> Result<impl IntoResponse, Error> {
     let sagas = sagas::now(&app).await?;

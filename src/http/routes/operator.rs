@@ -19,7 +19,7 @@ use crate::http::error::Error;
 use crate::http::failure;
 use crate::http::id::Id;
 use crate::http::resolved::resolved;
-use crate::limits::REASON_BYTES_MAX;
+use crate::limits::REASON_CHARS_MAX;
 use crate::projections::SagaPage;
 use crate::saga::{Json as RawJson, Verb};
 
@@ -144,14 +144,15 @@ async fn operate<B: Backend>(
     Ok(Json(app.show(&saga)))
 }
 
-/// 1 byte to the limit, not blank.
+/// 1 character to the limit, not blank.
 pub(super) fn check_reason(reason: &str) -> Result<(), Error> {
-    let fits = (1..=REASON_BYTES_MAX).contains(&reason.len()) && !reason.trim().is_empty();
+    let fits = (1..=REASON_CHARS_MAX).contains(&reason.chars().count());
+    let fits = fits && !reason.trim().is_empty();
     if fits && !reason.chars().any(char::is_control) {
         return Ok(());
     }
     let mut errors = FieldErrors::default();
-    let wants = format!("1 to {REASON_BYTES_MAX} bytes on one line, not blank");
+    let wants = format!("1 to {REASON_CHARS_MAX} characters on one line, not blank");
     errors.add("reason", Invalid::text(reason, wants));
     Err(errors.into())
 }

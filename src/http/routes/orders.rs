@@ -12,7 +12,7 @@ use sagaline_storage::Backend;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::domain::{Aggregate, Order, OrderId, Payment};
+use crate::domain::{Aggregate, Order, OrderId, Payment, PaymentKind};
 use crate::http::app::App;
 use crate::http::auth::Caller;
 use crate::http::error::Error;
@@ -59,7 +59,15 @@ async fn look<B: Backend>(
         wait_for_end(&app, id.uuid(), wait.limit()).await;
         order = document(&app, id).await?.ok_or(NO_ORDER)?;
     }
-    Ok((wait.applied(), Json(order)))
+    Ok((applied(wait, &order), Json(order)))
+}
+
+/// Says that the wait was granted, where there is a saga to wait for: an order that is paid elsewhere has none.
+fn applied(wait: Wait, order: &OrderDocument) -> Applied {
+    match order.payment_method.kind {
+        PaymentKind::Card => wait.applied(),
+        PaymentKind::External => Wait::default().applied(),
+    }
 }
 
 /// The order as the log has it, when the caller may see it: a foreign one is as missing as a missing one.

@@ -14,7 +14,7 @@ use crate::http::app::App;
 use crate::http::auth::Admin;
 use crate::http::error::Error;
 use crate::http::failure;
-use crate::http::id::{Id, PathId};
+use crate::http::id::Id;
 
 /// `/projections`.
 pub(super) fn routes<B: Backend>() -> OpenApiRouter<App<B>> {
@@ -25,15 +25,6 @@ pub(super) fn routes<B: Backend>() -> OpenApiRouter<App<B>> {
 #[derive(Serialize, ToSchema)]
 struct ProjectionList {
     projections: Vec<ProjectionState>,
-}
-
-/// A read model's name in a path: which there are is the node's to say.
-struct Name(String);
-
-impl PathId for Name {
-    fn read(text: &str) -> Result<Self, String> {
-        Ok(Self(text.to_owned()))
-    }
 }
 
 /// Lists the read models: position, lag, generation, and what is being rebuilt.
@@ -66,7 +57,7 @@ async fn list<B: Backend>(
 async fn rebuild<B: Backend>(
     State(app): State<App<B>>,
     Admin(caller): Admin,
-    Id(Name(name)): Id<Name>,
+    Id(name): Id<String>,
 ) -> Result<(StatusCode, Json<ProjectionState>), Error> {
     match app.node().rebuild(&name).await {
         Ok(state) => {

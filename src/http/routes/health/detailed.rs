@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use sagaline_storage::bus::MessageBus;
 use sagaline_storage::lock::LockService;
-use sagaline_storage::{Backend, Clock, EventStore, NodeId, StorageError};
+use sagaline_storage::{Backend, Clock, EventStore, NodeId, Shard, StorageError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -78,7 +78,12 @@ pub(super) async fn detailed<B: Backend>(
 ) -> Result<Json<Detailed>, Error> {
     let backend = app.backend();
     let topic = format!("{SAGA_CATEGORY}-events");
-    let (store, head) = ask(&app, "store", backend.events().head()).await;
+    let read = async {
+        // The head may be a number that this node remembers; an epoch is read.
+        backend.events().epoch(Shard(0)).await?;
+        backend.events().head().await
+    };
+    let (store, head) = ask(&app, "store", read).await;
     let (locks, _) = ask(&app, "locks", backend.locks().inspect("health")).await;
     let (bus, _) = ask(&app, "bus", backend.bus().partitions(&topic)).await;
     let head = head.map(|head| head.0);

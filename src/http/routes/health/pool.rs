@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::State;
 use futures_util::future::join_all;
-use sagaline_storage::{Backend, Clock, EventStore};
+use sagaline_storage::{Backend, Clock, EventStore, Shard};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -38,7 +38,7 @@ pub(super) struct Pool {
     probe: Probe,
 }
 
-/// Reads that were made at once.
+/// Reads that were made at once, each of an entry in the store itself.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Probe {
@@ -57,15 +57,9 @@ pub(super) async fn pool<B: Backend>(
     State(app): State<App<B>>,
     _: Admin,
 ) -> Result<Json<Pool>, Error> {
-    let read = |_| async {
-        let began = app.clock().monotonic();
-        let head = app.backend().events().head().await.map_err(failure::storage)?;
-        let took = app.clock().monotonic().saturating_sub(began).as_micros();
-        Ok::<_, Error>((head.0, u64::try_from(took).unwrap_or(u64::MAX)))
-    };
-    let reads = join_all((0..POOL_PROBE_READS).map(read)).await;
-    let reads: Vec<(u64, u64)> = reads.into_iter().collect::<Result<_, _>>()?;
-    let times = || reads.iter().map(|(_, took_us)| *took_us);
+    let head = app.backend().events().head().await.map_err(failure::storage)?;
+    let reads = join_all((0..POOL_PROBE_READS).map(|number| read(&app, Shard(number)))).await;
+    let took_us: Vec<u64> = reads.into_iter().collect::<Result<_, _>>()?;
     let (settings, shared) = (app.settings(), app.backend().shared());
     Ok(Json(Pool {
         store: if shared { "shared" } else { "in-process" },
@@ -78,11 +72,19 @@ pub(super) async fn pool<B: Backend>(
         open_files_max: settings.store.open_files_max,
         cache_bytes_max: settings.store.cache_bytes,
         write_buffer_bytes_max: settings.store.write_buffer_bytes,
-        head: reads.iter().map(|(head, _)| *head).max().unwrap_or_default(),
+        head: head.0,
         probe: Probe {
-            reads: reads.len(),
-            fastest_us: times().min().unwrap_or_default(),
-            slowest_us: times().max().unwrap_or_default(),
+            reads: took_us.len(),
+            fastest_us: took_us.iter().min().copied().unwrap_or_default(),
+            slowest_us: took_us.iter().max().copied().unwrap_or_default(),
         },
     }))
+}
+
+/// How long it takes to read something that no node remembers.
+async fn read<B: Backend>(app: &App<B>, shard: Shard) -> Result<u64, Error> {
+    let began = app.clock().monotonic();
+    app.backend().events().epoch(shard).await.map_err(failure::storage)?;
+    let took = app.clock().monotonic().saturating_sub(began);
+    Ok(u64::try_from(took.as_micros()).unwrap_or(u64::MAX))
 }

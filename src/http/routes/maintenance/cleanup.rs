@@ -134,6 +134,7 @@ async fn give_up<B: Backend>(
             ChangeError::NotFound
             | ChangeError::Refused(_)
             | ChangeError::SagaRefused(_)
+            | ChangeError::InDoubt(_)
             | ChangeError::RefundRefused { .. },
         ) => Ok(false),
         Err(ChangeError::Unavailable(cause)) => Err(Error::Unavailable(cause)),

@@ -5,11 +5,11 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use sagaline_storage::Backend;
+use sagaline_storage::{Backend, Clock};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{NO_ORDER, document, visible};
+use super::{NO_ORDER, applied, document, visible};
 use crate::app::{Cancelled, ChangeError};
 use crate::canary::planted;
 use crate::domain::{OrderId, OrderStatus, PaymentId};
@@ -26,14 +26,15 @@ use crate::http::waiting::wait_for_end;
 use crate::projections::OrderDocument;
 
 /// How long a cancellation is waited for when the caller does not say: it usually takes milliseconds,
-/// and then the answer is the cancelled order.
+/// and then the answer is the cancelled order. So long it is also waited for that it is known whether the
+/// money has moved.
 const CANCEL_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CancelBody {
     #[serde(default)]
-    /// Missing: "cancelled by its customer".
+    /// Missing: "cancelled by its customer", or "cancelled by an administrator".
     #[schema(min_length = 1, max_length = 500)]
     reason: Option<String>,
 }
@@ -49,7 +50,8 @@ pub(super) struct ConfirmBody {
 /// Cancels an order.
 ///
 /// Before its money has moved its saga goes back; after that the money is given back. 200 with the
-/// cancelled order, or 202 with one whose money is still on its way back.
+/// cancelled order, or 202 with one whose money is still on its way back. 409 also while nobody knows
+/// whether its money has moved: the wish stays, and what comes of it is told to who asks again.
 #[utoipa::path(
     delete, path = "/orders/{id}", operation_id = "cancelOrder", tag = "Orders",
     security(("bearer" = [])),
@@ -71,25 +73,33 @@ pub(super) async fn cancel<B: Backend>(
     OptionalBody(body): OptionalBody<CancelBody>,
 ) -> Result<(StatusCode, Applied, Json<OrderDocument>), Error> {
     let reason = body.unwrap_or_default().reason;
-    let reason = reason.unwrap_or_else(|| "cancelled by its customer".to_owned());
-    check_reason(&reason)?;
-    if !planted("foreign-order-cancelled") {
-        visible(&app, caller, id).await?;
-    }
+    reason.as_deref().map_or(Ok(()), check_reason)?;
+    let order = if planted("foreign-order-cancelled") {
+        document(&app, id).await?.ok_or(NO_ORDER)?
+    } else {
+        visible(&app, caller, id).await?
+    };
+    let is_own = order.user_id == caller.user;
+    let by = if is_own { "its customer" } else { "an administrator" };
+    let reason = reason.unwrap_or_else(|| format!("cancelled by {by}"));
     let metadata = CommandMetadata { correlation_id: correlation.id, causation_id: None };
     let actor = caller.user.to_string();
-    let cancelled = app.orders().cancel(id, &reason, &actor, &metadata).await.map_err(refusal)?;
+    let limit = wait.limit().unwrap_or(CANCEL_WAIT);
+    let until = app.clock().monotonic() + limit;
+    let cancelled = app.orders().cancel(id, &reason, &actor, limit, &metadata).await;
+    let cancelled = cancelled.map_err(refusal)?;
+    let left = until.saturating_sub(app.clock().monotonic());
     match cancelled {
         Cancelled::Now => {}
-        Cancelled::Refunding(saga) => drop(wait_for_end(&app, saga, wait.limit()).await),
-        Cancelled::Compensating => {
-            wait_for_end(&app, id.uuid(), wait.limit().or(Some(CANCEL_WAIT))).await;
+        Cancelled::Refunding(saga) => {
+            wait_for_end(&app, saga, wait.limit().map(|_| left)).await;
         }
+        Cancelled::Compensating => drop(wait_for_end(&app, id.uuid(), Some(left)).await),
     }
     let order = document(&app, id).await?.ok_or(NO_ORDER)?;
     let done = order.status == OrderStatus::Cancelled;
     let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, wait.applied(), Json(order)))
+    Ok((status, applied(wait, &order), Json(order)))
 }
 
 /// Confirms that an order was paid elsewhere.
@@ -126,6 +136,7 @@ pub(super) fn refusal(error: ChangeError) -> Error {
         ChangeError::NotFound => NO_ORDER,
         ChangeError::Refused(_)
         | ChangeError::SagaRefused(_)
+        | ChangeError::InDoubt(_)
         | ChangeError::RefundRefused { .. } => Error::StateForbids(error.to_string()),
         ChangeError::Unavailable(cause) => Error::Unavailable(cause),
     }

@@ -7,7 +7,7 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use sagaline_storage::Backend;
 
-use super::{NO_ORDER, document, gate};
+use super::{NO_ORDER, applied, document, gate};
 use crate::app::{Accepted, PlaceError};
 use crate::domain::{OrderDraft, OrderRequest};
 use crate::http::app::App;
@@ -73,7 +73,8 @@ async fn answer<B: Backend>(
     };
     let location = [(LOCATION, format!("/orders/{id}"))];
     let replayed = Replayed(replayed);
-    Ok((StatusCode::CREATED, wait.applied(), replayed, location, Json(order)).into_response())
+    let applied = applied(wait, &order);
+    Ok((StatusCode::CREATED, applied, replayed, location, Json(order)).into_response())
 }
 
 fn refusal(error: PlaceError, key: String) -> Error {

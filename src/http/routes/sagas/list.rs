@@ -2,7 +2,7 @@
 //! administrator.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use bytes::Bytes;
 use sagaline_storage::{Backend, CorrelationId};
 use serde::Serialize;
@@ -61,7 +61,7 @@ pub(super) async fn list<B: Backend>(
 pub(super) async fn of_status<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,
-    Path(status): Path<String>,
+    Id(status): Id<String>,
     params: Params,
 ) -> Result<Json<SagaList>, Error> {
     let known = SagaStatus::WORDS.into_iter().find(|word| *word == status);

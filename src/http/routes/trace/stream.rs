@@ -15,7 +15,10 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use futures_util::stream::unfold;
-use sagaline_storage::{AllQuery, Backend, Clock, Direction, EventStore, Filter, GlobalPosition};
+use sagaline_storage::{
+    AllQuery, Backend, Clock, Direction, EventStore, Filter, GlobalPosition, RecordedEvent,
+    Timestamp,
+};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::events::filter;
@@ -75,7 +78,8 @@ pub(super) async fn live<B: Backend>(
     let seen = seen.or(after).unwrap_or(head).min(head);
     let place = app.enter_event_stream()?;
     let ends = app.clock().monotonic() + Duration::from_secs(EVENT_STREAM_LIFE_S);
-    let follower = Follower { app, seen, filter, ends, greeted: false, _place: place };
+    let last_at = None;
+    let follower = Follower { app, seen, last_at, filter, ends, greeted: false, _place: place };
     let body = Body::from_stream(unfold(follower, Follower::next));
     let headers = [
         (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
@@ -96,6 +100,8 @@ fn last_seen(headers: &HeaderMap) -> Result<Option<GlobalPosition>, Error> {
 struct Follower<B: Backend> {
     app: App<B>,
     seen: GlobalPosition,
+    /// When the last event was recorded that it was sent.
+    last_at: Option<Timestamp>,
     filter: Filter,
     /// Monotonic.
     ends: Duration,
@@ -112,61 +118,67 @@ impl<B: Backend> Follower<B> {
             let greeting = format!("retry: {RETRY_MS}\nid: {}\n\n", self.seen.0);
             return Some((Ok(greeting.into()), self));
         }
-        let text = {
+        let news = {
             let stopped = pin!(self.app.stopped());
-            let news = pin!(news(&self.app, self.seen, &self.filter, self.ends));
+            let news = pin!(self.news());
             match select(stopped, news).await {
                 Either::Left(_) => return None,
                 Either::Right((news, _)) => news,
             }
         };
-        let (text, seen) = text?;
-        self.seen = seen;
+        let News { text, seen, last_at } = news?;
+        (self.seen, self.last_at) = (seen, last_at);
         Some((Ok(text.into()), self))
     }
-}
 
-/// The events behind `seen` once there are some, or a sign of life; and how far the log was read.
-async fn news<B: Backend>(
-    app: &App<B>,
-    seen: GlobalPosition,
-    filter: &Filter,
-    ends: Duration,
-) -> Option<(String, GlobalPosition)> {
-    let quiet_until = app.clock().monotonic() + HEARTBEAT;
-    let mut from = seen;
-    while app.clock().monotonic() < ends {
-        let (limit, filter) = (EVENT_STREAM_PAGE_EVENTS, filter.clone());
-        let query = AllQuery { from, direction: Direction::Forward, limit, filter };
-        let page = match app.backend().events().read_all(query).await {
-            Ok(page) => page,
-            Err(error) => {
-                tracing::warn!(%error, "a stream of events ends: the log cannot be read");
-                return None;
+    /// The events behind the last one once there are some, or a sign of life.
+    async fn news(&self) -> Option<News> {
+        let (app, last_at) = (&self.app, self.last_at);
+        let quiet_until = app.clock().monotonic() + HEARTBEAT;
+        let mut from = self.seen;
+        while app.clock().monotonic() < self.ends {
+            let (limit, filter) = (EVENT_STREAM_PAGE_EVENTS, self.filter.clone());
+            let query = AllQuery { from, direction: Direction::Forward, limit, filter };
+            let page = match app.backend().events().read_all(query).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(%error, "a stream of events ends: the log cannot be read");
+                    return None;
+                }
+            };
+            from = page.next;
+            if let Some(last) = page.events.last() {
+                let (text, last_at) = (written(&page.events, last_at)?, Some(last.recorded_at));
+                return Some(News { text, seen: from, last_at });
             }
-        };
-        from = page.next;
-        if !page.events.is_empty() {
-            return Some((written(&page.events)?, from));
+            let now = app.clock().monotonic();
+            if now >= quiet_until {
+                // Also moves the place to come back to over what the filter left out.
+                return Some(News { text: format!("id: {}\n\n", from.0), seen: from, last_at });
+            }
+            if page.end {
+                let more = pin!(app.backend().events().await_after(from));
+                let quiet = pin!(app.clock().sleep(quiet_until.min(self.ends).saturating_sub(now)));
+                select(more, quiet).await;
+            }
         }
-        let now = app.clock().monotonic();
-        if now >= quiet_until {
-            // Also moves the place to come back to over what the filter left out.
-            return Some((format!("id: {}\n\n", from.0), from));
-        }
-        if page.end {
-            let more = pin!(app.backend().events().await_after(from));
-            let quiet = pin!(app.clock().sleep(quiet_until.min(ends).saturating_sub(now)));
-            select(more, quiet).await;
-        }
+        None
     }
-    None
 }
 
-fn written(events: &[sagaline_storage::RecordedEvent]) -> Option<String> {
+/// What is sent, how far the log was read for it, and when the last event of it all was recorded.
+struct News {
+    text: String,
+    seen: GlobalPosition,
+    last_at: Option<Timestamp>,
+}
+
+/// The events as they are sent behind one that was recorded at `last_at`.
+fn written(events: &[RecordedEvent], mut last_at: Option<Timestamp>) -> Option<String> {
     let mut text = String::with_capacity(events.len() * 512);
     for event in events {
-        let shown = TimelineEvent::of(event, event.recorded_at);
+        let before = last_at.replace(event.recorded_at).unwrap_or(event.recorded_at);
+        let shown = TimelineEvent::of(event, before);
         match serde_json::to_string(&shown) {
             // Writing to a string cannot fail.
             Ok(data) => {

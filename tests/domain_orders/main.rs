@@ -3,175 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod doubt;
+mod shop;
+
 use std::time::Duration;
 
-use sagaline::app::gateway::{EntryKind, FakeGateway, FakeSettings, Ledger};
-use sagaline::app::{
-    Accepted, Cancelled, ChangeError, Orders, PlaceError, RefundOrder, order_processing,
-    order_refund,
-};
-use sagaline::domain::{
-    IdempotencyKey, LockPolicy, Order, OrderDraft, OrderId, OrderStatus, PaymentId, PaymentStatus,
-    PaymentTerms, UserId,
-};
-use sagaline::engine::{
-    CommandMetadata, Definition, DocumentQuery, MasterKey, Node, NodeBuilder, StartRequest,
-};
+use sagaline::app::gateway::EntryKind;
+use sagaline::app::{Cancelled, ChangeError, PlaceError, RefundOrder};
+use sagaline::domain::{OrderId, OrderStatus, PaymentId, PaymentStatus, PaymentTerms};
+use sagaline::engine::{DocumentQuery, StartRequest};
 use sagaline::projections::{self, partition};
-use sagaline::saga::{SagaState, Verb};
-use sagaline_storage::backend::Parts;
-use sagaline_storage::clock::SystemEntropy;
-use sagaline_storage::memory::{BusSettings, LocalBus, LocalLocks, ManualClock, MemoryKv};
-use sagaline_storage::view_store::{ViewSettings, Views};
-use sagaline_storage::{Backend, CorrelationId, Direction, EventStore, Log, LogSettings};
+use sagaline::saga::Verb;
+use sagaline_storage::{Backend, Direction, EventStore};
 use uuid::Uuid;
 
-type Memory = Parts<
-    Log<MemoryKv, ManualClock>,
-    Views<MemoryKv>,
-    LocalLocks<ManualClock>,
-    LocalBus,
-    ManualClock,
-    SystemEntropy,
->;
-
-const WINDOW: Duration = Duration::from_secs(5);
-
-struct Shop {
-    node: Node<Memory>,
-    orders: Orders<Memory>,
-    refund: Definition<RefundOrder>,
-    ledger: Ledger,
-    clock: ManualClock,
-}
-
-impl Shop {
-    async fn open() -> Self {
-        let (clock, entropy, kv) = (ManualClock::default(), SystemEntropy, MemoryKv::new());
-        let settings = LogSettings::default();
-        let events = Log::open(kv.clone(), clock.clone(), &entropy, settings).await.unwrap();
-        let backend = Parts {
-            name: "memory",
-            shared: false,
-            events,
-            views: Views::new(kv, ViewSettings::default()),
-            locks: LocalLocks::new(clock.clone()),
-            bus: LocalBus::new(BusSettings::default()),
-            clock: clock.clone(),
-            entropy,
-        };
-        let ledger = Ledger::in_memory();
-        let gateway = FakeGateway::with_ledger(
-            ledger.clone(),
-            FakeSettings::default(),
-            clock.clone(),
-            entropy,
-        );
-        let (gateway, locks) = (gateway.unwrap(), LockPolicy::default());
-        let processing = order_processing(gateway.clone(), locks).unwrap();
-        let refund = order_refund(gateway).unwrap();
-        let node = NodeBuilder::new(backend)
-            .master_key(MasterKey::new([7; 32]))
-            .saga(&processing)
-            .saga(&refund)
-            .projection(projections::Orders)
-            .projection(projections::Payments)
-            .projection(projections::Sagas)
-            .start()
-            .await
-            .unwrap();
-        let orders = Orders::new(node.clone(), processing, refund.clone(), locks);
-        Self { node, orders, refund, ledger, clock }
-    }
-
-    async fn place(&self, request: Request<'_>) -> Result<Accepted, PlaceError> {
-        let method = match request.method {
-            "external" => r#"{"type":"external"}"#.to_owned(),
-            token => format!(r#"{{"type":"card","token":"{token}"}}"#),
-        };
-        let json = format!(
-            r#"{{"items":[{{"productId":"{}","productName":"Lamp","quantity":2,"price":19.99}}],
-            "shippingAddress":{{"street":"1 Main St","city":"Springfield","zipCode":"1","country":"US"}},
-            "paymentMethod":{method}}}"#,
-            request.product
-        );
-        let details = serde_json::from_str::<OrderDraft>(&json).unwrap().check().unwrap().details;
-        let key = request.key.map(|key| IdempotencyKey::parse(key).unwrap());
-        let correlation_id = CorrelationId::new(format!("request-{}", request.product)).unwrap();
-        self.orders.place(request.user(), details, key, correlation_id).await
-    }
-
-    async fn accepted(&self, token: &str) -> OrderId {
-        self.place(Request { method: token, ..Request::default() }).await.unwrap().order_id
-    }
-
-    /// Lets time pass until the saga has ended or is parked.
-    async fn end_of(&self, id: Uuid) -> SagaState {
-        let sagas = self.node.sagas();
-        let waiting = tokio::spawn(async move { sagas.wait(id).await });
-        for _ in 0..10_000 {
-            if waiting.is_finished() {
-                return waiting.await.unwrap().unwrap();
-            }
-            self.clock.run_for(Duration::from_millis(250)).await;
-        }
-        panic!("the saga came to no end");
-    }
-
-    async fn order(&self, id: OrderId) -> Order {
-        self.orders.load(id).await.unwrap().unwrap()
-    }
-
-    fn money(&self) -> Vec<EntryKind> {
-        self.ledger.read(0, 1_000).unwrap().iter().map(|entry| entry.kind).collect()
-    }
-
-    async fn payment(&self, id: OrderId) -> PaymentStatus {
-        let payment = self.node.aggregates().load(&id.to_string()).await.unwrap();
-        let payment: sagaline::domain::Payment = payment.state;
-        payment.status()
-    }
-
-    async fn cancel(&self, id: OrderId) -> Result<Cancelled, ChangeError> {
-        self.orders.cancel(id, "changed my mind", "ada", &metadata()).await
-    }
-
-    async fn catch_up(&self) {
-        let head = self.node.backend().events().head().await.unwrap();
-        let views = self.node.views::<projections::Orders>().unwrap();
-        for _ in 0..1_000 {
-            if views.position() >= head {
-                return;
-            }
-            self.clock.run_for(Duration::from_millis(50)).await;
-        }
-        panic!("the view does not catch up");
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Request<'a> {
-    user: u128,
-    product: &'a str,
-    method: &'a str,
-    key: Option<&'a str>,
-}
-
-impl Default for Request<'_> {
-    fn default() -> Self {
-        Self { user: 1, product: "lamp", method: "tok_ok", key: None }
-    }
-}
-
-impl Request<'_> {
-    fn user(&self) -> UserId {
-        UserId::new(Uuid::from_u128(self.user))
-    }
-}
-
-fn metadata() -> CommandMetadata {
-    CommandMetadata { correlation_id: CorrelationId::new("later").unwrap(), causation_id: None }
-}
+use shop::{Request, Shop, WINDOW, metadata};
 
 #[tokio::test]
 async fn an_order_is_paid_in_three_durable_writes() {
