@@ -63,7 +63,7 @@ fn exists(folder: &Path) -> Result<(), StorageError> {
         return Err(StorageError::unavailable(format!("data folder {shown} does not exist")));
     }
     incomplete::refuse(folder)?;
-    if !folder.join("log").join("CURRENT").is_file() {
+    if !RocksKv::is_in(folder)? {
         return Err(StorageError::unavailable(format!("data folder {shown}: no store is in it")));
     }
     Ok(())

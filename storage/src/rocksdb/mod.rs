@@ -64,6 +64,7 @@ impl RocksKv {
         std::fs::create_dir_all(path).map_err(|error| {
             StorageError::unavailable(format!("data folder {}: {error}", path.display()))
         })?;
+        Self::is_in(path)?;
         check_wal(path, Look::Lengths)?;
         let cache = settings.block_cache();
         // The log first: its lock is the folder's.
@@ -77,6 +78,14 @@ impl RocksKv {
         let views = options::open_views(&path.join("views"), settings, &cache)
             .map_err(|error| errors::open_failed(path, &error))?;
         Ok(Self::of(path, log, views))
+    }
+
+    /// Whether a data folder holds a store. One that has lost what names the state of its files (`CURRENT`) is
+    /// refused: RocksDB would make an empty one in its place and delete the rest.
+    pub fn is_in(path: impl AsRef<Path>) -> Result<bool, StorageError> {
+        let path = path.as_ref();
+        is_whole(&path.join("views"))?;
+        is_whole(&path.join("log"))
     }
 
     /// Opens the data folder as it is at this moment, to read it, also while another process writes to it;
@@ -259,6 +268,29 @@ impl Kv for RocksKv {
         let (kv, key) = (self.clone(), Bytes::copy_from_slice(key));
         purge::off_the_async_threads(move || kv.purge_now(space, &key)).await
     }
+}
+
+/// Whether a database is there. One that a crash left half made has no `CURRENT` either, but no tables and no
+/// write-ahead log yet.
+fn is_whole(database: &Path) -> Result<bool, StorageError> {
+    let shown = database.display();
+    let failed = |error| StorageError::unavailable(format!("{shown}: {error}"));
+    if database.join("CURRENT").try_exists().map_err(failed)? {
+        return Ok(true);
+    }
+    if !database.is_dir() {
+        return Ok(false);
+    }
+    for entry in std::fs::read_dir(database).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        if file.extension().is_some_and(|its| its == "sst" || its == "log") {
+            let file = file.display();
+            return Err(StorageError::corrupt(format!(
+                "{shown}: CURRENT is missing, and {file} is there; put it back, or restore a backup"
+            )));
+        }
+    }
+    Ok(false)
 }
 
 /// The log and the views, to be read. The views first: what they know of is in the log by then.
