@@ -107,7 +107,7 @@ impl Shop {
         self.paid_elsewhere();
         let parked = self.place_by_card("tok_void_fails");
         self.saga_is(&parked, "parked");
-        self.order_is(&parked, "pending");
+        self.order_is(&parked, "processing");
         self.products
     }
 
