@@ -9,6 +9,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_TARGETS := $(notdir $(wildcard fuzz/seeds/*))
 FUZZ_SECONDS := 30
 REQUESTS := 100000
+PARKED := 10000
 
 .PHONY: help
 help: ## What can be made
@@ -39,6 +40,10 @@ fuzz: tools ## Any bytes to every decoder: FUZZ_SECONDS a target, FUZZ_TARGETS t
 		cargo +nightly fuzz run --fuzz-dir . --sanitizer none "$$target" "corpus/$$target" "seeds/$$target" -- \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1; \
 	done
+
+.PHONY: outage
+outage: tools ## A long outage: PARKED sagas are retried while the participant is dead, and once it lives; shows the rate
+	. scripts/env && SAGALINE_PARKED=$(PARKED) cargo test --locked --test http outage:: -- --nocapture
 
 .PHONY: newcomer
 newcomer: tools ## Follows the first guide in a fresh copy, as a reader would and as the tests do

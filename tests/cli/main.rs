@@ -5,12 +5,14 @@
 #![allow(clippy::disallowed_methods, reason = "drives a real process")]
 
 mod accounts;
+mod backup;
 mod beside;
 mod damaged;
 mod full_disk;
 mod incomplete;
 mod interrupted;
 mod json;
+mod rebuilt;
 mod sagas;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -275,62 +277,12 @@ fn exported_log_is_imported_into_a_folder_of_its_own() {
     node.stop();
 }
 
-const ORDERS: usize = 60;
-
 fn order(product: usize, token: &str) -> String {
     format!(
         r#"{{"items":[{{"productId":"p-{product}","productName":"Lamp","quantity":1,"price":9.5}}],
         "shippingAddress":{{"street":"1 Main St","city":"Springfield","zipCode":"12345","country":"US"}},
         "paymentMethod":{{"type":"card","token":"{token}"}}}}"#
     )
-}
-
-#[test]
-fn backup_of_a_serving_node_is_restored_and_repeats_no_effect() {
-    let folder = tempfile::tempdir().unwrap();
-    let node = Node::start(folder.path());
-    let copy = folder.path().join("backup");
-    let copy = copy.to_str().unwrap();
-    let token = node.token();
-    std::thread::scope(|scope| {
-        let placing = scope.spawn(|| {
-            for product in 0..ORDERS {
-                let token_of_card = ["tok_ok", "tok_slow", "tok_decline"][product % 3];
-                node.ask("POST", "/orders", &token, &order(product, token_of_card));
-            }
-        });
-        while node.gauge("/orders?limit=1", &token, "total") < ORDERS as u64 / 3 {
-            std::thread::yield_now();
-        }
-        printed(folder.path(), &["backup", copy]);
-        placing.join().unwrap();
-    });
-    refused(&run(folder.path(), &["backup", copy], ""), 1, &["backup", "not empty"]);
-    drop(node);
-
-    let elsewhere = tempfile::tempdir().unwrap();
-    let restored = printed(elsewhere.path(), &["restore", copy]);
-    assert!(restored.contains("copied ") && restored.contains("is sound"), "{restored}");
-    let node = Node::start(elsewhere.path());
-    let token = node.token();
-    let orders = node.gauge("/orders?limit=1", &token, "total");
-    assert!((ORDERS as u64 / 3..=ORDERS as u64).contains(&orders), "{orders}");
-    while node.gauge("/sagas/status/started?limit=1", &token, "total") > 0 {
-        std::thread::yield_now();
-    }
-    let ledger = node.ask("GET", "/gateway/ledger?limit=1000", &token, "");
-    let ledger: serde_json::Value = serde_json::from_str(&ledger).unwrap();
-    let mut captured = std::collections::BTreeMap::new();
-    for entry in ledger["entries"].as_array().unwrap() {
-        if entry["kind"] == "capture" {
-            *captured.entry(entry["orderId"].to_string()).or_insert(0) += 1;
-        }
-    }
-    let paid = node.gauge("/orders?limit=1&status=paid", &token, "total");
-    assert!(paid > 0);
-    assert!(captured.values().all(|times| *times == 1), "{captured:?}");
-    assert!(captured.len() as u64 >= paid, "{} captures, {paid} paid", captured.len());
-    node.stop();
 }
 
 #[test]

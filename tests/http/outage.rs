@@ -1,7 +1,7 @@
 //! `sagaline saga retry --all` on as many parked sagas as a long outage leaves behind: while the participant is
 //! still dead a few canaries are spent and nothing more; once it lives all come to their end, called once each.
 //!
-//! `SAGALINE_PARKED=10000` makes a long run of it.
+//! `SAGALINE_PARKED=10000` makes a long run of it, and `make outage` is that run.
 
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,12 +10,16 @@ use std::time::Duration;
 
 use sagaline::prelude::*;
 use sagaline::saga::DefinitionError;
+use sagaline_storage::Clock;
+use sagaline_storage::clock::SystemClock;
 use serde_json::json;
 
 use crate::app::{Setup, TestApp};
 
 /// Parked sagas of a short run.
 const PARKED: usize = 400;
+/// So many a second hold nobody back.
+const AT_ONCE: u32 = 10_000;
 /// The command's own default.
 const CANARIES: usize = 5;
 
@@ -91,11 +95,23 @@ impl Step for Deliver {
     }
 }
 
-fn retry_all(app: &TestApp) -> Output {
+fn retry_all(app: &TestApp, rate: u32) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sagaline"));
     command.args(["saga", "--url", &format!("http://{}", app.address), "retry", "--all"]);
-    command.args(["--status", "parked", "--rate", "10000", "--reason", "the carrier is back"]);
+    command.args(["--status", "parked", "--rate", &rate.to_string()]);
+    command.args(["--reason", "the carrier is back"]);
     command.env("SAGALINE_TOKEN", &app.admin).output().unwrap()
+}
+
+/// Asserts that all were retried; how many a second it says they were.
+#[track_caller]
+fn retried(output: &Output, count: usize) -> f64 {
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{output:?}");
+    eprintln!("{said}");
+    assert!(said.starts_with(&format!("{count} sagas done, 0 passed over, 0 left")), "{said}");
+    let rate = said.trim_end().strip_suffix(" a second").and_then(|said| said.rsplit(' ').next());
+    rate.unwrap_or_else(|| panic!("no rate in {said}")).parse().unwrap()
 }
 
 async fn in_status(app: &TestApp, status: &str) -> u64 {
@@ -109,9 +125,8 @@ async fn all_in_status(app: &TestApp, status: &str, count: usize) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn parked_sagas_of_an_outage_are_retried_by_canaries_first() {
-    let count = std::env::var("SAGALINE_PARKED").map_or(PARKED, |text| text.parse().unwrap());
+/// A node with so many parcels that are parked: there is nobody who delivers them.
+async fn outage(count: usize) -> (TestApp, Arc<Carrier>) {
     let carrier = Arc::new(Carrier::default());
     let mut setup = Setup { carrier: Some(carrier.clone()), ..Setup::default() };
     setup.settings.engine.breaker_outcomes = 64;
@@ -123,8 +138,14 @@ async fn parked_sagas_of_an_outage_are_retried_by_canaries_first() {
     all_in_status(&app, "parked", count).await;
     let asked = carrier.asked.swap(0, Ordering::SeqCst);
     assert_eq!(asked, count, "each was tried once");
+    (app, carrier)
+}
 
-    let refused = retry_all(&app);
+#[tokio::test(flavor = "multi_thread")]
+async fn parked_sagas_of_an_outage_are_retried_by_canaries_first() {
+    let count = std::env::var("SAGALINE_PARKED").map_or(PARKED, |text| text.parse().unwrap());
+    let (app, carrier) = outage(count).await;
+    let refused = retry_all(&app, AT_ONCE);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{said}");
     let left = count - CANARIES;
@@ -134,12 +155,27 @@ async fn parked_sagas_of_an_outage_are_retried_by_canaries_first() {
     assert_eq!(carrier.asked.swap(0, Ordering::SeqCst), CANARIES, "the canaries alone");
 
     carrier.lives.store(true, Ordering::SeqCst);
-    let retried = retry_all(&app);
-    let said = String::from_utf8_lossy(&retried.stdout).into_owned();
-    assert!(retried.status.success(), "{retried:?}");
-    eprintln!("{said}");
-    assert!(said.starts_with(&format!("{count} sagas done, 0 passed over, 0 left")), "{said}");
-    assert!(said.trim_end().ends_with("a second"), "{said}");
+    retried(&retry_all(&app, AT_ONCE), count);
     all_in_status(&app, "completed", count).await;
     assert_eq!(carrier.asked.load(Ordering::SeqCst), count, "each was called once");
+}
+
+/// Those behind the canaries come one after another, and the last one no sooner than its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn rate_of_a_retry_holds_back_whoever_is_behind_the_canaries() {
+    const COUNT: usize = 30;
+    const RATE: u32 = 20;
+    let (app, carrier) = outage(COUNT).await;
+    carrier.lives.store(true, Ordering::SeqCst);
+    let clock = SystemClock::default();
+    let began = clock.monotonic();
+    let output = retry_all(&app, RATE);
+    let took = clock.monotonic().saturating_sub(began).as_secs_f64();
+    let shown = retried(&output, COUNT);
+    let least = (COUNT - 1 - CANARIES) as f64 / f64::from(RATE);
+    assert!(took >= least, "{took} s, at least {least} s");
+    // It is shown with one digit behind its point.
+    assert!(shown <= COUNT as f64 / least + 0.05, "{shown} a second in {took} s");
+    all_in_status(&app, "completed", COUNT).await;
+    assert_eq!(carrier.asked.load(Ordering::SeqCst), COUNT, "each was called once");
 }
