@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::definition::StepIndex;
 use super::event::{AbortReason, ParkReason, StepDirection};
@@ -99,8 +99,8 @@ pub struct StepState {
     /// The same of the compensation.
     #[serde(skip_serializing_if = "is_default")]
     pub compensation_forgiven: u32,
-    /// What the action returned.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What the action returned; `null` is a result.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub result: Option<Json>,
     /// When the action was first announced, in microseconds of wall time.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,6 +114,11 @@ pub struct StepState {
     /// The last failure or rejection, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+}
+
+/// A field that is there, also as `null`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 /// Whether a field says no more than its absence.
