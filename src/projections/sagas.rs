@@ -64,7 +64,8 @@ pub fn user_of(input: &Json) -> Option<String> {
 
 impl Projection for Sagas {
     const NAME: &'static str = "sagas";
-    /// 2: a document says of a step only what it has come to. 3: the index `by_user_correlation`.
+    /// 2: a document says of a step only what it has come to. 3: the index `by_user_correlation`. 4: a step's
+    /// result of `null`.
     const VERSION: u32 = 4;
     const CATEGORIES: &'static [&'static str] = &[SAGA_CATEGORY];
 
