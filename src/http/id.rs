@@ -1,8 +1,10 @@
-//! Ids in paths: `/orders/{id}`. One that cannot be an id is refused before anything is looked up.
+//! Ids and names in paths: `/orders/{id}`, `/consumers/{name}/parked`. One that cannot be an id is refused
+//! before anything is looked up.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use sagaline_storage::CorrelationId;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::error::Error;
@@ -52,5 +54,20 @@ impl<S: Send + Sync, T: PathId> FromRequestParts<S> for Id<T> {
             .await
             .map_err(|rejection| Error::field("id", rejection.body_text()))?;
         T::read(&text).map(Self).map_err(|error| Error::field("id", error))
+    }
+}
+
+/// What stands in the path's places, as any text: what there is of that name is the handler's to say. Text that
+/// is no UTF-8 is refused as every wrong value is, with a problem document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let read = Path::<T>::from_request_parts(parts, state).await;
+        let Path(named) = read.map_err(|rejection| Error::field("path", rejection.body_text()))?;
+        Ok(Self(named))
     }
 }

@@ -267,6 +267,10 @@ async fn impossible_ids_and_queries_are_refused() {
     for path in ["/sagas/correlation/a%20b", "/trace/correlation/%2e%2e%2f", "/sagas/status/lost"] {
         app.get(&app.admin, path).await.expect_problem(400, "VALIDATION_FAILED");
     }
+    for path in ["/consumers/%ff/parked", "/sagas/status/%ff", "/api/%ff"] {
+        let problem = app.get(&app.admin, path).await.expect_problem(400, "VALIDATION_FAILED");
+        assert_eq!(problem["errors"][0]["field"], "path", "{problem}");
+    }
     for (query, field) in [
         ("page=0", "page"),
         ("page=-1", "page"),

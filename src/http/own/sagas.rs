@@ -1,8 +1,8 @@
 //! Sagas of the node: start, look, and an operator's verbs.
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use crate::http::body;
 use crate::http::correlation::Correlation;
 use crate::http::error::Error;
 use crate::http::failure;
-use crate::http::id::Id;
+use crate::http::id::{Id, Named};
 use crate::http::idempotency::{HeaderKey, Replayed};
 use crate::http::prefer::Wait;
 use crate::http::within::within;
@@ -64,7 +64,7 @@ pub(super) async fn look<B: Backend>(
 /// `{id}` of the path is the saga's type here: the two share a place.
 pub(super) async fn start<B: Backend>(
     State(own): State<Own<B>>,
-    Path(saga_type): Path<String>,
+    Named(saga_type): Named<String>,
     wait: Wait,
     key: HeaderKey,
     correlation: Correlation,
@@ -95,7 +95,7 @@ pub(super) async fn start<B: Backend>(
 
 pub(super) async fn operate<B: Backend>(
     State(own): State<Own<B>>,
-    Path((id, verb)): Path<(String, String)>,
+    Named((id, verb)): Named<(String, String)>,
     body: Body,
 ) -> Result<Json<SagaPage>, Error> {
     let id = Uuid::parse_str(&id).map_err(|_| {

@@ -3,7 +3,7 @@
 //! group; so the answer says that it was taken, and the next look what it did.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use sagaline_storage::{Backend, CorrelationId, ErrorKind, EventId, EventType, StreamId};
@@ -20,6 +20,7 @@ use crate::http::auth::Admin;
 use crate::http::body::JsonBody;
 use crate::http::correlation::Correlation;
 use crate::http::error::Error;
+use crate::http::id::Named;
 use crate::http::params::Params;
 use crate::http::{failure, hex};
 use crate::limits::{PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX};
@@ -152,7 +153,7 @@ async fn list<B: Backend>(
 async fn parked<B: Backend>(
     State(app): State<App<B>>,
     _: Admin,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     mut params: Params,
 ) -> Result<Json<ParkedList>, Error> {
     let limit = params.number("limit", 1..=PAGE_ENTRIES_MAX.into());
@@ -185,7 +186,7 @@ async fn parked<B: Backend>(
 async fn replay<B: Backend>(
     State(app): State<App<B>>,
     Admin(caller): Admin,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     correlation: Correlation,
     JsonBody(asked): JsonBody<ReplayBody>,
 ) -> Result<(StatusCode, Json<ConsumerBody>), Error> {
@@ -215,7 +216,7 @@ async fn replay<B: Backend>(
 async fn skip<B: Backend>(
     State(app): State<App<B>>,
     Admin(caller): Admin,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     correlation: Correlation,
     JsonBody(asked): JsonBody<SkipBody>,
 ) -> Result<(StatusCode, Json<ConsumerBody>), Error> {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
 };
@@ -16,6 +16,7 @@ use utoipa_swagger_ui::Config;
 
 use crate::http::app::App;
 use crate::http::error::Error;
+use crate::http::id::Named;
 
 /// The page may load what stands beside it, call its own node, and nothing else. Its styles and its
 /// pictures are partly written into it.
@@ -65,11 +66,11 @@ async fn page() -> Result<Response, Error> {
     get, path = "/api/{file}", operation_id = "pageFile", tag = "Documentation",
     params(("file" = String, Path, description = "Its name")),
     responses(
-        (status = 200, description = "The file", body = String, content_type = "application/octet-stream"),
+        (status = 200, description = "The file", body = String, content_type = "*/*"),
         (status = 404, description = "NOT_FOUND"),
     ),
 )]
-async fn file(Path(file): Path<String>) -> Result<Response, Error> {
+async fn file(Named(file): Named<String>) -> Result<Response, Error> {
     served(&file)
 }
 

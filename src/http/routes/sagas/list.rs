@@ -2,7 +2,7 @@
 //! administrator.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use bytes::Bytes;
 use sagaline_storage::{Backend, CorrelationId};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::canary::planted;
 use crate::http::app::App;
 use crate::http::auth::Caller;
 use crate::http::error::Error;
-use crate::http::id::Id;
+use crate::http::id::{Id, Named};
 use crate::http::pages::{Listed, Page};
 use crate::http::params::Params;
 use crate::projections::{ALL, SagaPage, SagaStatus, Sagas, partition};
@@ -61,7 +61,7 @@ pub(super) async fn list<B: Backend>(
 pub(super) async fn of_status<B: Backend>(
     State(app): State<App<B>>,
     caller: Caller,
-    Path(status): Path<String>,
+    Named(status): Named<String>,
     params: Params,
 ) -> Result<Json<SagaList>, Error> {
     let known = SagaStatus::WORDS.into_iter().find(|word| *word == status);
