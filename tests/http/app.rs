@@ -94,11 +94,11 @@ impl TestApp {
     }
 
     /// A node on the embedded store in a folder.
-    pub(crate) async fn embedded(folder: &Path) -> Self {
+    pub(crate) async fn embedded(folder: &Path, setup: Setup) -> Self {
         let local = LocalSettings::default();
         let backend = open_embedded(folder, &RocksSettings::default(), &local).await.unwrap();
         let ledger = Ledger::open(&folder.join("ledger.jsonl")).unwrap();
-        Self::over(backend, ledger, Setup::default()).await.with_admin().await
+        Self::over(backend, ledger, setup).await.with_admin().await
     }
 
     pub(crate) async fn over<K: Kv, C: Clock>(

@@ -1,14 +1,17 @@
 //! A real HTTP client over loopback: one connection a request, so that no test sees another's.
 
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::response::Parts;
 use axum::http::{HeaderMap, Method, Request};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 /// A request that is being put together.
 pub(crate) struct Ask {
@@ -56,10 +59,30 @@ impl Ask {
     }
 
     pub(crate) async fn send(self) -> Answer {
+        let Exchange { asked, head, body, .. } = self.exchange().await;
+        let body = body.collect().await.expect(&asked).to_bytes();
+        Answer { asked, status: head.status.as_u16(), headers: head.headers, body }
+    }
+
+    /// For an answer that may have no end: of one that is no refusal only what comes first of its body is read,
+    /// then the connection is broken off.
+    pub(crate) async fn send_for_the_beginning(self) -> Answer {
+        let Exchange { asked, head, mut body, connection } = self.exchange().await;
+        let body = if head.status.is_success() {
+            let first = body.frame().await.unwrap_or_else(|| panic!("{asked}: nothing comes"));
+            connection.abort();
+            first.expect(&asked).into_data().unwrap_or_default()
+        } else {
+            body.collect().await.expect(&asked).to_bytes()
+        };
+        Answer { asked, status: head.status.as_u16(), headers: head.headers, body }
+    }
+
+    async fn exchange(self) -> Exchange {
         let asked = format!("{} {}", self.method, self.path);
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
+        let connection = tokio::spawn(async move { drop(connection.await) });
         let mut request = Request::builder().method(self.method).uri(&self.path);
         request = request.header("host", "localhost");
         for (name, value) in &self.headers {
@@ -68,9 +91,16 @@ impl Ask {
         let request = request.body(Full::new(self.body)).unwrap();
         let response = sender.send_request(request).await.expect(&asked);
         let (head, body) = response.into_parts();
-        let body = body.collect().await.expect(&asked).to_bytes();
-        Answer { asked, status: head.status.as_u16(), headers: head.headers, body }
+        Exchange { asked, head, body, connection }
     }
+}
+
+/// A request that was sent, and an answer whose body is still to be read.
+struct Exchange {
+    asked: String,
+    head: Parts,
+    body: Incoming,
+    connection: JoinHandle<()>,
 }
 
 impl Answer {

@@ -42,7 +42,7 @@ async fn placed_order_is_found_at_once_and_becomes_paid() {
 #[tokio::test(flavor = "multi_thread")]
 async fn same_promises_hold_on_the_embedded_store() {
     let folder = tempfile::tempdir().unwrap();
-    let app = TestApp::embedded(folder.path()).await;
+    let app = TestApp::embedded(folder.path(), Setup::default()).await;
     let customer = app.customer().await;
     let order = app.place_and_wait(&customer, &order_for("sku-1", "tok_ok")).await.expect(201);
     assert_eq!(order["status"], "paid");
