@@ -1,6 +1,6 @@
-//! Sagas that another node works on, or nobody as long as this one is at rest. Any node may decide a person's request: it folds the log, decides,
-//! and appends under the shard's current epoch, with the saga's version as what it expects. What then is
-//! to be done in the world is left to the owner, who learns of it from the log.
+//! Sagas that another node works on, or nobody as long as this one is at rest. Any node may decide a person's
+//! request: it folds the log, decides, and appends under the shard's current epoch, with the saga's version as
+//! what it expects. What then is to be done in the world is left to the owner, who learns of it from the log.
 
 use std::sync::Arc;
 use std::time::Duration;
