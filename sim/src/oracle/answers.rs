@@ -20,6 +20,8 @@ use super::naive::json::{list, minor, number, text};
 use super::naive::order::Order;
 use super::{Finding, Oracle};
 
+/// A node that was told to end, and that something else ended, was gone by then.
+const STOPPING_US: u64 = 30_000_000;
 /// Fewer orders whose end was waited for say nothing of the others.
 const WAITED_MIN: u64 = 20;
 /// So many of a hundred are told of it.
@@ -271,7 +273,7 @@ fn examine_progress(case: &Case<'_>, finding: &mut Finding) {
 }
 
 /// Who waits for an order's end with `Prefer: wait` is mostly told of it. Not always: nobody may work on the
-/// order at that moment, and a node that stops keeps nobody waiting.
+/// order at that moment, and a node that stops keeps nobody waiting. Who asked while one stopped is left out.
 fn examine_waited(case: &Case<'_>, finding: &mut Finding) {
     let waits =
         case.evidence.plan.operations.iter().filter_map(|planned| match planned.operation {
@@ -284,7 +286,11 @@ fn examine_waited(case: &Case<'_>, finding: &mut Finding) {
         let Some(wait_s) = waits.get(&call.operation) else { continue };
         let Some(answer) = answered(call, 201).filter(|answer| !answer.replayed) else { continue };
         let order = id(&answer.body).and_then(|id| case.orders.get(id));
-        if order.is_none_or(|order| !order.by_card) {
+        let stopped = case.evidence.stops.iter().any(|stop| {
+            let gone_at_us = stop.ended_at_us.unwrap_or(stop.told_at_us + STOPPING_US);
+            stop.told_at_us <= call.ended_at_us && call.sent_at_us <= gone_at_us
+        });
+        if stopped || order.is_none_or(|order| !order.by_card) {
             continue;
         }
         let has_ended = text(&answer.body, "status").is_some_and(|status| rank(status) >= 2);

@@ -158,7 +158,8 @@ impl<'c, 'a> Calls<'c, 'a> {
             }
         }
         for seen in &self.seen {
-            if let Some(writer) = self.writer(seen.list, seen.last.0) {
+            // An empty page has seen nothing: it may begin behind an end that is still to be reached.
+            if let Some(writer) = seen.last.1.and_then(|_| self.writer(seen.list, seen.last.0)) {
                 graph.edge(writer, seen.call, Edge::WriteRead);
             }
             if let Some(next) = self.writer(seen.list, seen.last.0 + 1).filter(|_| seen.is_end) {
@@ -292,6 +293,15 @@ mod tests {
     #[test]
     fn batches_and_reads_in_their_order_have_no_cycle() {
         assert_eq!(clean(&ListAppend, &pairs()).examined, 16);
+    }
+
+    #[test]
+    fn who_begins_behind_the_end_has_not_seen_what_comes_there() {
+        let mut history = History::empty();
+        history.append("list-x", 1);
+        history.read_all(3);
+        history.append("list-x", 3);
+        clean(&ListAppend, &history);
     }
 
     #[test]
