@@ -206,8 +206,13 @@ async fn cancel_while_the_money_moves_is_told_that_nobody_knows_within_its_wait(
     };
     let saga = app.ask("GET", &format!("/sagas/{id}")).bearer(&customer);
     let saga = saga.header("prefer", "wait=30").send().await.expect(200);
-    assert_eq!(saga["status"], "completed", "{saga}");
-    assert_eq!(cancel(&id, "wait=30").await.expect(200)["status"], "cancelled");
+    // Either the capture came before its revocation, and the money is given back; or it never moved.
+    let order = match saga["status"].as_str().unwrap() {
+        "completed" => cancel(&id, "wait=30").await.expect(200),
+        "compensated" => app.get(&customer, &format!("/orders/{id}")).await.expect(200),
+        other => panic!("{other}: {saga}"),
+    };
+    assert_eq!(order["status"], "cancelled", "{order}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
