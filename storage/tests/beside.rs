@@ -29,6 +29,8 @@ const BUSY: RocksSettings = RocksSettings {
 
 const LOOKS: usize = 20;
 const APPENDS_MIN: u64 = 20_000;
+/// Every look reads every index: where the reader is slow the writer is not to run away from it.
+const APPENDS_MAX: u64 = 60_000;
 
 fn request(number: u64) -> AppendRequest {
     let event = NewEvent {
@@ -57,7 +59,7 @@ async fn write_until(folder: &Path, enough: &AtomicBool, acknowledged: &AtomicU6
     let settings = LogSettings::default();
     let log = Log::open(kv, SystemClock::default(), &SystemEntropy, settings).await.unwrap();
     let mut number = 0;
-    while !enough.load(Ordering::Acquire) || number < APPENDS_MIN {
+    while number < APPENDS_MIN || number < APPENDS_MAX && !enough.load(Ordering::Acquire) {
         let appends = (number + 1..=number + 20).map(|number| log.append(request(number)));
         for appended in futures_util::future::join_all(appends).await {
             appended.unwrap();
