@@ -159,7 +159,9 @@ pub async fn foreign_cursor_is_refused<F: ViewsFactory>(factory: &F) {
     let page = store.query(listed.clone()).await.expect("the page is readable");
     let cursor_of_list = page.cursor.expect("there are more");
     let next_view = ViewQuery { view: "carts".into(), ..listed };
-    given(&next_view, &cursor_of_list).await.expect("a list goes on in the view that holds it next");
+    given(&next_view, &cursor_of_list)
+        .await
+        .expect("a list goes on in the view that holds it next");
     let invented: [&[u8]; 4] = [b"", b"x", &[1; 40], &cursor[..cursor.len() / 2]];
     for cursor in invented {
         let error = given(&own, cursor).await.expect_err("an invented cursor is refused");
