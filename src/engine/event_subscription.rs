@@ -124,6 +124,13 @@ impl<B: Backend> EventSubscription<B> {
             }
             return Ok(());
         }
+        if !page.end {
+            // To wait here would be to ask again at once, for ever.
+            return Err(StorageError::corrupt(format!(
+                "the log goes on behind {}, and a read gives nothing of it",
+                self.read
+            )));
+        }
         tokio::select! {
             biased;
             () = self.core.stopped() => {}

@@ -114,7 +114,7 @@ const CANARIES: &[Canary] = &[
     canary(
         "live-subscription-starts-at-head-plus-one",
         "Where reading from the disk becomes reading from memory one event is passed over.",
-        &["order", "outbox", "projections"],
+        &["order", "outbox", "projections", "subscriptions"],
         CRASHES,
     ),
     canary(
