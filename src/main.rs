@@ -117,7 +117,9 @@ async fn look_at_running(settings: &Settings, command: &LogCommand) -> Result<bo
     let node = reach(settings, given).await?;
     match command {
         LogCommand::Cat(cat) => cli::log::remote_cat(&node, cat, &mut stdout()).await?,
-        LogCommand::Tail(tail) => cli::log::remote_tail(&node, tail, &mut stdout()).await?,
+        LogCommand::Tail(tail) => {
+            cli::log::remote_tail(&node, tail, &SystemClock::default(), &mut stdout()).await?;
+        }
         LogCommand::Stats(_) | LogCommand::Verify(_) => {}
     }
     Ok(true)

@@ -170,7 +170,8 @@ impl<B: Backend> NodeBuilder<B> {
     }
 
     /// It takes no saga up: what a person asks of one is decided and made durable, and what is then to be done
-    /// in the world is left to the next start. For a look at the store of a node that does not run.
+    /// in the world is left to the next start. For a look at the store of a node that does not run. Sagas alone
+    /// rest: consumer groups that it is given run, and one that is started here is worked on.
     #[must_use]
     pub fn at_rest(mut self) -> Self {
         self.at_rest = true;

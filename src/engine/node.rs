@@ -180,12 +180,12 @@ impl<B: Backend> Node<B> {
         }
     }
 
-    /// Stops in good order: no new sagas, those under way get some time to end, then the followers stop and
-    /// the views are flushed. What is left is taken up at the next start, or at once by other nodes over the
+    /// Stops in good order: no new sagas, those under way get `drain_timeout_ms` to end, then the followers stop
+    /// and the views are flushed. What is left is taken up at the next start, or at once by other nodes over the
     /// same log.
     ///
-    /// A node that opened its store itself (`Node::embedded`, `Node::in_memory`) closes it then: what is
-    /// appended later is refused, while reads go on. The folder is free, for this process and for any other,
+    /// A node that opened its store itself (`Node::embedded`, `Node::in_memory`) closes it then, for which what
+    /// was cut off gets the same time once more: what is appended later is refused, while reads go on. The folder is free, for this process and for any other,
     /// when the last clone of the node is dropped, and with it what the node gave out: sagas, aggregates,
     /// views, consumers, subscriptions, routers. Of a node that is dropped without this it is free somewhat
     /// later, when everything in the background has ended.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::error::StorageError;
 use crate::event::{AppendId, CorrelationId, EventType, NewEvent, NodeId, RecordedEvent};
+use crate::kv::MemoryUse;
 use crate::stream::{GlobalPosition, StreamId, StreamVersion};
 
 /// What the caller believes of a stream; checked where the data lives, inside the append.
@@ -386,6 +387,11 @@ pub trait EventStore: Clone + Send + Sync + 'static {
     /// [`Kv::purge`](crate::kv::Kv::purge) of who held `claim` before. By default there is nothing to do.
     fn purge_claim(&self, _claim: &Claim) -> impl Future<Output = Result<(), StorageError>> + Send {
         std::future::ready(Ok(()))
+    }
+
+    /// [`Kv::memory`](crate::kv::Kv::memory) of the store that the log is in. By default nobody knows.
+    fn memory(&self) -> Result<Option<MemoryUse>, StorageError> {
+        Ok(None)
     }
 
     /// The shard's current epoch.

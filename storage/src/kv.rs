@@ -71,6 +71,15 @@ pub struct Range {
 /// A key with its value.
 pub type Entry = (Bytes, Bytes);
 
+/// What a store holds in this process's memory of its own accord.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Bytes of what was read, kept to be read again.
+    pub cache_bytes: u64,
+    /// Bytes of what was written and is not in tables yet.
+    pub write_buffer_bytes: u64,
+}
+
 /// An ordered store. One process opens it at a time.
 pub trait Kv: Clone + Send + Sync + 'static {
     /// Applies the batch atomically; see [`Durability`]. After an error of a synced write the store must
@@ -115,5 +124,10 @@ pub trait Kv: Clone + Send + Sync + 'static {
         _key: &[u8],
     ) -> impl Future<Output = Result<(), StorageError>> + Send {
         std::future::ready(Ok(()))
+    }
+
+    /// What it holds in memory; none, which is the default: it has no such bounds, or does not know.
+    fn memory(&self) -> Result<Option<MemoryUse>, StorageError> {
+        Ok(None)
     }
 }

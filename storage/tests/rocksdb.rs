@@ -99,3 +99,24 @@ async fn what_a_key_held_before_it_was_purged_is_in_no_file() {
         }
     }
 }
+
+#[tokio::test]
+async fn store_says_what_it_holds_in_memory() {
+    const VALUE: usize = 256 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let kv = RocksKv::open(folder.path(), &RocksSettings::default()).unwrap();
+    let used = || kv.memory().unwrap().unwrap();
+    for space in Space::ALL {
+        let before = used().write_buffer_bytes;
+        let mut batch = WriteBatch::default();
+        batch.put(space, "key", vec![7; VALUE]);
+        kv.write(batch, Durability::Buffered).await.unwrap();
+        assert!(used().write_buffer_bytes >= before + VALUE as u64, "{space:?}: {:?}", used());
+    }
+    // In a table it is held only as far as it is read.
+    let full = used();
+    kv.flush(Space::Views).await.unwrap();
+    assert!(used().write_buffer_bytes < full.write_buffer_bytes, "{:?}", used());
+    kv.get(Space::Views, b"key").await.unwrap();
+    assert!(used().cache_bytes >= full.cache_bytes + VALUE as u64, "{:?}, {full:?}", used());
+}

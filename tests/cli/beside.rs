@@ -1,8 +1,10 @@
 //! The log while a node serves from its folder, and the log of a running node from anywhere.
 
+use std::io::{BufRead, BufReader};
+
 use serde_json::Value;
 
-use crate::{ADMIN, Node, printed, refused, run};
+use crate::{ADMIN, Node, printed, refused, run, sagaline};
 
 fn parsed(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -58,4 +60,32 @@ fn the_log_of_a_running_node_is_looked_at_over_http() {
     refused(&log(&["cat", "--category", "gift-card"]), 2, &["--category", "gift-card"]);
     assert!(!elsewhere.path().join("data").exists());
     node.stop();
+}
+
+#[test]
+fn a_tail_follows_a_running_node_until_it_is_gone() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let tail = ["log", "tail", "-n", "1", "--category", "user", "--json", "--follow"];
+    refused(&run(folder.path(), &tail, ""), 2, &["--follow", "--url"]);
+    let node = Node::start(folder.path());
+    let url = format!("http://{}", node.address);
+    let mut follower = sagaline(elsewhere.path(), &[&tail[..], &["--url", &url]].concat());
+    let mut follower = follower.env("SAGALINE_TOKEN", node.token()).spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let there = next();
+    for name in ["anna", "bert"] {
+        let account = format!(
+            r#"{{"email":"{name}@example.org","password":"a good one","firstName":"A","lastName":"B"}}"#
+        );
+        assert!(node.answer("POST", "/auth/register", "", &account).starts_with("HTTP/1.1 201"));
+    }
+    let (first, second) = (next(), next());
+    let place = |event: &Value| event["position"].as_u64().unwrap();
+    assert!(place(&there) < place(&first) && place(&first) < place(&second));
+    for event in [&first, &second] {
+        assert_eq!(event["eventType"], "UserRegistered");
+    }
+    node.stop();
+    refused(&follower.wait_with_output().unwrap(), 1, &["no answer from", &url]);
 }

@@ -175,6 +175,7 @@ fn node_stops_in_good_order_and_its_log_is_sound() {
     let folder = tempfile::tempdir().unwrap();
     let node = Node::start(folder.path());
     assert!(node.log_in().starts_with("HTTP/1.1 200"));
+    assert!(node.gauge("/db-pool", &node.token(), "writeBufferBytes") > 0);
     let log = node.stop();
     let lines: Vec<serde_json::Value> =
         log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

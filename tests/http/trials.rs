@@ -106,6 +106,8 @@ async fn store_tells_its_use_and_limits() {
     let pool = app.pool(&app.admin).await.expect(200);
     assert_eq!((&pool["store"], &pool["backend"]), (&json!("in-process"), &json!("memory")));
     assert!(pool.get("connectionsMax").is_none(), "there is no database: {pool}");
+    // Nor a cache: all of it lies in memory.
+    assert!(pool.get("cacheBytes").is_none() && pool["cacheBytesMax"].is_u64(), "{pool}");
     assert_eq!((&pool["requestsInProgress"], &pool["probe"]["reads"]), (&json!(1), &json!(8)));
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use sagaline_storage::StorageError;
-use sagaline_storage::kv::{Durability, Entry, Kv, Range, Space, WriteBatch};
+use sagaline_storage::kv::{Durability, Entry, Kv, MemoryUse, Range, Space, WriteBatch};
 
 /// Passes everything on to another `Kv`.
 #[derive(Debug, Clone)]
@@ -89,6 +89,10 @@ impl<K: Kv> Kv for CountingKv<K> {
 
     async fn flush(&self, space: Space) -> Result<(), StorageError> {
         self.inner.flush(space).await
+    }
+
+    fn memory(&self) -> Result<Option<MemoryUse>, StorageError> {
+        self.inner.memory()
     }
 }
 

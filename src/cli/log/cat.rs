@@ -6,7 +6,7 @@ use sagaline_storage::{EventStore, GlobalPosition, RecordedEvent};
 
 use super::super::event_line::EventLine;
 use super::super::failure::{Exit, Failure};
-use super::super::remote::Reach;
+use super::super::remote::{Reach, TOKEN};
 use super::super::said;
 use super::select::Select;
 use crate::codec::rfc3339;
@@ -43,6 +43,9 @@ pub struct Tail {
     /// So many events.
     #[arg(short = 'n', long, default_value_t = 20)]
     pub lines: usize,
+    /// Then go on with what a running node appends, until this is stopped.
+    #[arg(short = 'f', long)]
+    pub follow: bool,
     /// Print each event as a JSON object.
     #[arg(long)]
     pub json: bool,
@@ -78,7 +81,12 @@ pub async fn tail<E: EventStore>(
     tail: &Tail,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    for event in tail.select.check()?.newest(log, tail.lines).await? {
+    let selected = tail.select.check()?;
+    if tail.follow {
+        let line = format!("--follow asks a running node: give --url, --email or {TOKEN}");
+        return Err(Failure::new(Exit::Usage, line));
+    }
+    for event in selected.newest(log, tail.lines).await? {
         print(&event, tail.json, out)?;
     }
     said(out.flush())

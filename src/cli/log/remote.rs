@@ -2,7 +2,9 @@
 //! their payloads.
 
 use std::io::Write;
+use std::time::Duration;
 
+use sagaline_storage::Clock;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,6 +15,9 @@ use super::{Cat, Tail};
 
 /// Events of one page of the API.
 const PAGE: usize = 1_000;
+
+/// Between two looks for what is new.
+const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,19 +69,26 @@ pub async fn cat(node: &Remote, cat: &Cat, out: &mut impl Write) -> Result<(), F
     said(out.flush())
 }
 
-/// Prints the newest of the wanted events, oldest first.
-pub async fn tail(node: &Remote, tail: &Tail, out: &mut impl Write) -> Result<(), Failure> {
+/// Prints the newest of the wanted events, oldest first; with `--follow` then each that is appended, as long as
+/// the node answers.
+pub async fn tail(
+    node: &Remote,
+    tail: &Tail,
+    clock: &impl Clock,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let filter = tail.select.query()?;
-    let (mut newest, mut place) = (Vec::new(), String::new());
-    while newest.len() < tail.lines {
+    let (mut newest, mut place, mut after) = (Vec::new(), String::new(), None);
+    loop {
         let page = page(node, &place, &filter).await?;
+        after.get_or_insert(page.next_after);
         for event in page.events.into_iter().rev() {
             let shown = shown(&event)?;
             if newest.len() < tail.lines && tail.select.takes(&shown.stream) {
                 newest.push((event, shown));
             }
         }
-        if page.end {
+        if page.end || newest.len() >= tail.lines {
             break;
         }
         place = format!("&before={}", page.next_before);
@@ -84,7 +96,35 @@ pub async fn tail(node: &Remote, tail: &Tail, out: &mut impl Write) -> Result<()
     for (event, shown) in newest.iter().rev() {
         print(event, shown, tail.json, out)?;
     }
-    said(out.flush())
+    said(out.flush())?;
+    match after {
+        Some(after) if tail.follow => follow(node, tail, &filter, after, clock, out).await,
+        _ => Ok(()),
+    }
+}
+
+async fn follow(
+    node: &Remote,
+    tail: &Tail,
+    filter: &str,
+    mut after: u64,
+    clock: &impl Clock,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    loop {
+        let page = page(node, &format!("&after={after}"), filter).await?;
+        for event in page.events {
+            let shown = shown(&event)?;
+            if tail.select.takes(&shown.stream) {
+                print(&event, &shown, tail.json, out)?;
+            }
+        }
+        said(out.flush())?;
+        after = page.next_after;
+        if page.end {
+            clock.sleep(LOOK).await;
+        }
+    }
 }
 
 async fn page(node: &Remote, place: &str, filter: &str) -> Result<Page, Failure> {

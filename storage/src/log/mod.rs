@@ -51,7 +51,7 @@ use crate::event_store::{
     AllPage, AllQuery, AppendError, AppendRequest, Appended, Claim, ClaimHolder, Direction, Epoch,
     EventStore, Shard,
 };
-use crate::kv::{Durability, Kv, Space, WriteBatch};
+use crate::kv::{Durability, Kv, MemoryUse, Space, WriteBatch};
 use crate::stream::{GlobalPosition, StreamId, StreamVersion};
 
 use appender::{Appender, Job, Message, Queued, Raise};
@@ -310,6 +310,10 @@ impl<K: Kv, C: Clock> EventStore for Log<K, C> {
 
     async fn purge_claim(&self, claim: &Claim) -> Result<(), StorageError> {
         self.shared().kv.purge(Space::Index, &keys::claim::key(claim)).await
+    }
+
+    fn memory(&self) -> Result<Option<MemoryUse>, StorageError> {
+        self.shared().kv.memory()
     }
 
     async fn epoch(&self, shard: Shard) -> Result<Epoch, StorageError> {

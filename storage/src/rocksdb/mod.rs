@@ -14,6 +14,7 @@ mod purge;
 mod scan;
 mod wal_check;
 
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use bytes::Bytes;
 pub use options::RocksSettings;
 
 use crate::error::StorageError;
-use crate::kv::{Durability, Entry, Kv, Range, Space, WriteBatch};
+use crate::kv::{Durability, Entry, Kv, MemoryUse, Range, Space, WriteBatch};
 
 use errors::failed;
 use options::{EVENTS, INDEX};
@@ -132,19 +133,17 @@ impl RocksKv {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Bytes of the log's and the views' tables; what is only in the write-ahead log is not counted.
-    pub fn table_bytes(&self) -> Result<u64, StorageError> {
-        let mut bytes = 0;
-        for space in Space::ALL {
-            let (db, family) = self.place(space)?;
-            let property = c"rocksdb.total-sst-files-size";
-            let size = match family {
-                Some(family) => db.property_int_value_cf(family, property),
-                None => db.property_int_value(property),
-            };
-            bytes += size.map_err(|error| self.failed("size", &error))?.unwrap_or(0);
-        }
-        Ok(bytes)
+    /// The sum of a number that RocksDB has of each space.
+    fn every_space(&self, property: &CStr) -> Result<u64, StorageError> {
+        Space::ALL.iter().map(|space| self.number(*space, property)).sum()
+    }
+
+    fn number(&self, space: Space, property: &CStr) -> Result<u64, StorageError> {
+        let number = match self.place(space)? {
+            (db, Some(family)) => db.property_int_value_cf(family, property),
+            (db, None) => db.property_int_value(property),
+        };
+        Ok(number.map_err(|error| self.failed("property", &error))?.unwrap_or(0))
     }
 
     /// The database and column family of a space; views are alone in theirs.
@@ -267,6 +266,14 @@ impl Kv for RocksKv {
     async fn purge(&self, space: Space, key: &[u8]) -> Result<(), StorageError> {
         let (kv, key) = (self.clone(), Bytes::copy_from_slice(key));
         purge::off_the_async_threads(move || kv.purge_now(space, &key)).await
+    }
+
+    fn memory(&self) -> Result<Option<MemoryUse>, StorageError> {
+        Ok(Some(MemoryUse {
+            // All spaces share one cache.
+            cache_bytes: self.number(Space::Events, c"rocksdb.block-cache-usage")?,
+            write_buffer_bytes: self.every_space(c"rocksdb.cur-size-all-mem-tables")?,
+        }))
     }
 }
 

@@ -31,7 +31,13 @@ pub(super) struct Pool {
     sagas_live: usize,
     sagas_live_max: usize,
     open_files_max: u32,
+    /// Bytes in the store's cache; missing, as is the next: this store does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_bytes: Option<u64>,
     cache_bytes_max: u64,
+    /// Bytes written that are not in tables yet, of the log and of the read models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write_buffer_bytes: Option<u64>,
     write_buffer_bytes_max: u64,
     /// The log's last position.
     head: u64,
@@ -60,6 +66,7 @@ pub(super) async fn pool<B: Backend>(
     let head = app.backend().events().head().await.map_err(failure::storage)?;
     let reads = join_all((0..POOL_PROBE_READS).map(|number| read(&app, Shard(number)))).await;
     let took_us: Vec<u64> = reads.into_iter().collect::<Result<_, _>>()?;
+    let memory = app.backend().events().memory().map_err(failure::storage)?;
     let (settings, shared) = (app.settings(), app.backend().shared());
     Ok(Json(Pool {
         store: if shared { "shared" } else { "in-process" },
@@ -70,7 +77,9 @@ pub(super) async fn pool<B: Backend>(
         sagas_live: app.sagas().live(),
         sagas_live_max: settings.engine.sagas_in_flight_max,
         open_files_max: settings.store.open_files_max,
+        cache_bytes: memory.map(|memory| memory.cache_bytes),
         cache_bytes_max: settings.store.cache_bytes,
+        write_buffer_bytes: memory.map(|memory| memory.write_buffer_bytes),
         write_buffer_bytes_max: settings.store.write_buffer_bytes,
         head: head.0,
         probe: Probe {
