@@ -88,6 +88,9 @@ async fn look(settings: &Settings, command: &LogCommand) -> Result<(), Failure> 
     if look_at_running(settings, command).await? {
         return Ok(());
     }
+    if let LogCommand::Tail(tail) = command {
+        tail.check_folder()?;
+    }
     let log = open_log_read_only(settings).await?;
     let done = match command {
         LogCommand::Verify(_) => Ok(()),

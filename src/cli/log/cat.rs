@@ -54,6 +54,17 @@ pub struct Tail {
     pub reach: Reach,
 }
 
+impl Tail {
+    /// Refuses what only a running node can do: this is to be of a data folder.
+    pub fn check_folder(&self) -> Result<(), Failure> {
+        if self.follow {
+            let line = format!("--follow asks a running node: give --url, --email or {TOKEN}");
+            return Err(Failure::new(Exit::Usage, line));
+        }
+        Ok(())
+    }
+}
+
 /// Prints the wanted events, oldest first.
 pub async fn cat<E: EventStore>(log: &E, cat: &Cat, out: &mut impl Write) -> Result<(), Failure> {
     let selected = cat.select.check()?;
@@ -81,12 +92,7 @@ pub async fn tail<E: EventStore>(
     tail: &Tail,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let selected = tail.select.check()?;
-    if tail.follow {
-        let line = format!("--follow asks a running node: give --url, --email or {TOKEN}");
-        return Err(Failure::new(Exit::Usage, line));
-    }
-    for event in selected.newest(log, tail.lines).await? {
+    for event in tail.select.check()?.newest(log, tail.lines).await? {
         print(&event, tail.json, out)?;
     }
     said(out.flush())
