@@ -34,7 +34,7 @@ pub(crate) fn evidence() -> Evidence {
             topic: "order-events".to_owned(),
             message: "event-1".to_owned(),
             key: "correlation-1".to_owned(),
-            what: BusWhat::Published { by: Machine::Node2 },
+            what: BusWhat::Published { by: Machine::Node2, said: BTreeMap::new() },
         }],
         lock_calls: Vec::new(),
         at_risk: Vec::new(),

@@ -74,6 +74,10 @@ fn message(event: &RecordedEvent) -> Message {
     let (mut id, mut cause) = (Uuid::encode_buffer(), Uuid::encode_buffer());
     let id = &*event.id.0.hyphenated().encode_lower(&mut id);
     let time = crate::codec::rfc3339(event.recorded_at);
+    let sequence = match planted("relayed-under-its-version") {
+        true => event.version.0,
+        false => event.position.0,
+    };
     let mut headers = Headers::with_room(10, 320);
     let mut text = |name: &'static str, value: &str| headers.push(name, &[value.as_bytes()]);
     text("ce_specversion", "1.0");
@@ -81,7 +85,7 @@ fn message(event: &RecordedEvent) -> Message {
     text("ce_type", event.event_type.as_str());
     text("ce_subject", event.stream.as_str());
     text("ce_time", &time);
-    text("ce_sequence", &event.position.0.to_string());
+    text("ce_sequence", &sequence.to_string());
     text("ce_schemaversion", &event.schema_version.to_string());
     text("ce_correlationid", event.correlation_id.as_str());
     if let Some(causation_id) = event.causation_id {

@@ -264,7 +264,10 @@ impl<'a, B: Backend> Turn<'a, B> {
             cause = Some(event.id);
             events.push(event);
         }
-        let first = events.first().map(|event| event.id);
+        let first = match planted("staged-behind-the-event-before") {
+            true => self.base.map(|run| run.last_event),
+            false => events.first().map(|event| event.id),
+        };
         let expected = match self.base {
             None => ExpectedVersion::NoStream,
             Some(_) if planted("saga-written-at-any-version") => ExpectedVersion::StreamExists,

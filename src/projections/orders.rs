@@ -12,6 +12,7 @@ use std::sync::Arc;
 use sagaline_storage::CorrelationId;
 use serde::{Deserialize, Serialize};
 
+use crate::canary::planted;
 use crate::codec::{CodecError, Sealed};
 use crate::domain::{
     Address, Aggregate, Currency, Decimal, Order, OrderEvent, OrderId, OrderItem, OrderStatus,
@@ -89,11 +90,12 @@ pub struct PaymentMethodDocument {
 
 impl From<&OrderItem> for OrderItemDocument {
     fn from(item: &OrderItem) -> Self {
+        let pieces = if planted("line-shown-at-its-sum") { item.quantity.pieces() } else { 1 };
         Self {
             product_id: item.product_id.clone(),
             product_name: item.product_name.clone(),
             quantity: item.quantity,
-            price: Decimal(item.price),
+            price: Decimal(item.price.checked_mul(pieces.into()).unwrap_or(item.price)),
         }
     }
 }

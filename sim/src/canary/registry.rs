@@ -204,6 +204,43 @@ const CANARIES: &[Canary] = &[
         &["timers"],
         HERD,
     ),
+    canary(
+        "lock-window-halved",
+        "An order holds its products for half of the time that is set.",
+        &["one-live-order", "claims"],
+        STANDARD,
+    ),
+    canary(
+        "relayed-under-its-version",
+        "A message has for its number the place of its event in its stream.",
+        &["outbox"],
+        STANDARD,
+    ),
+    canary(
+        "checkpoint-not-compared",
+        "A view is written by whoever follows, from wherever they come.",
+        &["projections", "consumers", "swaps"],
+        PAUSES,
+    ),
+    canary(
+        "sweep-takes-what-is-held-again",
+        "A claim is thrown away at an end that it had before it was taken anew.",
+        &["claims", "one-live-order"],
+        STANDARD,
+    ),
+    canary(
+        "last-forgotten-for-the-greatest",
+        "Of the append ids that are forgotten the last is taken for the greatest.",
+        &["durability", "idempotency", "linear"],
+        STANDARD,
+    )
+    .known_at(12),
+    canary(
+        "released-lock-keeps-its-end",
+        "A lock that was given up still ends when it would have, whoever has it by then.",
+        &["locks"],
+        STANDARD,
+    ),
     // Harmless.
     Canary {
         budget: 30,

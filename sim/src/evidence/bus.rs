@@ -1,5 +1,8 @@
 //! What became of messages.
 
+use std::collections::BTreeMap;
+
+use sagaline_storage::bus::Headers;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
@@ -28,6 +31,9 @@ pub enum BusWhat {
     Published {
         /// By whom.
         by: Machine,
+        /// What it says of its event beside the payload: CloudEvents' attributes.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        said: BTreeMap<String, String>,
     },
     /// It was handed to a member of a group.
     Delivered {
@@ -39,4 +45,16 @@ pub enum BusWhat {
         /// The group.
         group: String,
     },
+}
+
+impl BusWhat {
+    /// A message with these headers, of which those are kept that tell of the event.
+    pub fn published(by: Machine, headers: &Headers) -> Self {
+        const OF_THE_EVENT: [&str; 4] = ["ce_type", "ce_subject", "ce_sequence", "ce_causationid"];
+        let said = OF_THE_EVENT.into_iter().filter_map(|name| {
+            let value = String::from_utf8_lossy(headers.get(name)?).into_owned();
+            Some((name.to_owned(), value))
+        });
+        Self::Published { by, said: said.collect() }
+    }
 }

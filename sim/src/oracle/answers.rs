@@ -1,11 +1,13 @@
 //! HTTP answers are possible: an order that was acknowledged is found, a status only moves forward, what
 //! is shown is in the log and in the bank, a cancel, and what a merchant did, is done when it was
-//! acknowledged, nobody sees another customer's order, nothing is answered with a defect, and lists that are gone
-//! through show each thing once and as it was.
+//! acknowledged, what was shipped is not taken back, nobody sees another customer's order, nothing is
+//! answered with a defect, and lists that are gone through show each thing once and as it was.
 
+mod asked;
 mod handled;
 mod listed;
 mod operated;
+mod taken_back;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +18,7 @@ use crate::plan::Operation;
 
 use super::case::Case;
 use super::naive::http::{Asks, answered, id};
-use super::naive::json::{list, minor, number, text};
+use super::naive::json::{list, minor, text};
 use super::naive::order::Order;
 use super::{Finding, Oracle};
 
@@ -44,16 +46,18 @@ impl Oracle for Answers {
         let mut finding = Finding::default();
         let customers = Customers::of(case, &mut finding);
         let captured = captured(case);
+        let asked = asked::Asked::of(case);
         for call in &case.evidence.calls {
             examine_status(call, &mut finding);
             customers.examine(call, &mut finding);
             examine_found(&customers, call, &mut finding);
             examine_shown(case, &captured, call, &mut finding);
-            examine_placed(call, &mut finding);
+            asked.examine(call, &mut finding);
             examine_cancel(case, call, &mut finding);
             handled::examine(case, call, &mut finding);
         }
         operated::examine(case, &mut finding);
+        taken_back::examine(case, &mut finding);
         listed::examine(case, &mut finding);
         examine_progress(case, &mut finding);
         examine_waited(case, &mut finding);
@@ -170,7 +174,8 @@ fn examine_shown(
         return;
     };
     let same = text(body, "userId") == Some(order.user)
-        && minor(body, "totalAmount") == Some(order.total_minor);
+        && minor(body, "totalAmount") == Some(order.total_minor)
+        && order.is_shown_in(body);
     if !same {
         finding.break_promise("an answer shows another order than the log has", shown(call));
     }
@@ -185,26 +190,6 @@ fn examine_shown(
                 .break_promise("an order is shown as paid that was never confirmed", shown(call));
         }
     }
-}
-
-/// An accepted order is the one that was asked for.
-fn examine_placed(call: &Call, finding: &mut Finding) {
-    let Some(answer) = answered(call, 201).filter(|_| Asks::of(call) == Asks::PlaceOrder) else {
-        return;
-    };
-    let products = |body| -> Vec<Option<&str>> {
-        list(body, "items").iter().map(|item| text(item, "productId")).collect()
-    };
-    let same = products(&call.body) == products(&answer.body);
-    finding.expect(same, "another order was accepted than was asked for", || shown(call));
-    let same = cost_minor(&call.body) == minor(&answer.body, "totalAmount");
-    finding.expect(same, "an order does not cost what its lines say", || shown(call));
-}
-
-/// What the lines of a request cost together, in minor units.
-fn cost_minor(body: &Value) -> Option<u64> {
-    let cost = |item: &Value| minor(item, "price")?.checked_mul(number(item, "quantity")?);
-    list(body, "items").iter().map(cost).sum()
 }
 
 /// 200 to a cancel or a refund: it is cancelled. 202: it will be, or a person has to look at it.

@@ -13,7 +13,7 @@
 //! | [`fencing`] | epochs never fall (I5) | no fencing check; lease by wall clock without margin |
 //! | [`claims`] | one holder for each claim, given up at the end | claim not released; claim released twice |
 //! | [`locks`] | a lease while it lasts | lock released without token |
-//! | [`money`] | the bank's ledger (I1 to I4) | unknown taken as failure, as success; compensation twice; no barrier tombstone; undo of what never happened at the bank; key per attempt |
+//! | [`money`] | the bank's ledger (I1 to I4), and what is recorded of it | unknown taken as failure, as success; compensation twice; no barrier tombstone; undo of what never happened at the bank; key per attempt; what a probe found at the bank not recorded |
 //! | [`effects`] | the ledgers of a user's own services: one effect for each step that is done, none for what is undone | the same, in a user's saga |
 //! | [`aggregates`] | commands decided on what really was, once | snapshot off by one; expected version dropped |
 //! | [`results`] | what a step returned is given to those that read it and to its undo | an undo that is not told |
@@ -21,7 +21,7 @@
 //! | [`saga_ends`] | every saga ends or waits for a person with a reason (I6) | timer outside the batch; one poison saga blocks the shard; lost wake-up without poll |
 //! | [`timers`] | nothing before it is due (I7), nothing behind a deadline, that of a step too, and nothing that a pause holds up | stale timer accepted; a step's deadline ignored |
 //! | [`idempotency`] | one key, one saga, one answer, the same each time (I10) | dedupe record after commit; retry of a request taken as new |
-//! | [`one_live_order`] | one live order for a product (I12) | claim released at once; lock released without token, where the claim is left out |
+//! | [`one_live_order`] | one live order for a product (I12) | claim released at once; lock released without token, where the claim is left out; a lock for half its time |
 //! | [`retries`] | calls within budget and policy (I9), that of a step where it has one of its own | retry without budget; attempts not bounded; retry without backoff; key per attempt; a step's own policy ignored |
 //! | [`outbox`] | published once at least, in order, only what is committed (I11) | publish before commit; offset committed before the handler |
 //! | [`consumers`] | a group acts on each event once and in order, loses none, and delivers again what an operator wants again (I11) | a later event passes one that is parked |

@@ -1,6 +1,8 @@
 //! The bank's own ledger against the sagas (I1 to I4): at every entry the money is moved whole or not at
 //! all and given back at most once; nothing takes effect after its undo; undos come in reverse; and at the
-//! end the ledger says of every order what its saga says.
+//! end the ledger says of every order what its saga and its payment say.
+
+mod recorded;
 
 use std::collections::BTreeMap;
 
@@ -176,6 +178,7 @@ fn examine_end(case: &Case<'_>, order: &Order<'_>, account: &Account, finding: &
         }
         None => {}
     }
+    recorded::examine(case, order, saga, account, finding);
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! One live order for a product (I12), or for a customer and a product when the plan says so: at every
-//! position of the log, and for the time of the lock after an order was placed. And who is told 409 is
-//! told the truth: the order that is named had the product.
+//! position of the log, and for the time of the lock after an order was placed, which is as long as is
+//! set ([`window`]). And who is told 409 is told the truth: the order that is named had the product.
+
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +48,7 @@ impl Oracle for OneLiveOrder {
         for call in &case.evidence.calls {
             examine_conflict(case, call, &mut finding);
         }
+        window::examine(case, &mut finding);
         finding
     }
 }

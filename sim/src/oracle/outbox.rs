@@ -75,7 +75,10 @@ impl<'a> Way<'a> {
                 continue;
             };
             match &entry.what {
-                BusWhat::Published { .. } => way.publish(case, entry, place, finding),
+                BusWhat::Published { said, .. } => {
+                    examine_said(&case.evidence.log[place], said, finding);
+                    way.publish(case, entry, place, finding);
+                }
                 BusWhat::Acted { group } => way.act(entry, group, place, finding),
                 BusWhat::Delivered { .. } => {}
             }
@@ -143,6 +146,23 @@ impl<'a> Way<'a> {
     }
 }
 
+/// A message says of its event what the log has.
+fn examine_said(event: &LogEntry, said: &BTreeMap<String, String>, finding: &mut Finding) {
+    let position = event.position.to_string();
+    let wanted = [
+        ("ce_type", Some(&event.event_type)),
+        ("ce_subject", Some(&event.stream)),
+        ("ce_sequence", Some(&position)),
+        ("ce_causationid", event.causation_id.as_ref()),
+    ];
+    for (name, wanted) in wanted {
+        let is_so = said.get(name) == wanted;
+        finding.expect(is_so, "a message says of its event what is not so", || {
+            format!("{}: {name} {:?}, in the log {wanted:?}", event.id, said.get(name))
+        });
+    }
+}
+
 /// How long a message may be on its way that was handed to a consumer that is gone.
 fn redelivery_us(case: &Case<'_>) -> u64 {
     const SLACK_MS: u64 = 2_000;
@@ -165,6 +185,27 @@ mod tests {
 
     fn is_published(what: &BusWhat) -> bool {
         matches!(what, BusWhat::Published { .. })
+    }
+
+    #[test]
+    fn a_message_that_says_what_is_not_so_is_caught() {
+        for (name, value) in [
+            ("ce_sequence", Some("1")),
+            ("ce_type", Some("OrderLost")),
+            ("ce_subject", None),
+            ("ce_causationid", Some("another")),
+        ] {
+            let mut history = History::good();
+            let mut published =
+                history.evidence.bus.iter_mut().filter_map(|entry| match &mut entry.what {
+                    BusWhat::Published { said, .. } => Some(said),
+                    _ => None,
+                });
+            let said = published.nth(1).expect("a second message");
+            said.remove(name);
+            said.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+            caught(&Outbox, &history, "a message says of its event what is not so");
+        }
     }
 
     fn is_acted(what: &BusWhat) -> bool {

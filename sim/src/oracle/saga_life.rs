@@ -36,6 +36,7 @@ impl Oracle for SagaLife {
         }
         examine_workable(case, &mut finding);
         examine_causes(case, &mut finding);
+        examine_staged(case, &mut finding);
         examine_streams(case, &mut finding);
         examine_acknowledged(case, &mut finding);
         finding
@@ -60,6 +61,24 @@ fn examine_causes(case: &Case<'_>, finding: &mut Finding) {
             let follows = pair[1].causation_id.as_deref() == Some(&*pair[0].id);
             finding.expect(follows, "a saga's event is not caused by the one before it", || {
                 format!("saga {} at {}: {:?}", saga.id, pair[1].position, pair[1].causation_id)
+            });
+        }
+    }
+}
+
+/// What a step writes elsewhere is caused by the first event of its saga in the same append.
+fn examine_staged(case: &Case<'_>, finding: &mut Finding) {
+    for append in &case.appends {
+        let Some((saga, others)) = append.writes.split_first() else { continue };
+        let Some(first) = saga.events.first().filter(|_| saga.stream.starts_with("saga-")) else {
+            continue;
+        };
+        let staged = others.iter().flat_map(|write| &write.events);
+        let staged = staged.filter_map(|event| case.evidence.log.get(case.place(event)?));
+        for entry in staged {
+            let is_caused = entry.causation_id.as_ref() == Some(first);
+            finding.expect(is_caused, "what a step wrote is not caused by its saga", || {
+                format!("{} at {}: {:?}", entry.stream, entry.position, entry.causation_id)
             });
         }
     }
@@ -133,6 +152,18 @@ mod tests {
         let parked = json!({"step": null, "direction": "action", "atUs": 10, "reason": reason});
         history.say(&stream, "SagaParked", parked);
         caught(&SagaLife, &history, "a saga was set apart as unworkable");
+    }
+
+    #[test]
+    fn what_a_step_wrote_for_another_cause_is_caught() {
+        for cause in [None, Some("event-2".to_owned())] {
+            let mut history = History::good();
+            let stream = format!("order-{}", history.orders[0]);
+            let mut entries = history.evidence.log.iter_mut();
+            let placed = entries.find(|entry| entry.stream == stream).expect("an order");
+            placed.causation_id = cause;
+            caught(&SagaLife, &history, "what a step wrote is not caused by its saga");
+        }
     }
 
     #[test]

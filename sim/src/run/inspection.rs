@@ -62,6 +62,7 @@ pub(super) async fn look_round(
     inspector.on_their_way().await;
     inspector.forbidden(&orders, &sagas).await;
     inspector.clean_up().await;
+    inspector.take_back().await;
     inspector.guess().await;
     inspector.looks
 }
@@ -224,6 +225,30 @@ impl<'a> Inspector<'a> {
         let body = json!({ "reason": "an inspection", "olderThanS": 864_000, "dryRun": true });
         let sent = Sent::post("/saga/maintenance/cleanup-pending".to_owned(), body);
         self.ask(&admin, None, sent).await;
+    }
+
+    /// Who ordered what is on its way to them, or has arrived, wants it cancelled, and is refused.
+    async fn take_back(&mut self) {
+        let admin = self.people.of_role(Role::Admin);
+        for status in ["shipped", "delivered"] {
+            let sent = Sent::get(format!("/orders?status={status}&limit=1"));
+            let Some(answer) = self.ask(&admin, None, sent).await else { continue };
+            let order = &answer.body["orders"][0];
+            let owner = order["userId"].as_str().and_then(|user| self.customer_with(user));
+            if let (Some(order), Some(owner)) = (order["id"].as_str(), owner) {
+                let mut sent = Sent::delete(format!("/orders/{order}"));
+                // Were it taken, all that comes of it would have come before the end.
+                sent.wait_s = Some(WAIT_S);
+                self.ask(&owner, None, sent).await;
+            }
+        }
+    }
+
+    /// The customer who has this id.
+    fn customer_with(&self, user: &str) -> Option<(Who, &'a str)> {
+        let (people, all) = (self.people, crate::workload::alphabet::CUSTOMERS);
+        let mut customers = (0..usize::try_from(all).unwrap_or(2)).map(|it| people.customer(it));
+        customers.find(|(who, _)| who.user == user)
     }
 
     /// Somebody tries passwords at one node, in some of the seeds: each try costs time.

@@ -285,7 +285,7 @@ fn remote(call: &RemoteCall) -> Event {
 
 fn bus(entry: &BusEntry, whose: &Whose) -> Option<Event> {
     let (kind, said) = match &entry.what {
-        BusWhat::Published { by } => ("published", format!("published by {by}")),
+        BusWhat::Published { by, .. } => ("published", format!("published by {by}")),
         BusWhat::Delivered { group } => ("delivered", format!("delivered to {group}")),
         BusWhat::Acted { .. } => return None,
     };

@@ -94,6 +94,9 @@ impl<B: Backend> Orders<B> {
             (OrderStatus::Paid, PaymentKind::Card) => {
                 self.start_refund(id, placed, reason, metadata).await
             }
+            (OrderStatus::Shipped, PaymentKind::Card) if planted("shipped-order-taken-back") => {
+                self.start_refund(id, placed, reason, metadata).await
+            }
             (status, _) => {
                 Err(ChangeError::Refused(OrderRefusal::WrongStatus { status, wanted: "cancelled" }))
             }

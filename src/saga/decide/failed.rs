@@ -38,8 +38,9 @@ pub(super) fn failed(
         false => &spec.policy,
     };
     let unbounded = planted("attempts-not-bounded");
-    let next = attempt.checked_add(1).filter(|_| unbounded || made < policy.attempts_of(direction));
-    let Some(next) = next else {
+    let made_so_far = made.saturating_add(u32::from(planted("gives-up-one-attempt-early")));
+    let may_go_on = unbounded || made_so_far < policy.attempts_of(direction);
+    let Some(next) = attempt.checked_add(1).filter(|_| may_go_on) else {
         park(draft, step, direction, ParkReason::AttemptsUsedUp { attempts: made, cause });
         return;
     };

@@ -193,4 +193,22 @@ pub(super) const CANARIES: &[Canary] = &[
         &["linear", "list-append"],
         STANDARD,
     ),
+    canary(
+        "line-shown-at-its-sum",
+        "A line of an order is shown at what all its pieces cost together.",
+        &["answers", "projections", "shown"],
+        STANDARD,
+    ),
+    canary(
+        "shipped-order-taken-back",
+        "A customer who cancels an order that is on its way gets the money back.",
+        &["answers"],
+        STANDARD,
+    ),
+    canary(
+        "active-sagas-of-everybody-counted",
+        "Whoever asks for their sagas under way is told how many everybody has.",
+        &["shown"],
+        STANDARD,
+    ),
 ];

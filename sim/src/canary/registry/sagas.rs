@@ -276,4 +276,22 @@ pub(super) const CANARIES: &[Canary] = &[
         &["retries", "timers"],
         BROWN_OUT,
     ),
+    canary(
+        "gives-up-one-attempt-early",
+        "A step is tried once less often than its policy says before a person is asked.",
+        &["retries"],
+        BROWN_OUT,
+    ),
+    canary(
+        "staged-behind-the-event-before",
+        "What a step writes elsewhere is said to be caused by what was appended before it.",
+        &["saga-life"],
+        STANDARD,
+    ),
+    canary(
+        "found-payment-not-recorded",
+        "What is found out at the bank is told to the saga and not noted in the payment.",
+        &["money"],
+        BROWN_OUT,
+    ),
 ];

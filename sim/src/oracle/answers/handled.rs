@@ -40,7 +40,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::Answers;
-    use crate::oracle::testing::{History, caught, clean};
+    use crate::oracle::testing::{History, caught, clean, order_shown};
 
     const WHAT: &str = "what a merchant did was acknowledged and is not in the log";
 
@@ -62,8 +62,7 @@ mod tests {
     fn an_order_that_was_confirmed_in_words_alone_is_caught() {
         let mut history = History::good();
         let order = history.start_order(4, "key-4", "product-4");
-        let told = json!({"id": order, "userId": "user-4", "status": "pending",
-            "totalAmount": 5.0});
+        let told = order_shown(4, &order, "product-4", "pending");
         let request = format!("PUT /orders/{order}/confirm");
         history.call(0, &request, None, Value::Null, Some((409, json!({}))));
         clean(&Answers, &history);

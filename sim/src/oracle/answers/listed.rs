@@ -142,6 +142,7 @@ fn order_since<'a>(case: &'a Case<'_>, id: &'a str, shown: &Value) -> Option<&'a
         let payment = Payment::fold(up_to(payment, last));
         text(shown, "userId") == Some(order.user)
             && minor(shown, "totalAmount") == Some(order.total_minor)
+            && order.is_shown_in(shown)
             && text(shown, "status") == Some(projections::status_of(&order, payment.as_ref()))
             && text(shown, "paymentId") == order.payment
     })

@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 use super::super::Answers;
 use crate::evidence::Role;
-use crate::oracle::testing::{History, caught, clean};
+use crate::oracle::testing::{History, caught, clean, order_shown};
 
 const NEVER: &str = "a list shows something as it never was";
 
 /// An order as it stood at some moment.
-fn order(history: &History, number: usize, status: &str) -> Value {
-    let id = &history.orders[number - 1];
-    let mut order = json!({"id": id, "userId": format!("user-{number}"), "status": status,
-        "totalAmount": 5.0, "createdAt": format!("2026-01-0{number}T00:00:00.000000Z")});
+fn order(history: &History, number: u32, status: &str) -> Value {
+    let id = &history.orders[number as usize - 1];
+    let mut order = order_shown(number, id, &format!("product-{number}"), status);
+    order["createdAt"] = json!(format!("2026-01-0{number}T00:00:00.000000Z"));
     if status == "paid" {
         order["paymentId"] = json!(id);
     }
@@ -57,11 +57,17 @@ fn what_never_was_so_or_is_not_in_the_log_is_caught() {
         ("userId", json!("user-9")),
         ("totalAmount", json!(6.0)),
         ("paymentId", json!("another")),
+        ("items", json!([])),
+        ("currency", json!("EUR")),
+        ("paymentMethod", json!({"type": "external"})),
     ] {
         let mut history = walked();
         entry(&mut history, 1)[field] = wrong;
         caught(&Answers, &history, NEVER);
     }
+    let mut history = walked();
+    entry(&mut history, 1)["items"][0]["price"] = json!(10.0);
+    caught(&Answers, &history, NEVER);
     let mut history = walked();
     entry(&mut history, 1)["id"] = json!("order-of-nobody");
     caught(&Answers, &history, "a list shows what the log does not have");

@@ -6,6 +6,7 @@ pub mod append;
 pub mod http;
 pub mod json;
 pub mod ledger;
+pub mod line;
 pub mod order;
 pub mod payment;
 pub mod saga;

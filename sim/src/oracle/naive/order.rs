@@ -1,8 +1,11 @@
 //! An order, folded from its stream.
 
+use serde_json::Value;
+
 use crate::evidence::LogEntry;
 
 use super::json::{list, number, text};
+use super::line;
 
 /// An order and what became of it.
 #[derive(Debug)]
@@ -61,6 +64,15 @@ impl<'a> Order<'a> {
         };
         entries.iter().skip(1).for_each(|entry| order.apply(entry));
         Some(order)
+    }
+
+    /// Whether what never changes of it is shown as it was placed: its lines, their currency, and
+    /// how it is paid. Not where it goes: the log has that under its user's key.
+    pub fn is_shown_in(&self, shown: &Value) -> bool {
+        let placed = &self.placed.payload;
+        line::shown(shown) == line::logged(placed)
+            && text(shown, "currency") == text(placed, "currency")
+            && line::paid_by(shown) == text(placed, "paymentKind")
     }
 
     fn apply(&mut self, entry: &'a LogEntry) {

@@ -116,6 +116,7 @@ fn looks(saga: &Saga<'_>) -> u64 {
 fn examine_attempts(case: &Case<'_>, finding: &mut Finding) {
     for saga in case.sagas.values() {
         let Some(allowed) = allowed(case, saga) else { continue };
+        examine_given_up(saga, &allowed, finding);
         for (place, (step, allowed)) in saga.steps.iter().zip(allowed).enumerate() {
             // A pivot that is being settled is asked about for as long as it takes.
             let directions = if saga.pivot == Some(place) { 1..2 } else { 0..2 };
@@ -127,6 +128,21 @@ fn examine_attempts(case: &Case<'_>, finding: &mut Finding) {
                 });
             }
         }
+    }
+}
+
+/// No person is asked before a step was tried as often as its policy says.
+fn examine_given_up(saga: &Saga<'_>, allowed: &[[u64; 2]], finding: &mut Finding) {
+    for parked in saga.entries.iter().filter(|entry| entry.event_type == "SagaParked") {
+        let Some(made) = parked.payload["reason"]["attemptsUsedUp"]["attempts"].as_u64() else {
+            continue;
+        };
+        let step = parked.payload["step"].as_u64().and_then(|step| usize::try_from(step).ok());
+        let Some(allowed) = step.and_then(|step| allowed.get(step)) else { continue };
+        let wanted = allowed[usize::from(parked.payload["direction"] != "action")];
+        finding.expect(made >= wanted, "given up before the policy's last attempt", || {
+            format!("saga {} at {}: {made} of {wanted}", saga.id, parked.position)
+        });
     }
 }
 
@@ -289,6 +305,23 @@ mod tests {
     }
 
     #[test]
+    fn a_call_beside_itself_is_caught() {
+        let twice = |waited_us: u64, epoch: u64| {
+            let mut history = herd(1, 0, Some(200));
+            let mut again = history.evidence.sent.last().expect("a call").clone();
+            again.sent_at_us += waited_us;
+            again.epoch = epoch;
+            again.answer = None;
+            history.evidence.sent.push(again);
+            history
+        };
+        caught(&Retries, &twice(499, 1), "a call was made beside itself");
+        clean(&Retries, &twice(500, 1));
+        // Who takes a saga over does not know what the former owner still waits for.
+        clean(&Retries, &twice(499, 2));
+    }
+
+    #[test]
     fn a_ramp_of_answered_retries_is_no_storm() {
         clean(&Retries, &herd(200, 0, Some(200)));
     }
@@ -321,6 +354,23 @@ mod tests {
             history.say(&format!("saga-{order}"), "RetryScheduled", retry);
         }
         caught(&Retries, &history, "more attempts than the policy allows");
+    }
+
+    #[test]
+    fn a_person_who_is_asked_too_soon_is_caught() {
+        let parked_after = |attempts: u64| {
+            let mut history = History::good();
+            let order = history.start_order(1, "key-9", "product-9");
+            let reason =
+                serde_json::json!({"attemptsUsedUp": {"attempts": attempts, "cause": "lost"}});
+            let parked = serde_json::json!({"step": 1, "direction": "action", "atUs": 5,
+                "reason": reason});
+            history.say(&format!("saga-{order}"), "SagaParked", parked);
+            history
+        };
+        clean(&Retries, &parked_after(ATTEMPTS[0]));
+        let early = parked_after(ATTEMPTS[0] - 1);
+        caught(&Retries, &early, "given up before the policy's last attempt");
     }
 
     #[test]

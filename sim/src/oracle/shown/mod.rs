@@ -2,6 +2,7 @@
 //! missing, doubled or foreign, in their order and with the right counts, whichever way they are read; single
 //! things as a naive fold has them; traces with every event. Who waits for what has ended is answered at once.
 
+mod active;
 mod lists;
 mod things;
 
@@ -31,6 +32,7 @@ impl Oracle for Shown {
             let answered = (200..500).contains(&status);
             finding.expect(answered, "a node at rest did not answer", || told(look));
             things::examine(case, look, &mut finding);
+            active::examine(case, look, &mut finding);
         }
         lists::examine(case, &mut finding);
         finding

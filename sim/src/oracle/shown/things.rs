@@ -53,6 +53,7 @@ fn examine_order(case: &Case<'_>, id: &str, look: &Look, body: &Value, finding: 
             && text(body, "status") == Some(projections::status_of(order, payment))
             && text(body, "paymentId") == order.payment
             && minor(body, "totalAmount") == Some(order.total_minor)
+            && order.is_shown_in(body)
     });
     finding.expect(same, "something is shown as it is not", || told(look));
     examine_wait(case, id, look, finding);

@@ -14,9 +14,10 @@ fn body(product: &str) -> Value {
 }
 
 /// An order as it is shown.
-fn shown(customer: u32, order: &str, product: &str, status: &str) -> Value {
+pub(in crate::oracle) fn shown(customer: u32, order: &str, product: &str, status: &str) -> Value {
     json!({"id": order, "userId": user(customer), "status": status, "totalAmount": 5.0,
-        "items": [{"productId": product, "productName": "Lamp", "quantity": 1, "price": 5.0}]})
+        "items": [{"productId": product, "productName": "Lamp", "quantity": 1, "price": 5.0}],
+        "currency": "USD", "shippingAddress": {"city": "Rome"}, "paymentMethod": {"type": "card"}})
 }
 
 impl History {

@@ -20,6 +20,8 @@ use super::case::Case;
 use super::naive::append::Claim;
 use super::{Finding, Oracle};
 
+pub(super) use self::http::shown as order_shown;
+
 /// An oracle must find this broken.
 #[track_caller]
 pub(super) fn caught(oracle: &dyn Oracle, history: &History, what: &str) {
@@ -166,6 +168,12 @@ impl History {
         let mut writes: Vec<Write> = Vec::new();
         for (stream, event_type, payload) in batch.events {
             let id = self.record(&stream, event_type, payload, &batch.correlation);
+            let of_saga = writes.first().filter(|write| write.stream.starts_with("saga-"));
+            if let Some(first) = of_saga.filter(|write| write.stream != stream)
+                && let Some(staged) = self.evidence.log.last_mut()
+            {
+                staged.causation_id = first.events.first().cloned();
+            }
             match writes.iter_mut().find(|write| write.stream == stream) {
                 Some(write) => write.events.push(id),
                 None => {

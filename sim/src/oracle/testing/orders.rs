@@ -1,6 +1,8 @@
 //! Whole orders: the appends, the bank's entries, the requests and answers of their customers, and what
 //! goes with them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::evidence::{BankEffect, BusEntry, BusWhat, Expected, Power, PowerChange, ShardChange};
@@ -120,7 +122,8 @@ impl History {
         let started = json!({"sagaType": "order-processing", "definition": "d", "steps": 4,
             "pivot": 2, "input": input, "startedAtUs": 0, "deadlineAtUs": 900_000_000, "epoch": EPOCH});
         let placed = json!({"userId": user(customer), "totalMinor": PRICE, "currency": "USD",
-            "items": [{"productId": product, "quantity": 1, "priceMinor": PRICE}],
+            "items": [{"productId": product, "productName": "Lamp", "quantity": 1,
+                "priceMinor": PRICE}],
             "paymentKind": "card", "idempotencyKey": key, "lockedUntilUs": locked_until_us});
         let mut batch = flow.batch(vec![
             flow.saga("SagaStarted", started),
@@ -254,7 +257,16 @@ impl History {
                 key: entry.correlation_id.clone(),
                 what,
             };
-            self.evidence.bus.push(step(BusWhat::Published { by: Machine::Node1 }));
+            let mut said: BTreeMap<_, _> = [
+                ("ce_type", entry.event_type.clone()),
+                ("ce_subject", entry.stream.clone()),
+                ("ce_sequence", entry.position.to_string()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
+            let cause = entry.causation_id.clone();
+            said.extend(cause.map(|cause| ("ce_causationid".to_owned(), cause)));
+            self.evidence.bus.push(step(BusWhat::Published { by: Machine::Node1, said }));
             let group = || "mailer".to_owned();
             self.evidence.bus.push(step(BusWhat::Delivered { group: group() }));
             self.evidence.bus.push(step(BusWhat::Acted { group: group() }));
@@ -269,7 +281,9 @@ impl History {
             let user_id = format!("user-{customer}");
             let status = if paid { "paid" } else { "cancelled" };
             let mut order = json!({"id": id, "userId": user_id, "status": status,
-                "items": [{"productId": format!("product-{customer}")}], "totalAmount": 5.0,
+                "items": [{"productId": format!("product-{customer}"), "productName": "Lamp",
+                    "quantity": 1, "price": 5.0}],
+                "totalAmount": 5.0, "currency": "USD", "paymentMethod": {"type": "card"},
                 "correlationId": format!("c-{id}")});
             if paid {
                 order["paymentId"] = json!(id);
