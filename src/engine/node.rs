@@ -185,10 +185,10 @@ impl<B: Backend> Node<B> {
     /// same log.
     ///
     /// A node that opened its store itself (`Node::embedded`, `Node::in_memory`) closes it then, for which what
-    /// was cut off gets the same time once more: what is appended later is refused, while reads go on. The folder is free, for this process and for any other,
-    /// when the last clone of the node is dropped, and with it what the node gave out: sagas, aggregates,
-    /// views, consumers, subscriptions, routers. Of a node that is dropped without this it is free somewhat
-    /// later, when everything in the background has ended.
+    /// was cut off gets the same time once more: what is appended later is refused, while reads go on. The
+    /// folder is free, for this process and for any other, when the last clone of the node is dropped, and
+    /// with it what the node gave out: sagas, aggregates, views, consumers, subscriptions, routers. Of a node
+    /// that is dropped without this it is free somewhat later, when everything in the background has ended.
     pub async fn drain(&self) -> Result<(), StorageError> {
         const LOOK: Duration = Duration::from_millis(20);
         let core = &self.inner.core;

@@ -15,7 +15,7 @@ use crate::http::error::Error;
 use crate::http::failure;
 use crate::http::params::Params;
 use crate::limits::{PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX};
-use crate::projections::{SagaDocument, SagaPage, Sagas, partition as all_with};
+use crate::projections::{self, SagaDocument, SagaPage, Sagas};
 
 /// The statuses of sagas that have not ended.
 pub(in crate::http::routes) const ACTIVE: [&str; 3] = ["started", "compensating", "parked"];
@@ -61,7 +61,7 @@ pub(in crate::http::routes) async fn oldest<B: Backend>(
     for status in ACTIVE {
         let (index, partition) = place(caller, None, Some(status));
         let counted = match planted("active-sagas-of-everybody-counted") {
-            true => view.count("by_status", &all_with(&[status])).await,
+            true => view.count("by_status", &projections::partition(&[status])).await,
             false => view.count(index, &partition).await,
         };
         total += counted.map_err(failure::storage)?;
