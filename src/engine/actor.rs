@@ -39,10 +39,25 @@ pub(crate) struct Actor<B: Backend> {
     run: SagaRun,
     epoch: u64,
     mailbox: Mailbox,
-    calls: UnderWay<StepIndex, Returned>,
+    calls: UnderWay<Asking, Returned>,
     /// Each with the time it was set for, in microseconds of wall time.
     timers: UnderWay<(Timer, u64), ()>,
     waiting: Vec<oneshot::Sender<SagaState>>,
+}
+
+/// What a call is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    Attempt(StepIndex, StepDirection, u32),
+    /// Whether a step in doubt happened.
+    Question(StepIndex),
+}
+
+impl Asking {
+    fn step(self) -> StepIndex {
+        let (Self::Attempt(step, ..) | Self::Question(step)) = self;
+        step
+    }
 }
 
 /// Whether the task goes on.
@@ -375,11 +390,16 @@ impl<B: Backend> Actor<B> {
         }
     }
 
-    /// An undo's answer is the only one that counts from here on: the action's call is given up, so that one
-    /// which stands in line does not leave behind the undo.
+    /// A step has one call under way. The beginning of a retry is no event: its timer comes again when a pause
+    /// ends, and then the attempt that is under way goes on. Another attempt, which a person asked for, or the
+    /// undo takes the place of what is under way, whose answer does not count any more.
     fn invoke(&mut self, step: StepIndex, direction: StepDirection, attempt: u32) {
-        if direction == StepDirection::Compensation {
-            self.calls.give_up(|called| called == step);
+        let asking = Asking::Attempt(step, direction, attempt);
+        if direction == StepDirection::Compensation || !planted("retry-made-beside-itself") {
+            if self.calls.holds(asking) {
+                return;
+            }
+            self.calls.give_up(|called| called.step() == step);
         }
         let registered = &self.run.registered;
         let Some(code) = registered.code.get(step.0 as usize).cloned() else { return };
@@ -390,12 +410,12 @@ impl<B: Backend> Actor<B> {
         let output = state.steps.get(step.0 as usize).and_then(|step| step.result.clone());
         let timeout = self.timeout(step);
         let core = self.core.clone();
-        self.calls.begin(step, invoke::remote(core, code, call, step, output, timeout));
+        self.calls.begin(asking, invoke::remote(core, code, call, step, output, timeout));
     }
 
     /// Calls of the step that have not come back are given up: the probe's answer counts.
     fn probe(&mut self, step: StepIndex, attempt: u32) {
-        self.calls.give_up(|called| called == step);
+        self.calls.give_up(|called| called.step() == step);
         let registered = &self.run.registered;
         let Some(code) = registered.code.get(step.0 as usize).cloned() else { return };
         let state = &self.run.state;
@@ -404,7 +424,7 @@ impl<B: Backend> Actor<B> {
         let call = at.call(state, &self.run.correlation_id, self.epoch, which);
         let timeout = self.timeout(step);
         let asking = invoke::ask(self.core.clone(), code, call, step, timeout);
-        self.calls.begin(step, asking);
+        self.calls.begin(Asking::Question(step), asking);
     }
 
     fn timeout(&self, step: StepIndex) -> Duration {

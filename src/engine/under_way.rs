@@ -46,6 +46,16 @@ impl<K: Copy, T> UnderWay<K, T> {
         self.0.lock().begun.push((what, Box::pin(future)));
     }
 
+    /// Whether something will come out of [`Self::next`] that was begun for `what`.
+    pub(crate) fn holds(&self, what: K) -> bool
+    where
+        K: PartialEq,
+    {
+        let futures = self.0.lock();
+        let begun = futures.begun.iter().map(|(known, _)| *known);
+        begun.chain(futures.ended.iter().map(|(known, _)| *known)).any(|known| known == what)
+    }
+
     /// Drops what `given_up` picks.
     pub(crate) fn give_up(&self, given_up: impl Fn(K) -> bool) {
         let mut futures = self.0.lock();
@@ -129,8 +139,10 @@ mod tests {
         under_way.begin(2, ready(()));
         under_way.begin(3, ready(()));
         under_way.give_up(|what| what == 1);
+        assert_eq!([1, 2].map(|what| under_way.holds(what)), [false, true]);
         let elsewhere = pending::<()>();
         assert_eq!(under_way.beside(elsewhere).now_or_never(), None, "2 and 3 have ended");
+        assert!(under_way.holds(2), "it has not come out yet");
         under_way.give_up(|what| what == 2);
         assert_eq!(under_way.next().now_or_never(), Some((3, ())));
         assert!(under_way.is_empty());

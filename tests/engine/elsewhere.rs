@@ -1,8 +1,11 @@
 //! Requests at a node for sagas that another node works on.
 
+use std::time::Duration;
+
 use sagaline::engine::{RequestError, saga_stream};
 use sagaline::saga::{AbortReason, Phase, Refusal, Verb};
 use sagaline_storage::Backend;
+use sagaline_storage::clock::{Clock, SystemClock};
 
 use crate::nodes::{Cluster, until};
 use crate::trip::{Booking, Does};
@@ -81,6 +84,39 @@ async fn a_paused_saga_goes_on_when_another_node_says_so() {
     assert_eq!(cluster.world.count("charge"), 0, "nothing new is begun");
     other.sagas().operate(id, Verb::Resume, "go on", "ada").await.unwrap();
     assert_eq!(other.sagas().wait(id).await.unwrap().phase, Phase::Completed);
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_under_way_is_not_made_beside_itself_when_a_pause_ends() {
+    let cluster = Cluster::new().await;
+    cluster.world.plan("hotel", &[Does::Fail, Does::Hold]);
+    let [owner] = cluster.nodes(["n1"]).await;
+    let id = cluster.start(&owner, "Rome").await.id;
+    until(|| cluster.world.count("hotel") == 2).await;
+    for verb in [Verb::Pause, Verb::Resume] {
+        owner.sagas().operate(id, verb, "for a moment", "ada").await.unwrap();
+    }
+    // What the end of a pause sets going begins at once; here it is nothing.
+    SystemClock::default().sleep(Duration::from_millis(20)).await;
+    assert_eq!(cluster.world.count("hotel"), 2);
+    cluster.world.plan("hotel", &[Does::Succeed]);
+    assert_eq!(owner.sagas().wait(id).await.unwrap().phase, Phase::Completed);
+    assert_eq!(cluster.world.count("hotel"), 2);
+}
+
+#[tokio::test]
+async fn an_attempt_that_a_person_asks_for_takes_the_place_of_the_one_under_way() {
+    let cluster = Cluster::new().await;
+    cluster.world.plan("hotel", &[Does::Fail, Does::Hold]);
+    let [owner] = cluster.nodes(["n1"]).await;
+    let id = cluster.start(&owner, "Rome").await.id;
+    until(|| cluster.world.count("hotel") == 2).await;
+    owner.sagas().operate(id, Verb::Retry, "now", "ada").await.unwrap();
+    until(|| cluster.world.count("hotel") == 3).await;
+    assert_eq!(cluster.world.under_way("hotel"), 1);
+    cluster.world.plan("hotel", &[Does::Succeed]);
+    assert_eq!(owner.sagas().wait(id).await.unwrap().phase, Phase::Completed);
+    assert_eq!(cluster.world.count("hotel"), 3);
 }
 
 #[tokio::test]

@@ -46,6 +46,22 @@ struct Inner {
     plan: BTreeMap<&'static str, Vec<Does>>,
     effective: BTreeSet<String>,
     calls: Vec<String>,
+    under_way: Vec<&'static str>,
+}
+
+/// A call that is under way, until it is dropped.
+struct UnderWay {
+    world: World,
+    what: &'static str,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut inner = self.world.0.lock();
+        if let Some(place) = inner.under_way.iter().position(|what| *what == self.what) {
+            inner.under_way.swap_remove(place);
+        }
+    }
 }
 
 impl World {
@@ -55,6 +71,16 @@ impl World {
 
     pub(crate) fn count(&self, what: &str) -> usize {
         self.0.lock().calls.iter().filter(|call| *call == what).count()
+    }
+
+    /// Calls that nobody has answered or given up.
+    pub(crate) fn under_way(&self, what: &str) -> usize {
+        self.0.lock().under_way.iter().filter(|call| **call == what).count()
+    }
+
+    fn begin(&self, what: &'static str) -> UnderWay {
+        self.0.lock().under_way.push(what);
+        UnderWay { world: self.clone(), what }
     }
 
     pub(crate) fn effective(&self) -> Vec<String> {
@@ -73,6 +99,7 @@ impl World {
     }
 
     async fn act(&self, what: &'static str, apply: impl Fn(&mut BTreeSet<String>)) -> Outcome<()> {
+        let _under_way = self.begin(what);
         match self.next(what) {
             Does::Succeed => {
                 apply(&mut self.0.lock().effective);
