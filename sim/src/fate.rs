@@ -26,6 +26,9 @@ pub struct Fate {
     /// The service is too busy for the first two requests of the action of this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy: Option<String>,
+    /// And for the first two of the undo of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_undo: Option<String>,
     /// And says then that it wants to be left alone for so many seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,

@@ -1,7 +1,7 @@
 //! Whole nodes of the product on their machines: router, serve loop, engine, in front of the services.
 //! Nothing local survives a restart, because nothing local is kept. Booted by whoever runs a plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +17,14 @@ use sagaline::http::serve::{Drained, serve};
 use sagaline::http::{self, Error, Routes};
 use sagaline::saga::DefinitionError;
 use sagaline::settings::{ProductLockScope, Secret, Settings};
-use sagaline_storage::{Clock, Epoch, Shard};
+use sagaline_storage::Clock;
 use tokio::sync::watch;
 
 use crate::evidence::ShardChange;
 use crate::machine::Machine;
 use crate::plan::Knobs;
 use crate::services::{SimBackend, Witness, backend};
+use crate::statement::Statement;
 use crate::tap::TappedConnect;
 use crate::visit::desk::{Desk, Lots};
 use crate::workload::readers::Readers;
@@ -48,6 +49,8 @@ pub struct Additions {
     app: Arc<App>,
     /// What the visits are to meet, whose participant lives in the nodes.
     visits: Option<Lots>,
+    /// Whether the consumer group of drawn plans runs in them.
+    statement: bool,
 }
 
 type App = dyn Fn(NodeBuilder<SimBackend>) -> Result<NodeBuilder<SimBackend>, DefinitionError>
@@ -62,7 +65,7 @@ impl Additions {
         + Sync
         + 'static,
     ) -> Self {
-        Self { app: Arc::new(app), visits: None }
+        Self { app: Arc::new(app), visits: None, statement: false }
     }
 
     /// The same, and the participant of visits in each node.
@@ -71,7 +74,13 @@ impl Additions {
         Self { visits: Some(lots), ..self }
     }
 
-    /// With everything added.
+    /// The same, and the consumer group of drawn plans.
+    #[must_use]
+    pub fn with_statement(self) -> Self {
+        Self { statement: true, ..self }
+    }
+
+    /// With everything added that a node has whichever it is.
     pub fn to(
         &self,
         node: NodeBuilder<SimBackend>,
@@ -180,8 +189,9 @@ fn settings(machine: Machine, knobs: &Knobs) -> Settings {
 
 async fn run(world: World, witness: Witness, machine: Machine, knobs: Knobs, nodes: Nodes) {
     let settings = settings(machine, &knobs);
+    let since_us = world.now_us();
     let (app, desk) = started(&world, &witness, machine, &knobs, &nodes.additions).await;
-    let losses = losses(world.clone(), witness, machine, app.node().shards());
+    let losses = losses(world.clone(), witness, (machine, since_us), app.node().shards());
     tokio::spawn(losses);
     if knobs.subscriptions {
         nodes.readers.begin(&world, machine, app.node());
@@ -234,17 +244,22 @@ async fn stopping(
     app.stop_waiting();
 }
 
-/// Witnesses the shards that the node works on no more. What it takes the store's answer tells.
-async fn losses(world: World, witness: Witness, node: Machine, mut shards: ShardWatch) {
-    let mut before = BTreeMap::new();
+/// Witnesses the shards that the node, which runs since then, works on no more. What it takes the store's answer
+/// tells: also what it never comes to work on, because the start that took it came to nothing.
+async fn losses(
+    world: World,
+    witness: Witness,
+    (node, since_us): (Machine, u64),
+    mut shards: ShardWatch,
+) {
     loop {
-        let owned: BTreeMap<_, _> = shards.owned().into_iter().collect();
-        for (shard, epoch) in before.into_iter().filter(|(shard, _)| !owned.contains_key(shard)) {
-            let (at_us, shard, epoch): (_, Shard, Epoch) = (world.now_us(), shard, epoch);
-            let (shard, epoch) = (shard.0, epoch.0);
-            witness.shard(ShardChange { at_us, node, shard, epoch, taken: false });
+        let owned: BTreeSet<_> = shards.owned().into_iter().map(|(shard, _)| shard.0).collect();
+        for (shard, epoch) in witness.taken_by(node, since_us) {
+            if !owned.contains(&shard) {
+                let at_us = world.now_us();
+                witness.shard(ShardChange { at_us, node, shard, epoch, taken: false });
+            }
         }
-        before = owned;
         if !shards.changed().await {
             return;
         }
@@ -298,7 +313,14 @@ async fn start(
         engine.subscription_batch = knobs.followers_page;
         engine.tail_events = knobs.followers_page as u64 * 4;
     };
-    let app = ready.start_with(|node| additions.to(node.connect(connect).tuned(tune))).await?;
+    let starting = ready.start_with(|node| {
+        let node = additions.to(node.connect(connect).tuned(tune))?;
+        Ok(match additions.statement {
+            true => node.consumer(Statement::new(world, witness, machine)),
+            false => node,
+        })
+    });
+    let app = starting.await?;
     if let Some(desk) = &desk {
         desk.open(app.node().aggregates());
     }

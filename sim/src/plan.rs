@@ -208,16 +208,19 @@ pub fn put_among(operations: &mut Vec<Planned>, drawn: impl IntoIterator<Item = 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "do")]
 pub enum Operation {
-    /// Places an order. The same `key` in another operation of the customer is a repetition.
+    /// Places an order. The same `key` in another operation of the customer is a repetition; unless it says
+    /// something else: `otherwise`.
     PlaceOrder {
         key: u32,
         products: Vec<u32>,
         token: String,
         shape: OrderShape,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        otherwise: Option<Otherwise>,
         wait_s: Option<u32>,
     },
-    /// Starts a saga of a user's. The same `key` in another operation is a repetition. `fate` is what is to
-    /// happen to it.
+    /// Starts a saga of a user's. The same `key` in another operation is a repetition; unless its `input` is
+    /// another. `fate` is what is to happen to it.
     StartSaga { saga_type: String, key: u32, input: Value, fate: Fate },
     /// Cancels the order that operation `order` placed, if it did.
     CancelOrder { order: u32 },
@@ -256,6 +259,9 @@ pub enum Operation {
     /// Takes a lock for so long, works for so long, and gives it up; `renews`: starts its time anew in the
     /// middle of the work. Whoever works longer than the lock lasts gives up what is another's by then.
     HoldLock { lock: u32, ttl_ms: u64, work_ms: u64, renews: bool },
+    /// Takes a lock for so long, starts its time anew so often, each time when a third of it is over, and
+    /// gives it up when it has been over for half as long again; `leaves`: goes without a word instead.
+    OverstayLock { lock: u32, ttl_ms: u64, renewals: u32, leaves: bool },
 }
 
 /// One thing that somebody with an account does, and when.
@@ -282,7 +288,7 @@ pub enum Deed {
     LogInWrongly,
     /// Has the tokens of the newest session replaced.
     Refresh,
-    /// Presents a token of it that was used before.
+    /// Presents the first token of it, which was used before.
     RefreshAgain,
     /// Ends it.
     LogOut,
@@ -322,6 +328,30 @@ pub enum OrderShape {
     Oversize,
     /// Not an order: to be refused.
     Malformed,
+}
+
+/// What an order says otherwise than the first one under its key, which it is like in everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Otherwise {
+    /// How many pieces of its first line.
+    Pieces,
+    /// What one of these costs.
+    Price,
+    /// What the amounts are in.
+    Currency,
+    /// Where it goes.
+    Street,
+    /// Which card pays; a card at all, where none did.
+    Card,
+    /// Whether a card pays it, or it is paid elsewhere.
+    PaidBy,
+}
+
+impl Otherwise {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Pieces, Self::Price, Self::Currency, Self::Street, Self::Card, Self::PaidBy];
 }
 
 /// What a client believes of a list it appends to.

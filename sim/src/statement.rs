@@ -1,6 +1,7 @@
 //! A consumer group that runs beside everything else in every drawn plan. Of each stream it writes down the
-//! positions of the events that it has acted on, in a document of its own. Some events fail at first, and
-//! some are refused until an operator has them delivered again, or skips them.
+//! positions of the events that it has acted on, in a document of its own. Some events fail at first, some as
+//! often as they are tried, and some are refused; the last two until an operator has them delivered again, or
+//! skips them.
 
 #[cfg(madsim)]
 use std::collections::BTreeSet;
@@ -10,15 +11,25 @@ use parking_lot::Mutex;
 #[cfg(madsim)]
 use sagaline::prelude::*;
 
+#[cfg(madsim)]
+use crate::evidence::{Came, Handed};
 use crate::machine::Machine;
 use crate::plan::{Operation, Planned, put_among};
 use crate::seed::Seed;
+#[cfg(madsim)]
+use crate::services::Witness;
 use crate::workload::alphabet::LISTS;
+#[cfg(madsim)]
+use crate::world::World;
 
 /// The group's name.
 pub const GROUP: &str = "statement";
 /// Of which streams it is given events.
 pub const CATEGORIES: &[&str] = &["account", "list"];
+/// So often an event is tried before it is parked.
+pub const ATTEMPTS: u32 = 5;
+/// With this word begins why an event is parked that was refused.
+pub const REFUSED: &str = "REFUSED";
 
 /// The view of its records.
 pub fn records() -> String {
@@ -35,14 +46,52 @@ const REQUESTS: u32 = 12;
 /// Every so manieth position fails twice.
 #[cfg(madsim)]
 const FAILS_EACH: u64 = 5;
+/// The first time it wants to be left alone for so long.
+#[cfg(madsim)]
+const LEFT_ALONE_MS: u64 = 400;
 /// And every so manieth is refused, once by each node.
 #[cfg(madsim)]
 const REFUSED_EACH: u64 = 13;
-
-/// The consumer of one node, and what it has refused.
+/// And every so manieth of the others fails as often as it is tried, once with each node.
 #[cfg(madsim)]
-#[derive(Debug, Default)]
-pub struct Statement(Mutex<BTreeSet<u64>>);
+const GIVEN_UP_EACH: u64 = 29;
+
+/// The consumer of one node, and what it has refused or failed at to the end.
+#[cfg(madsim)]
+#[derive(Debug)]
+pub struct Statement {
+    world: World,
+    witness: Witness,
+    machine: Machine,
+    known: Mutex<BTreeSet<u64>>,
+}
+
+#[cfg(madsim)]
+impl Statement {
+    /// That of a node that has just been switched on.
+    pub fn new(world: &World, witness: &Witness, machine: Machine) -> Self {
+        let (world, witness) = (world.clone(), witness.clone());
+        Self { world, witness, machine, known: Mutex::default() }
+    }
+
+    /// What comes of an event when it is tried.
+    fn lot(&self, position: u64, attempt: u32) -> Came {
+        if position.is_multiple_of(FAILS_EACH) && attempt < 3 {
+            return Came::Failed { not_before_ms: (attempt == 1).then_some(LEFT_ALONE_MS) };
+        }
+        let mut known = self.known.lock();
+        if position.is_multiple_of(REFUSED_EACH) {
+            return if known.insert(position) { Came::Refused } else { Came::Done };
+        }
+        if !position.is_multiple_of(GIVEN_UP_EACH) || known.contains(&position) {
+            return Came::Done;
+        }
+        if attempt >= ATTEMPTS {
+            known.insert(position);
+        }
+        Came::Failed { not_before_ms: None }
+    }
+}
 
 #[cfg(madsim)]
 impl Consumer for Statement {
@@ -52,7 +101,7 @@ impl Consumer for Statement {
 
     fn policy(&self) -> Policy {
         Policy {
-            attempts: 5,
+            attempts: ATTEMPTS,
             backoff_max_ms: 1_000,
             attempt_timeout_ms: 2_500,
             ..Policy::default()
@@ -62,11 +111,20 @@ impl Consumer for Statement {
     async fn consume(&self, delivery: &Delivery) -> Outcome<Ack> {
         let event = delivery.envelope();
         let position = event.position.0;
-        if position.is_multiple_of(FAILS_EACH) && delivery.attempt() < 3 {
-            return Err(Failure::unknown("it is this event's lot to fail at first"));
-        }
-        if position.is_multiple_of(REFUSED_EACH) && self.0.lock().insert(position) {
-            return Err(Failure::rejected("REFUSED", "until an operator says otherwise"));
+        let attempt = delivery.attempt();
+        let came = self.lot(position, attempt);
+        let (at_us, node) = (self.world.now_us(), self.machine);
+        let boot = self.world.boots(node);
+        self.witness.handed(Handed { at_us, node, boot, position, attempt, came });
+        match came {
+            Came::Done => {}
+            Came::Failed { not_before_ms: retry_after_ms } => {
+                let cause = "it is this event's lot to fail".to_owned();
+                return Err(Failure::Unknown { cause, retry_after_ms });
+            }
+            Came::Refused => {
+                return Err(Failure::rejected(REFUSED, "until an operator says otherwise"));
+            }
         }
         let added = move |seen: Option<Vec<u64>>| {
             let mut seen = seen.unwrap_or_default();

@@ -134,6 +134,7 @@ pub fn name(operation: &Operation) -> &'static str {
         Operation::ReadList { .. } => "read list",
         Operation::ReadAll { .. } => "read log",
         Operation::HoldLock { .. } => "hold lock",
+        Operation::OverstayLock { .. } => "overstay lock",
     }
 }
 

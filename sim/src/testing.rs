@@ -38,6 +38,7 @@ pub(crate) fn evidence() -> Evidence {
         }],
         lock_calls: Vec::new(),
         at_risk: Vec::new(),
+        store_answers: Vec::new(),
         contradictions: Vec::new(),
         looks: Vec::new(),
         walks: Vec::new(),
@@ -59,6 +60,7 @@ pub(crate) fn evidence() -> Evidence {
             given: Vec::new(),
             place: 0,
         }],
+        handed: Vec::new(),
         shards: vec![ShardChange {
             at_us: 500_000,
             node: Machine::Node2,
@@ -87,6 +89,7 @@ fn plan() -> Plan {
         products: vec![1_001],
         token: "tok_ok".to_owned(),
         shape: OrderShape::Plain,
+        otherwise: None,
         wait_s: None,
     };
     Plan {
@@ -131,6 +134,7 @@ fn call() -> Call {
             status: 201,
             replayed: false,
             node: Some("node-2".to_owned()),
+            said: BTreeMap::new(),
             body: json!({ "id": ORDER, "status": "pending" }),
         }),
     }
@@ -168,7 +172,9 @@ fn logged() -> LogEntry {
         causation_id: None,
         node: "node-2".to_owned(),
         recorded_at_us: 1_508_000,
+        schema_version: 1,
         payload: json!({ "customer": "</script><b>" }),
+        payload_digest: "0123456789abcdef".to_owned(),
     }
 }
 
@@ -183,5 +189,6 @@ fn captured() -> BankEntry {
         operation: "capture".to_owned(),
         amount_minor: 1_250,
         effect: BankEffect::Done,
+        said: None,
     }
 }

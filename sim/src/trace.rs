@@ -134,6 +134,7 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
         lives,
         bus: _,
         at_risk,
+        store_answers,
         contradictions,
         looks,
         walks,
@@ -141,6 +142,7 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
         documents,
         subscribers,
         readings,
+        handed,
         shards: _,
         power,
         stops,
@@ -156,6 +158,7 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
     each(to, "document", documents)?;
     each(to, "subscriber", subscribers)?;
     each(to, "reading", readings)?;
+    each(to, "handed", handed)?;
     each(to, "confessed", confessed)?;
     each(to, "unreached", unreached)?;
     each(to, "leak", leaks)?;
@@ -163,6 +166,7 @@ fn ending(evidence: &Evidence, to: &mut impl Sink) -> io::Result<()> {
     each(to, "stop", stops)?;
     each(to, "life", lives)?;
     each(to, "at risk", at_risk)?;
+    each(to, "store answer", store_answers)?;
     each(to, "contradiction", contradictions)?;
     each(to, "look", looks)?;
     each(to, "walk", walks)?;
@@ -212,8 +216,8 @@ mod tests {
 
     use super::*;
     use crate::evidence::{
-        Life, LockCall, LockWhat, Look, Power, PowerChange, RemoteCall, Role, SentCall, Stop, Swap,
-        Who,
+        Answered, Came, Handed, Life, LockCall, LockWhat, Look, Power, PowerChange, RemoteCall,
+        Role, SentCall, Stop, StoreAnswer, Swap, Who,
     };
     use crate::machine::Machine;
     use crate::testing::evidence;
@@ -276,12 +280,16 @@ mod tests {
     }
 
     /// And of each part of the end.
-    const LEFT: [Change; 18] = [
+    const LEFT: [Change; 20] = [
         ("log", |e| e.log[0].payload = Value::Null),
         ("claims", |e| e.claims.clear()),
         ("documents", |e| e.documents.clear()),
         ("subscribers", |e| e.subscribers[0].after += 1),
         ("readings", |e| e.readings[0].place += 1),
+        ("handed", |e| {
+            let (at_us, node, boot, position) = (1, Machine::Node1, 1, 1);
+            e.handed.push(Handed { at_us, node, boot, position, attempt: 1, came: Came::Done });
+        }),
         ("leaks", |e| e.leaks.push("a task".to_owned())),
         ("power", |e| {
             let (machine, what) = (Machine::Store, Power::Booted);
@@ -291,6 +299,10 @@ mod tests {
             e.lives.push(Life { saga: "s".to_owned(), places: 1, dies_at: None, died: false });
         }),
         ("atRisk", |e| e.at_risk.push("an event".to_owned())),
+        ("storeAnswers", |e| {
+            let what = Answered::Unmade { append_id: "a".to_owned(), may_be_there: false };
+            e.store_answers.push(StoreAnswer { at_us: 1, what });
+        }),
         ("contradictions", |e| e.contradictions.push("an index".to_owned())),
         ("stops", |e| {
             let (node, unfinished) = (Machine::Node1, None);
@@ -334,8 +346,10 @@ mod tests {
             "lockCalls",
             "remotes",
             "sent",
+            "handed",
             "lives",
             "atRisk",
+            "storeAnswers",
             "contradictions",
             "stops",
             "looks",

@@ -137,7 +137,11 @@ impl Order {
             };
         }
         self.check_status(OrderStatus::Pending, "confirmed")?;
-        Ok(vec![OrderEvent::OrderConfirmed { paid: placed.total, payment_id: presented }])
+        let paid = match placed.items.first() {
+            Some(item) if planted("confirmed-at-the-price-of-one") => item.price,
+            _ => placed.total,
+        };
+        Ok(vec![OrderEvent::OrderConfirmed { paid, payment_id: presented }])
     }
 
     fn not_confirmed_again(&self, paid_by: PaymentId, presented: PaymentId) -> OrderRefusal {
@@ -160,6 +164,9 @@ impl Order {
     /// The money is back: it may have been shipped in the meantime, or before.
     fn cancel_refunded(&self, reason: String) -> Result<Vec<OrderEvent>, OrderRefusal> {
         let from = match self.status {
+            OrderStatus::Delivered if planted("delivered-order-stays-when-refunded") => {
+                OrderStatus::Paid
+            }
             OrderStatus::Shipped | OrderStatus::Delivered => self.status,
             _ => OrderStatus::Paid,
         };
@@ -217,6 +224,9 @@ impl Order {
         };
         // The lock service was asked before.
         let locks = if planted("lock-without-claim") { &[][..] } else { &placed.product_locks[..] };
+        if planted("repeat-told-of-its-own-products") {
+            return locks.iter().map(lock).chain(key).collect();
+        }
         key.into_iter().chain(locks.iter().map(lock)).collect()
     }
 
@@ -271,6 +281,10 @@ impl Aggregate for Order {
                 self.advance(OrderStatus::Pending, "given up", OrderEvent::OrderFailed { reason })
             }
             OrderCommand::Ship { by } => {
+                let by = match self.placed() {
+                    Some(placed) if planted("shipped-by-the-customer") => placed.user_id,
+                    _ => by,
+                };
                 let shipped = OrderEvent::OrderShipped { by: Some(by) };
                 self.advance(OrderStatus::Paid, "shipped", shipped)
             }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::canary::planted;
+
 use super::address::{Address, AddressDraft};
 use super::ids::IdempotencyKey;
 use super::invalid::FieldErrors;
@@ -80,6 +82,12 @@ impl OrderDetails {
     /// Tells two requests apart that carry one idempotency key.
     pub fn digest(&self) -> RequestDigest {
         let mut hasher = blake3::Hasher::new();
+        if planted("digest-of-the-products-alone") {
+            for item in self.items.iter() {
+                hasher.update(item.product_id.as_str().as_bytes());
+            }
+            return RequestDigest(hasher.finalize().to_hex().as_str().into());
+        }
         // Writing into a hasher cannot fail, and neither can these types.
         serde_json::to_writer(&mut hasher, self).expect("order details are plain data");
         RequestDigest(hasher.finalize().to_hex().as_str().into())

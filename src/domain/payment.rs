@@ -12,6 +12,7 @@ use super::Aggregate;
 use super::ids::{OrderId, PaymentId};
 use super::invalid::Invalid;
 use super::money::{Currency, Money};
+use crate::canary::planted;
 
 /// A payment's status, in the words of the API.
 #[derive(
@@ -319,7 +320,10 @@ impl Aggregate for Payment {
                 self.held = Some(*amount);
             }
             // What was set aside before the capture was declined stays so until it is voided.
-            PaymentEvent::PaymentDeclined { .. } => self.status = PaymentStatus::Failed,
+            PaymentEvent::PaymentDeclined { .. } => {
+                self.status = PaymentStatus::Failed;
+                self.held = self.held.filter(|_| !planted("void-behind-a-decline-unrecorded"));
+            }
             PaymentEvent::PaymentCaptured { amount, .. } => {
                 self.status = PaymentStatus::Completed;
                 self.held = None;

@@ -43,12 +43,13 @@ async fn publish<B: Backend>(core: &Core<B>, events: &Wanted) -> Result<Changes,
         None => core.backend.events().head().await?,
     };
     core.metrics.outbox_lag.set((head.0 + 1).saturating_sub(first.position.0));
+    let relay = core.node_id.as_str();
     let mut by_category: Vec<(&str, Vec<Message>)> = Vec::new();
     for event in events.iter() {
         let category = event.stream.category();
         match by_category.iter_mut().find(|(known, _)| *known == category) {
-            Some((_, messages)) => messages.push(message(event)),
-            None => by_category.push((category, vec![message(event)])),
+            Some((_, messages)) => messages.push(message(event, relay)),
+            None => by_category.push((category, vec![message(event, relay)])),
         }
     }
     if planted("harmless-topics-in-another-order") {
@@ -70,13 +71,17 @@ async fn publish<B: Backend>(core: &Core<B>, events: &Wanted) -> Result<Changes,
 }
 
 /// An event as a message: the payload as it is, the rest as CloudEvents 1.0 attributes.
-fn message(event: &RecordedEvent) -> Message {
+fn message(event: &RecordedEvent, relay: &str) -> Message {
     let (mut id, mut cause) = (Uuid::encode_buffer(), Uuid::encode_buffer());
     let id = &*event.id.0.hyphenated().encode_lower(&mut id);
     let time = crate::codec::rfc3339(event.recorded_at);
     let sequence = match planted("relayed-under-its-version") {
         true => event.version.0,
         false => event.position.0,
+    };
+    let source = match planted("relayed-as-the-relays-own") {
+        true => relay,
+        false => event.node_id.as_str(),
     };
     let mut headers = Headers::with_room(10, 320);
     let mut text = |name: &'static str, value: &str| headers.push(name, &[value.as_bytes()]);
@@ -91,7 +96,7 @@ fn message(event: &RecordedEvent) -> Message {
     if let Some(causation_id) = event.causation_id {
         text("ce_causationid", causation_id.0.hyphenated().encode_lower(&mut cause));
     }
-    headers.push("ce_source", &[b"/sagaline/", event.node_id.as_str().as_bytes()]);
+    headers.push("ce_source", &[b"/sagaline/", source.as_bytes()]);
     let key = event.correlation_id.as_str().to_owned();
     Message { id: id.to_owned(), key, headers, payload: event.payload.clone() }
 }
@@ -121,7 +126,7 @@ mod tests {
             payload: Bytes::from_static(b"{}"),
             chain: [0; 32],
         };
-        let message = message(&event);
+        let message = message(&event, "n2");
         let header =
             |name: &str| String::from_utf8(message.headers.get(name).unwrap().to_vec()).unwrap();
         assert_eq!(message.key, "c-1");

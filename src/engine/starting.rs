@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::canary::planted;
 use crate::saga::{Json, SagaState, begin};
 
 use super::actor::{self, Actor};
@@ -321,7 +322,7 @@ impl<B: Backend> Sagas<B> {
         let id = keys::saga_of(owner)
             .ok_or_else(|| unavailable(format!("{owner} holds an idempotency key of sagas")))?;
         let history = self.history(id).await.map_err(|error| unavailable(error.to_string()))?;
-        if !same.contains(&&history.state.input) {
+        if !same.contains(&&history.state.input) && !planted("start-key-of-any-input") {
             return Err(StartError::KeyReused { saga: id });
         }
         self.core.metrics.starts_replayed.add(1);

@@ -321,7 +321,9 @@ fn membership(definition: &crate::saga::Definition, state: &SagaState) -> Option
     if state.has_ended() {
         return None;
     }
-    let idle = state.parked.is_some() && pending_effects(definition, state).is_empty();
+    let owes_nothing =
+        planted("parked-whatever-it-owes") || pending_effects(definition, state).is_empty();
+    let idle = state.parked.is_some() && owes_nothing;
     Some(if idle { Membership::Parked } else { Membership::Live })
 }
 

@@ -7,6 +7,7 @@ use sagaline_storage::CorrelationId;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::canary::planted;
 use crate::domain::WallTime;
 use crate::saga::{
     AbortReason, Definition, Json, ParkReason, Phase, Progress, SagaState, StepDirection,
@@ -150,7 +151,7 @@ impl SagaPage {
             phase: state.phase,
             paused: state.paused,
             current_step: parked_at.or(under_way).map(name),
-            completed_steps: state.completed_steps().map(name).collect(),
+            completed_steps: completed_steps(state).map(name).collect(),
             compensation_steps: state.compensated_steps().map(name).collect(),
             data: state.input.clone(),
             error_message: state.last_error().map(str::to_owned),
@@ -161,6 +162,10 @@ impl SagaPage {
             updated_at: WallTime(state.updated_at_us),
         }
     }
+}
+
+fn completed_steps(state: &SagaState) -> impl Iterator<Item = StepIndex> + '_ {
+    state.completed_steps().skip(usize::from(planted("completed-steps-off-by-one")))
 }
 
 fn steps(state: &SagaState, names: &StepNames) -> Vec<StepPage> {

@@ -39,6 +39,7 @@ const STANDARD: Scenario = Scenario::Standard;
 const CRASHES: Scenario = Scenario::Only(Strategy::CrashAtCommit);
 const POWER: Scenario = Scenario::Only(Strategy::PowerCut);
 const RESTARTS: Scenario = Scenario::Only(Strategy::RollingRestart);
+const ISOLATED: Scenario = Scenario::Only(Strategy::IsolateOne);
 const PAUSES: Scenario = Scenario::Only(Strategy::LongPause);
 const BROWN_OUT: Scenario = Scenario::Only(Strategy::BrownOut);
 const UNREAD: Scenario = Scenario::Only(Strategy::TakeOverUnread);
@@ -123,6 +124,38 @@ const CANARIES: &[Canary] = &[
         &["order"],
         STANDARD,
     ),
+    canary(
+        "eventless-batch-not-synced",
+        "A batch that holds epochs, claims and append ids alone is answered before it is on the disk.",
+        &["durability"],
+        STANDARD,
+    ),
+    canary(
+        "fence-before-the-id",
+        "An append that was made is refused as fenced when it is asked for again under an old epoch.",
+        &["durability"],
+        ISOLATED,
+    )
+    .known_at(17),
+    canary(
+        "failed-write-called-unmade",
+        "An append whose write failed, and that may be on the disk, is answered as surely not made.",
+        &["durability"],
+        STANDARD,
+    )
+    .known_at(16),
+    canary(
+        "refused-before-the-write",
+        "A refusal is answered while what it rests on is still on its way to the disk.",
+        &["linear"],
+        BROWN_OUT,
+    ),
+    canary(
+        "wake-up-sent-to-nobody",
+        "A new head that comes while nobody waits is not noted for those who wait next.",
+        &["order"],
+        STANDARD,
+    ),
     // The application, and those it calls.
     canary(
         "key-of-any-customer",
@@ -139,7 +172,13 @@ const CANARIES: &[Canary] = &[
     canary(
         "refund-again",
         "Each wish to have the money of an order back begins another refund.",
-        &["idempotency", "money"],
+        &["idempotency", "money", "shown"],
+        STANDARD,
+    ),
+    canary(
+        "delivered-order-stays-when-refunded",
+        "An order that was delivered stays so when its money has been given back.",
+        &["money", "saga-ends"],
         STANDARD,
     ),
     canary(
@@ -150,9 +189,22 @@ const CANARIES: &[Canary] = &[
     )
     .known_at(8),
     canary(
+        "only-the-last-token-is-known",
+        "Of the refresh tokens that were used only the last one ends its session.",
+        &["accounts"],
+        STANDARD,
+    )
+    .known_at(12),
+    canary(
         "live-events-resume-one-later",
         "Who comes back to the live events misses the next one.",
         &["order"],
+        STANDARD,
+    ),
+    canary(
+        "greeted-with-the-head",
+        "Who comes back to the live events is told at first that they have seen everything.",
+        &["order", "liveness"],
         STANDARD,
     ),
     canary(
@@ -167,7 +219,7 @@ const CANARIES: &[Canary] = &[
         &["answers"],
         STANDARD,
     )
-    .known_at(3),
+    .known_at(1),
     canary(
         "lock-without-claim",
         "The lock service decides alone who may order a product.",
@@ -199,9 +251,15 @@ const CANARIES: &[Canary] = &[
         STANDARD,
     ),
     canary(
+        "repeat-leaves-no-epoch",
+        "A participant that repeats an answer to a newer owner of a saga still heeds the former one.",
+        &["effects"],
+        RESTARTS,
+    ),
+    canary(
         "deadline-forgotten",
         "Nobody looks whether a saga's deadline has passed.",
-        &["timers"],
+        &["timers", "claims"],
         HERD,
     ),
     canary(
@@ -219,7 +277,7 @@ const CANARIES: &[Canary] = &[
     canary(
         "checkpoint-not-compared",
         "A view is written by whoever follows, from wherever they come.",
-        &["projections", "consumers", "swaps"],
+        &["projections", "consumers", "swaps", "answers"],
         PAUSES,
     ),
     canary(
@@ -236,9 +294,45 @@ const CANARIES: &[Canary] = &[
     )
     .known_at(12),
     canary(
+        "delivery-parked-one-attempt-early",
+        "An event is tried once less often than the group's policy says before it is parked.",
+        &["consumers"],
+        STANDARD,
+    ),
+    canary(
+        "delivery-retried-without-pause",
+        "An event that was not acted on is handed out again at once, whatever its consumer asked for.",
+        &["consumers"],
+        STANDARD,
+    ),
+    canary(
+        "forward-page-repeats-the-last",
+        "A page of an index read forward begins with the last entry of the page before.",
+        &["consumers"],
+        STANDARD,
+    ),
+    canary(
         "released-lock-keeps-its-end",
         "A lock that was given up still ends when it would have, whoever has it by then.",
         &["locks"],
+        STANDARD,
+    ),
+    canary(
+        "renewed-lease-adds-up",
+        "A lease that is renewed gets its time on top of what is left of it.",
+        &["locks"],
+        STANDARD,
+    ),
+    canary(
+        "relayed-as-the-relays-own",
+        "A message names as its source the node that relays it, and another one when it is relayed again.",
+        &["outbox"],
+        STANDARD,
+    ),
+    canary(
+        "refused-event-tried-again",
+        "An event that a consumer has refused for good is delivered again, though no operator asked for it.",
+        &["consumers"],
         STANDARD,
     ),
     // Harmless.

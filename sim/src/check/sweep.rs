@@ -135,6 +135,7 @@ pub(super) fn story(plan: &Plan, saga: &str) -> Option<String> {
     let mut words = Vec::new();
     words.extend(fate.no.iter().map(|step| format!("{step} is refused")));
     words.extend(fate.busy.iter().map(|step| format!("{step} is busy twice")));
+    words.extend(fate.busy_undo.iter().map(|step| format!("the undo of {step} is busy twice")));
     words.extend(fate.twist.iter().map(|twist| {
         let what = if twist.undo { "the undo" } else { "the action" };
         let how = match twist.how {

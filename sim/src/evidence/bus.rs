@@ -2,10 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use sagaline_storage::bus::Headers;
+use sagaline_storage::bus::Message;
 use serde::{Deserialize, Serialize};
 
+use super::store::digest_of;
 use crate::machine::Machine;
+
+/// What a message says of its event beside the payload.
+const ATTRIBUTES: [&str; 10] = [
+    "ce_specversion",
+    "ce_id",
+    "ce_source",
+    "ce_type",
+    "ce_subject",
+    "ce_time",
+    "ce_sequence",
+    "ce_schemaversion",
+    "ce_correlationid",
+    "ce_causationid",
+];
+/// Under this name the digest of the payload stands beside them.
+pub const PAYLOAD: &str = "payload";
 
 /// One step of a message's way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +48,7 @@ pub enum BusWhat {
     Published {
         /// By whom.
         by: Machine,
-        /// What it says of its event beside the payload: CloudEvents' attributes.
+        /// What it says of its event: CloudEvents' attributes, and the payload's digest as [`PAYLOAD`].
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         said: BTreeMap<String, String>,
     },
@@ -48,13 +65,14 @@ pub enum BusWhat {
 }
 
 impl BusWhat {
-    /// A message with these headers, of which those are kept that tell of the event.
-    pub fn published(by: Machine, headers: &Headers) -> Self {
-        const OF_THE_EVENT: [&str; 4] = ["ce_type", "ce_subject", "ce_sequence", "ce_causationid"];
-        let said = OF_THE_EVENT.into_iter().filter_map(|name| {
-            let value = String::from_utf8_lossy(headers.get(name)?).into_owned();
+    /// This message, of which that is kept which tells of the event.
+    pub fn published(by: Machine, message: &Message) -> Self {
+        let attribute = |name: &str| {
+            let value = String::from_utf8_lossy(message.headers.get(name)?).into_owned();
             Some((name.to_owned(), value))
-        });
-        Self::Published { by, said: said.collect() }
+        };
+        let mut said: BTreeMap<_, _> = ATTRIBUTES.into_iter().filter_map(attribute).collect();
+        said.insert(PAYLOAD.to_owned(), digest_of(&message.payload));
+        Self::Published { by, said }
     }
 }

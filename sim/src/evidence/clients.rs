@@ -1,5 +1,7 @@
 //! What clients asked and heard, and what those saw who follow the log.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,6 +41,9 @@ pub struct Answer {
     pub replayed: bool,
     /// Which node answered, as it says.
     pub node: Option<String>,
+    /// What else it said beside the body: headers that tell of what was asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub said: BTreeMap<String, String>,
     /// The body.
     pub body: Value,
 }

@@ -26,9 +26,11 @@ pub struct LockCall {
 pub enum LockWhat {
     /// The lock, for so long.
     Acquire {
-        /// The lease's token; none: it was not given, or nobody knows.
+        /// The lease's token; none: nobody knows whether it was given.
         token: Option<u64>,
     },
+    /// The lock, which somebody else had.
+    Refused,
     /// The same lease for longer.
     Renew {
         /// The lease's token.

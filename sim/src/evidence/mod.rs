@@ -4,6 +4,7 @@
 
 mod bus;
 mod clients;
+mod handed;
 mod locks;
 mod looks;
 mod machines;
@@ -19,14 +20,17 @@ use serde_json::Value;
 use crate::fault::FaultKind;
 use crate::plan::Plan;
 
-pub use bus::{BusEntry, BusWhat};
+pub use bus::{BusEntry, BusWhat, PAYLOAD};
 pub use clients::{Answer, Call, Subscriber};
+pub use handed::{Came, Handed};
 pub use locks::{LockCall, LockWhat};
 pub use looks::{Look, Role, Swap, Who};
 pub use machines::{Power, PowerChange, ShardChange, Stop};
 pub use participants::{BankEffect, BankEntry, Effect, Life, RemoteCall, SentCall, Unreached};
 pub use readings::{Begins, Given, Reading, Wanted};
-pub use store::{AppendResult, Expected, LogEntry, StoreCall, StoreWhat, Write};
+pub use store::{
+    Answered, AppendResult, Expected, LogEntry, StoreAnswer, StoreCall, StoreWhat, Write, digest_of,
+};
 
 /// Everything about a finished run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +68,9 @@ pub struct Evidence {
     /// What the store told of while a power loss could still have taken it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub at_risk: Vec<String>,
+    /// Answers of the store that are judged by what it had when it gave them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub store_answers: Vec<StoreAnswer>,
     /// In what the store contradicts itself at the end: its indexes and its log, the log and its chain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contradictions: Vec<String>,
@@ -83,6 +90,9 @@ pub struct Evidence {
     /// What the readers of the nodes were given, life by life.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub readings: Vec<Reading>,
+    /// Events that the consumer group was handed, in the order in which that was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handed: Vec<Handed>,
     /// Shards as the nodes said they took and left them.
     pub shards: Vec<ShardChange>,
     /// Machines as they were switched on, failed, stood still and went on; without it nobody can tell a

@@ -58,6 +58,9 @@ pub struct BankEntry {
     pub amount_minor: u64,
     /// What the bank did.
     pub effect: BankEffect,
+    /// What it called that, or the code of its no: of a first answer alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
 }
 
 /// What the bank did with a request.

@@ -58,6 +58,61 @@ pub enum StoreWhat {
     },
 }
 
+/// An answer of the store that is judged by what the store had when it gave it. That was looked up at once,
+/// beside the store; whether the answer reached anybody is another matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreAnswer {
+    /// When it was given.
+    pub at_us: u64,
+    /// What it was.
+    pub what: Answered,
+}
+
+/// What the store answered, and what it had by then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "what")]
+pub enum Answered {
+    /// An append, asked for the first time since the store was started, was said not to have been made.
+    Unmade {
+        /// The append's id.
+        append_id: String,
+        /// Whether a write of it had been begun, and had failed, that may still turn out to have happened.
+        may_be_there: bool,
+    },
+    /// An append was refused since a stream was not as it was expected.
+    WrongVersion {
+        /// The append's id.
+        append_id: String,
+        /// The stream.
+        stream: String,
+        /// To which version it was said to have come.
+        version: u64,
+        /// How far the log was to be read.
+        head: u64,
+    },
+    /// An append was refused since another stream has a claim.
+    ClaimTaken {
+        /// The append's id.
+        append_id: String,
+        /// The claim's kind.
+        kind: String,
+        /// The claim's key.
+        key: String,
+        /// Who was said to have it.
+        owner: String,
+        /// How far the log was to be read.
+        head: u64,
+    },
+    /// Somebody waited for the log to come behind a position until their time was up, and was not woken.
+    NotWoken {
+        /// The position.
+        behind: u64,
+        /// How far the log was to be read when their time was up.
+        head: u64,
+    },
+}
+
 /// A write to one stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -129,6 +184,15 @@ pub struct LogEntry {
     pub node: String,
     /// When, by the store's clock.
     pub recorded_at_us: u64,
+    /// The version of what it says.
+    pub schema_version: u16,
     /// What it says.
     pub payload: Value,
+    /// The digest of that, byte for byte.
+    pub payload_digest: String,
+}
+
+/// By which the same bytes are known.
+pub fn digest_of(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..16].to_owned()
 }

@@ -1,13 +1,23 @@
 //! HTTP answers are possible: an order that was acknowledged is found, a status only moves forward, what
 //! is shown is in the log and in the bank, a cancel, and what a merchant did, is done when it was
-//! acknowledged, what was shipped is not taken back, nobody sees another customer's order, nothing is
-//! answered with a defect, and lists that are gone through show each thing once and as it was.
+//! acknowledged, in the name of who asked for it, and says who did it, what was shipped is not taken back, a
+//! change is refused only where something stands against it, who waits is told how far an order is by now,
+//! nobody sees another customer's order, nothing is answered with a defect, pages show orders of the log,
+//! lists that are gone through show each thing once and as it was, and a list holds what was acknowledged
+//! before it was asked for.
 
 mod asked;
+mod beside;
+mod by;
 mod handled;
 mod listed;
 mod operated;
+mod page;
+mod refused;
+mod repeated;
+mod signed;
 mod taken_back;
+mod waited_for;
 
 use std::collections::BTreeMap;
 
@@ -55,12 +65,19 @@ impl Oracle for Answers {
             asked.examine(call, &mut finding);
             examine_cancel(case, call, &mut finding);
             handled::examine(case, call, &mut finding);
+            refused::examine(case, call, &mut finding);
         }
+        by::examine(case, &mut finding);
+        page::examine(case, &asked, &mut finding);
         operated::examine(case, &mut finding);
+        signed::examine(case, &mut finding);
         taken_back::examine(case, &mut finding);
         listed::examine(case, &mut finding);
+        waited_for::examine(case, &customers, &mut finding);
         examine_progress(case, &mut finding);
         examine_waited(case, &mut finding);
+        repeated::examine(case, &mut finding);
+        beside::examine(case, &mut finding);
         finding
     }
 }
@@ -258,7 +275,8 @@ fn examine_progress(case: &Case<'_>, finding: &mut Finding) {
 }
 
 /// Who waits for an order's end with `Prefer: wait` is mostly told of it. Not always: nobody may work on the
-/// order at that moment, and a node that stops keeps nobody waiting. Who asked while one stopped is left out.
+/// order at that moment, and a node that stops keeps nobody waiting. Who asked while one stopped is left out,
+/// and so is who repeats a request: mostly the end has come by then, see [`repeated`].
 fn examine_waited(case: &Case<'_>, finding: &mut Finding) {
     let waits =
         case.evidence.plan.operations.iter().filter_map(|planned| match planned.operation {

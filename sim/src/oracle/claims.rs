@@ -1,5 +1,8 @@
 //! A claim has one holder at every position of the log, is released by its holder, and is given up when
-//! its reason ends: at the end the claims held are those that the log explains.
+//! its reason ends: at the end the claims held are those that the log explains. In the index of those that only
+//! a person works on is no saga that owes something ([`parked`]).
+
+mod parked;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +29,7 @@ impl Oracle for Claims {
         examine_changes(case, &mut finding);
         let held = held(case, &mut finding);
         examine_sagas(case, &held, &mut finding);
+        parked::examine(case, &mut finding);
         examine_orders(case, &held, &mut finding);
         finding
     }

@@ -1,7 +1,11 @@
 //! A consumer group acts on every event that it is there for, once as far as its own documents go, and in the
 //! order of the event's stream: nothing is lost, nothing is done twice, and nothing passes an event that waits
 //! or is parked (I11). What operators have skipped is not acted on, and what they had delivered again is: at
-//! rest nothing is parked any more.
+//! rest nothing is parked any more. How often it tries an event, and when, is its policy's (`attempts`). An
+//! operator is shown what is parked, each event once (`listed`).
+
+mod attempts;
+mod listed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +46,8 @@ impl Oracle for Consumers {
         let kept = Kept::of(case);
         examine_asked(case, &mut finding);
         examine_parked(case, &kept, &mut finding);
+        attempts::examine(case, &mut finding);
+        listed::examine(case, &mut finding);
         let mut done: BTreeMap<u64, &str> = BTreeMap::new();
         for (stream, positions) in &kept.documents {
             let in_order = positions.is_sorted();

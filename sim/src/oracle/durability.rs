@@ -1,8 +1,11 @@
-//! What was acknowledged to anybody is in the log where it was said to be; what was refused is not; what
-//! nobody knows is there whole and once, or not at all; nothing is there that nobody appended; and nothing was
-//! told of before it was synced.
+//! What was acknowledged to anybody is in the log where it was said to be; what was refused is not, also when
+//! it was asked for again after its answer was lost ([`refused`]); what nobody knows is there whole and once,
+//! or not at all, and was not said to be unmade; nothing is there that nobody appended; and nothing was told
+//! of before it was synced.
 
-use crate::evidence::{LogEntry, StoreWhat};
+mod refused;
+
+use crate::evidence::{Answered, LogEntry, StoreAnswer, StoreWhat};
 
 use super::case::Case;
 use super::naive::append::Append;
@@ -29,9 +32,13 @@ impl Oracle for Durability {
             let what = "the store told of what a power loss could still take";
             finding.break_promise(what, told.as_str());
         }
+        for answer in &case.evidence.store_answers {
+            examine_unmade(answer, &mut finding);
+        }
         for append in &case.appends {
             examine_append(append, &mut finding);
         }
+        refused::examine(case, &mut finding);
         for (place, entry) in case.evidence.log.iter().enumerate() {
             let last = if case.repeats() { case.place(&entry.id) } else { Some(place) };
             finding.expect(last == Some(place), "an event is in the log twice", || {
@@ -44,6 +51,18 @@ impl Oracle for Durability {
         }
         finding
     }
+}
+
+/// Whoever is told that an append was not made need not ask for it again, and may do something else
+/// instead: a write of it must not be on its way to the disk then. Who asks for it again while the first
+/// one is still being written may well be told that this call did nothing: only first ones are written down.
+fn examine_unmade(answer: &StoreAnswer, finding: &mut Finding) {
+    let Answered::Unmade { append_id, may_be_there } = &answer.what else { return };
+    finding.expect(
+        !may_be_there,
+        "an append was said to be unmade that may be on the disk",
+        || format!("append {append_id} at {} us", answer.at_us),
+    );
 }
 
 fn examine_append(append: &Append<'_>, finding: &mut Finding) {
@@ -122,6 +141,19 @@ mod tests {
         history.append("list-1", 1);
         history.last_result(AppendResult::Refused { why: "fenced".to_owned(), actual: None });
         caught(&Durability, &history, "a refused append is in the log");
+    }
+
+    #[test]
+    fn an_append_that_is_said_to_be_unmade_is_not_on_its_way_to_the_disk() {
+        let said_of_one = |may_be_there| {
+            let mut history = History::good();
+            let what = Answered::Unmade { append_id: "append-0".to_owned(), may_be_there };
+            history.evidence.store_answers.push(StoreAnswer { at_us: 1, what });
+            history
+        };
+        clean(&Durability, &said_of_one(false));
+        let what = "an append was said to be unmade that may be on the disk";
+        caught(&Durability, &said_of_one(true), what);
     }
 
     #[test]

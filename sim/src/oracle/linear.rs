@@ -13,7 +13,10 @@
 //! Each bound is about one version, so a stream is linearizable exactly when, going through its versions,
 //! the latest of the lower bounds so far is never behind the upper bound. That is exact, for any number
 //! of calls, in O(n log n): there is no search and nothing is given up. What several streams say of each
-//! other is [`super::list_append`]'s.
+//! other is [`super::list_append`]'s. What a refusal rests on was to be seen when it was given
+//! ([`refusals`]).
+
+mod refusals;
 
 use std::collections::BTreeMap;
 
@@ -49,6 +52,7 @@ impl Oracle for Linear {
         for (stream, list) in &lists {
             list.examine(stream, &mut finding);
         }
+        refusals::examine(case, &mut finding);
         finding
     }
 }

@@ -1,5 +1,8 @@
 //! A lock has one holder at a time: while a lease lasts that was neither given up nor forgotten by a failing
-//! service nobody else is given the lock, and who comes too late is told so and takes it from nobody.
+//! service nobody else is given the lock, and who comes too late is told so and takes it from nobody. And it
+//! has a holder no longer than was asked for.
+
+mod outlived;
 
 use std::collections::BTreeMap;
 
@@ -24,7 +27,10 @@ impl Oracle for Locks {
     }
 
     fn is_due(&self, case: &Case<'_>) -> bool {
-        case.plans(|operation| matches!(operation, Operation::HoldLock { .. })) && case.is_quiet()
+        let holds = |operation: &Operation| {
+            matches!(operation, Operation::HoldLock { .. } | Operation::OverstayLock { .. })
+        };
+        case.plans(holds) && case.is_quiet()
     }
 
     fn examine(&self, case: &Case<'_>) -> Finding {
@@ -35,6 +41,7 @@ impl Oracle for Locks {
         }
         for (resource, calls) in &by_resource {
             examine_lock(case, resource, calls, &mut finding);
+            outlived::examine(case, resource, calls, &mut finding);
         }
         finding
     }
@@ -132,7 +139,7 @@ mod tests {
     use crate::fault::Episode;
     use crate::oracle::testing::{History, caught, clean};
 
-    fn call(at_ms: u64, what: LockWhat) -> LockCall {
+    pub(super) fn call(at_ms: u64, what: LockWhat) -> LockCall {
         LockCall {
             resource: "work-1".to_owned(),
             holder: "client".to_owned(),
@@ -143,18 +150,18 @@ mod tests {
         }
     }
 
-    fn history(calls: &[(u64, LockWhat)]) -> History {
+    pub(super) fn history(calls: &[(u64, LockWhat)]) -> History {
         let mut history = History::good();
         history.evidence.lock_calls =
             calls.iter().map(|(at_ms, what)| call(*at_ms, *what)).collect();
         history
     }
 
-    fn given(token: u64) -> LockWhat {
+    pub(super) fn given(token: u64) -> LockWhat {
         LockWhat::Acquire { token: Some(token) }
     }
 
-    fn released(token: u64, held: bool) -> LockWhat {
+    pub(super) fn released(token: u64, held: bool) -> LockWhat {
         LockWhat::Release { token, held: Some(held) }
     }
 
@@ -162,7 +169,7 @@ mod tests {
     fn one_holder_after_the_other_is_right() {
         let calls = [
             (0, given(1)),
-            (500, LockWhat::Acquire { token: None }),
+            (500, LockWhat::Refused),
             (600, released(1, true)),
             (610, given(2)),
             (1_700, given(3)),

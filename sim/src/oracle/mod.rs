@@ -6,31 +6,31 @@
 //!
 //! | oracle | the promise | deliberate bugs that it must catch |
 //! |---|---|---|
-//! | [`durability`] | what was acknowledged is in the log, what was refused is not, nothing twice | ack before sync; dedupe record after commit; an unknown commit taken as a failure |
-//! | [`order`] | dense positions, one order for every subscriber, an immutable prefix | reader without gap guard; live subscription starts at head + 1 |
-//! | [`linear`] | each stream behaves as one list, at one moment for each call | expected version dropped; stale read |
+//! | [`durability`] | what was acknowledged is in the log, what was refused is not, nothing twice | ack before sync; dedupe record after commit; an unknown commit taken as a failure; a fence before the append id |
+//! | [`order`] | dense positions, one order for every subscriber, an immutable prefix, and who waits is woken | reader without gap guard; live subscription starts at head + 1; a wake-up that is sent to nobody |
+//! | [`linear`] | each stream behaves as one list, at one moment for each call, and what a refusal rests on is there | expected version dropped; stale read; a refusal before the write |
 //! | [`list_append`] | several streams together: strict serializability | batch torn apart; lost update; read of what was refused |
 //! | [`fencing`] | epochs never fall (I5) | no fencing check; lease by wall clock without margin |
-//! | [`claims`] | one holder for each claim, given up at the end | claim not released; claim released twice |
-//! | [`locks`] | a lease while it lasts | lock released without token |
+//! | [`claims`] | one holder for each claim, given up at the end; a saga is left to a person only when it owes nothing | claim not released; claim released twice |
+//! | [`locks`] | a lease while it lasts, and no longer | lock released without token; a renewal that adds up |
 //! | [`money`] | the bank's ledger (I1 to I4), and what is recorded of it | unknown taken as failure, as success; compensation twice; no barrier tombstone; undo of what never happened at the bank; key per attempt; what a probe found at the bank not recorded |
 //! | [`effects`] | the ledgers of a user's own services: one effect for each step that is done, none for what is undone | the same, in a user's saga |
 //! | [`aggregates`] | commands decided on what really was, once | snapshot off by one; expected version dropped |
-//! | [`results`] | what a step returned is given to those that read it and to its undo | an undo that is not told |
+//! | [`results`] | what a step returned, or is said to have, is given to those that read it and to its undo | an undo that is not told |
 //! | [`saga_life`] | legal lives, acknowledged starts (I8) | compensation in forward order; undo of what never happened; cancel honoured after the pivot; publish before commit of a start |
-//! | [`saga_ends`] | every saga ends or waits for a person with a reason (I6) | timer outside the batch; one poison saga blocks the shard; lost wake-up without poll |
+//! | [`saga_ends`] | every saga ends or waits for a person with a reason that the world gave (I6) | timer outside the batch; one poison saga blocks the shard; lost wake-up without poll; a step of the node's own that is refused for ever |
 //! | [`timers`] | nothing before it is due (I7), nothing behind a deadline, that of a step too, and nothing that a pause holds up | stale timer accepted; a step's deadline ignored |
-//! | [`idempotency`] | one key, one saga, one answer, the same each time (I10) | dedupe record after commit; retry of a request taken as new |
+//! | [`idempotency`] | one key, one saga, one answer, the same each time (I10) | dedupe record after commit; retry of a request taken as new; a repetition refused over its own order |
 //! | [`one_live_order`] | one live order for a product (I12) | claim released at once; lock released without token, where the claim is left out; a lock for half its time |
-//! | [`retries`] | calls within budget and policy (I9), that of a step where it has one of its own | retry without budget; attempts not bounded; retry without backoff; key per attempt; a step's own policy ignored |
+//! | [`retries`] | calls within budget and policy (I9), that of a step where it has one of its own | retry without budget; attempts not bounded; retry without backoff; key per attempt; a step's own policy ignored; a call that is waited for too long |
 //! | [`outbox`] | published once at least, in order, only what is committed (I11) | publish before commit; offset committed before the handler |
-//! | [`consumers`] | a group acts on each event once and in order, loses none, and delivers again what an operator wants again (I11) | a later event passes one that is parked |
+//! | [`consumers`] | a group acts on each event once and in order, loses none, shows what it has parked, and delivers again what an operator wants again (I11) | a later event passes one that is parked; a page that comes again; one is parked an attempt too early, or tried again without a pause |
 //! | [`subscriptions`] | who follows the log within a node is given what is wanted, once and in order, and can go on where the subscription says that it stands | an event passed over, or given twice, where what is past becomes what is new; a place that is behind what was not given yet |
 //! | [`projections`] | a view is the fold of the log | snapshot off by one; poison event skipped |
 //! | [`swaps`] | a view that is built anew is no further back than the one it replaces, and replaces it where that was asked for | a view swapped early |
 //! | [`rights`] | nobody sees or does what is not theirs | a role, or an owner, that is not looked at |
-//! | [`shown`] | at rest everybody is shown the log: lists, single things, traces | a page that passes one over; a list of everybody's |
-//! | [`answers`] | HTTP answers that are possible | reads from a stale view; cancel acknowledged and not done |
+//! | [`shown`] | at rest everybody is shown the log: lists, single things, traces, and the log itself | a page that passes one over; a list of everybody's; a trace of what one request alone has left; a log that ends where memory ends |
+//! | [`answers`] | HTTP answers that are possible, and what was asked for done in the name of who asked | reads from a stale view; a list that does not wait for its view; cancel acknowledged and not done; an operator's reason dropped; a change refused that nothing stands against |
 //! | [`accounts`] | accounts, sessions, how long tokens are good, and what is forgotten | a refresh token that is good twice; a forgotten user's key that is kept |
 //! | [`stops`] | a node that is told to end does so in its time, finishes what is in progress and hands on its shards | a drain without a bound; an end without a word to the others |
 //! | [`shards`] | one owner for a shard, soon after a crash | lease by wall clock without margin; lost wake-up of the assignment |

@@ -1,8 +1,10 @@
 //! The bank's own ledger against the sagas (I1 to I4): at every entry the money is moved whole or not at
 //! all and given back at most once; nothing takes effect after its undo; undos come in reverse; and at the
-//! end the ledger says of every order what its saga and its payment say.
+//! end the ledger says of every order what its saga and its payment say. Nor does any event of a payment say
+//! otherwise.
 
 mod recorded;
+mod told;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +13,7 @@ use crate::evidence::{BankEffect, BankEntry};
 use super::case::Case;
 use super::naive::ledger::Account;
 use super::naive::order::Order;
-use super::naive::saga::End;
+use super::naive::saga::{End, Saga};
 use super::naive::steps::{self, Key};
 use super::{Finding, Oracle};
 
@@ -45,6 +47,7 @@ impl Oracle for Money {
             let account = accounts.get(order.id).cloned().unwrap_or_default();
             examine_end(case, order, &account, &mut finding);
         }
+        told::examine(case, &mut finding);
         finding
     }
 }
@@ -178,11 +181,24 @@ fn examine_end(case: &Case<'_>, order: &Order<'_>, account: &Account, finding: &
         }
         None => {}
     }
+    // Who gave the money back and has not heard so may wait for a person; who has heard it goes on.
+    let goes_on = |refund: &&Saga<'_>| {
+        refund.is_committed() && !refund.is_paused && !refund.parked.contains(&None)
+    };
+    let is_back = account.refunded > 0 && account.refunded_minor == account.captured_minor;
+    if case.is_quiet() && is_back && refunds.iter().any(goes_on) {
+        expect(
+            order.status == "cancelled",
+            "money was given back for an order that is not cancelled",
+        );
+    }
     recorded::examine(case, order, saga, account, finding);
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::oracle::testing::{History, caught, clean};
 
@@ -293,6 +309,57 @@ mod tests {
         let order = history.compensated_order(5, "key-8", "product-8");
         done(&mut history, &order, "/seats", "capture_payment/compensation");
         caught(&Money, &history, "undos did not come in reverse order");
+    }
+
+    /// An order that has arrived and whose money is back; its refund waits for a person at this step.
+    fn given_back(step: u32) -> History {
+        let mut history = History::good();
+        let order = history.orders[0].clone();
+        for event in ["OrderShipped", "OrderDelivered"] {
+            history.say(&format!("order-{order}"), event, json!({}));
+        }
+        let input = json!({"terms": {"orderId": order}});
+        let started = json!({"sagaType": "order-refund", "steps": 2, "pivot": 0, "input": input,
+            "epoch": 1});
+        history.say("saga-r1", "SagaStarted", started);
+        history.say("saga-r1", "StepStarted", json!({"step": 0, "atUs": 1, "epoch": 1}));
+        history.bank(&order, "refund", "r1/refund_payment/action", 500, BankEffect::Done);
+        if step > 0 {
+            let given = json!({"amountMinor": 500, "reference": "r"});
+            history.say(&format!("payment-{order}"), "PaymentRefunded", given);
+            let succeeded = json!({"step": 0, "result": null, "atUs": 2});
+            history.say("saga-r1", "StepSucceeded", succeeded);
+            history.say("saga-r1", "StepStarted", json!({"step": 1, "atUs": 2, "epoch": 1}));
+        }
+        let parked = json!({"step": step, "direction": "action", "atUs": 9,
+            "reason": {"attemptsUsedUp": {"attempts": 24, "cause": "no"}}});
+        history.say("saga-r1", "SagaParked", parked);
+        history
+    }
+
+    #[test]
+    fn an_order_that_stays_as_it_was_when_its_money_is_back_is_caught() {
+        let what = "money was given back for an order that is not cancelled";
+        caught(&Money, &given_back(1), what);
+        let mut history = given_back(1);
+        let order = format!("order-{}", history.orders[0]);
+        history.say(&order, "OrderCancelled", json!({"reason": "back"}));
+        history.say("saga-r1", "StepSucceeded", json!({"step": 1, "result": null, "atUs": 10}));
+        history.say("saga-r1", "SagaCompleted", json!({"atUs": 10}));
+        clean(&Money, &history);
+    }
+
+    #[test]
+    fn money_that_nobody_knows_to_be_back_and_what_an_operator_decided_is_left_out() {
+        clean(&Money, &given_back(0));
+        let mut history = given_back(1);
+        history.evidence.phases.quiet_at_us = None;
+        clean(&Money, &history);
+        let mut history = given_back(1);
+        let by = json!({"step": 1, "direction": "action", "reason": "r", "actor": "a"});
+        history.say("saga-r1", "StepSkipped", by);
+        history.say("saga-r1", "SagaCompleted", json!({"atUs": 11}));
+        clean(&Money, &history);
     }
 
     #[test]

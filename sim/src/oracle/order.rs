@@ -1,9 +1,10 @@
 //! The log has dense positions and its streams dense versions; whoever reads it, whenever and however,
-//! sees the same event at the same position, each position once and in order, and none is skipped.
+//! sees the same event at the same position, each position once and in order, and none is skipped. Whoever
+//! waits for it to go on is woken when it does: only a log that stood still lets their time pass.
 
 use std::collections::BTreeMap;
 
-use crate::evidence::StoreWhat;
+use crate::evidence::{Answered, StoreAnswer, StoreWhat};
 
 use super::case::Case;
 use super::{Finding, Oracle};
@@ -27,6 +28,9 @@ impl Oracle for Order {
         for contradiction in &case.evidence.contradictions {
             let what = "the store contradicts itself";
             finding.break_promise(what, contradiction.as_str());
+        }
+        for answer in &case.evidence.store_answers {
+            examine_wait(answer, &mut finding);
         }
         let mut prefix = Prefix::of_log(case);
         for subscriber in &case.evidence.subscribers {
@@ -58,6 +62,15 @@ fn examine_log(case: &Case<'_>, finding: &mut Finding) {
             format!("{stream}: {found:?}")
         });
     }
+}
+
+/// The log is looked at in the moment in which the time is up, so that what comes behind that is no excuse.
+fn examine_wait(answer: &StoreAnswer, finding: &mut Finding) {
+    let Answered::NotWoken { behind, head } = &answer.what else { return };
+    let at_us = answer.at_us;
+    finding.expect(head <= behind, "the log went on and did not wake who waited", || {
+        format!("at {at_us} us: head {head}, waited to come behind {behind}")
+    });
 }
 
 /// What anybody has ever seen at each position: the log, and what is not in it any more.
@@ -147,6 +160,20 @@ mod tests {
         let mut history = followed();
         history.evidence.subscribers[1].seen.remove(0);
         caught(&Order, &history, "a position was skipped");
+    }
+
+    #[test]
+    fn a_wake_up_that_is_sent_to_nobody_is_caught() {
+        let waited = |behind, head| {
+            let mut history = followed();
+            let what = Answered::NotWoken { behind, head };
+            history.evidence.store_answers.push(StoreAnswer { at_us: history.now_us, what });
+            history
+        };
+        let before = clean(&Order, &followed()).examined;
+        assert_eq!(clean(&Order, &waited(10, 10)).examined, before + 1);
+        clean(&Order, &waited(12, 10));
+        caught(&Order, &waited(9, 10), "the log went on and did not wake who waited");
     }
 
     #[test]

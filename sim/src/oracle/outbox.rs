@@ -1,14 +1,16 @@
 //! The log on the bus (I11): every committed event is published at least once, first publications of a key
 //! come in the order of the log, nothing is published that is not committed, and consumers act on each
-//! message exactly once.
+//! message exactly once. Whoever publishes an event, and however often, says of it what the log has: so all
+//! its messages say the same.
 
 use std::collections::BTreeMap;
 
-use crate::evidence::{BusEntry, BusWhat, LogEntry};
+use crate::evidence::{BusEntry, BusWhat, LogEntry, PAYLOAD};
 use crate::fault::Fault;
 use crate::machine::Machine;
 
 use super::case::Case;
+use super::naive::moment::micros;
 use super::{Finding, Oracle};
 
 /// See the module.
@@ -146,21 +148,35 @@ impl<'a> Way<'a> {
     }
 }
 
-/// A message says of its event what the log has.
+/// A message says of its event what the log has, each time it is published; its source is the node that wrote
+/// the event, whichever relays it.
 fn examine_said(event: &LogEntry, said: &BTreeMap<String, String>, finding: &mut Finding) {
-    let position = event.position.to_string();
+    const WHAT: &str = "a message says of its event what is not so";
+    let (position, schema) = (event.position.to_string(), event.schema_version.to_string());
+    let source = format!("/sagaline/{}", event.node);
     let wanted = [
-        ("ce_type", Some(&event.event_type)),
-        ("ce_subject", Some(&event.stream)),
-        ("ce_sequence", Some(&position)),
-        ("ce_causationid", event.causation_id.as_ref()),
+        ("ce_specversion", Some("1.0")),
+        ("ce_id", Some(event.id.as_str())),
+        ("ce_source", Some(source.as_str())),
+        ("ce_type", Some(event.event_type.as_str())),
+        ("ce_subject", Some(event.stream.as_str())),
+        ("ce_sequence", Some(position.as_str())),
+        ("ce_schemaversion", Some(schema.as_str())),
+        ("ce_correlationid", Some(event.correlation_id.as_str())),
+        ("ce_causationid", event.causation_id.as_deref()),
+        (PAYLOAD, Some(event.payload_digest.as_str())),
     ];
     for (name, wanted) in wanted {
-        let is_so = said.get(name) == wanted;
-        finding.expect(is_so, "a message says of its event what is not so", || {
-            format!("{}: {name} {:?}, in the log {wanted:?}", event.id, said.get(name))
+        let it = said.get(name).map(String::as_str);
+        finding.expect(it == wanted, WHAT, || {
+            format!("{}: {name} {it:?}, in the log {wanted:?}", event.id)
         });
     }
+    let time = said.get("ce_time");
+    let is_so = time.and_then(|time| micros(time)) == Some(event.recorded_at_us);
+    finding.expect(is_so, WHAT, || {
+        format!("{}: ce_time {time:?}, in the log {} us", event.id, event.recorded_at_us)
+    });
 }
 
 /// How long a message may be on its way that was handed to a consumer that is gone.
@@ -190,10 +206,18 @@ mod tests {
     #[test]
     fn a_message_that_says_what_is_not_so_is_caught() {
         for (name, value) in [
+            ("ce_specversion", Some("0.3")),
+            ("ce_id", None),
+            ("ce_source", Some("/sagaline/node-2")),
+            ("ce_time", Some("1970-01-01T00:00:00.000001Z")),
+            ("ce_time", None),
             ("ce_sequence", Some("1")),
+            ("ce_schemaversion", Some("2")),
+            ("ce_correlationid", Some("another")),
             ("ce_type", Some("OrderLost")),
             ("ce_subject", None),
             ("ce_causationid", Some("another")),
+            (PAYLOAD, Some("0")),
         ] {
             let mut history = History::good();
             let mut published =
@@ -206,6 +230,21 @@ mod tests {
             said.extend(value.map(|value| (name.to_owned(), value.to_owned())));
             caught(&Outbox, &history, "a message says of its event what is not so");
         }
+    }
+
+    #[test]
+    fn a_message_that_says_something_else_the_second_time_is_caught() {
+        let mut history = History::good();
+        let mut again = history.evidence.bus[of_kind(&history, is_published)].clone();
+        again.at_us += 1;
+        history.evidence.bus.push(again.clone());
+        clean(&Outbox, &history);
+        if let BusWhat::Published { by, said } = &mut again.what {
+            *by = Machine::Node2;
+            said.insert("ce_source".to_owned(), "/sagaline/node-2".to_owned());
+        }
+        history.evidence.bus.push(again);
+        caught(&Outbox, &history, "a message says of its event what is not so");
     }
 
     fn is_acted(what: &BusWhat) -> bool {

@@ -87,7 +87,7 @@ fn examine_document(
 }
 
 /// The names of what is false.
-fn wrong<const N: usize>(checks: [(bool, &'static str); N]) -> Vec<&'static str> {
+pub(super) fn wrong<const N: usize>(checks: [(bool, &'static str); N]) -> Vec<&'static str> {
     checks.into_iter().filter(|(holds, _)| !holds).map(|(_, name)| name).collect()
 }
 
@@ -128,16 +128,20 @@ fn payment_problems(payment: &Payment, shown: &Value) -> Vec<&'static str> {
     ])
 }
 
-fn saga_problems(saga: &Saga<'_>, shown: &Value) -> Vec<&'static str> {
-    let nothing = Value::Null;
-    let state = shown.get("state").unwrap_or(&nothing);
-    let phase = match saga.end {
+/// The word for where a saga is on its way.
+pub(super) fn phase_of(saga: &Saga<'_>) -> &'static str {
+    match saga.end {
         Some(End::Completed) => "completed",
         Some(End::Compensated) => "compensated",
         None if saga.aborted_at.is_some() => "compensating",
         None if saga.is_committed() => "committing",
         None => "running",
-    };
+    }
+}
+
+fn saga_problems(saga: &Saga<'_>, shown: &Value) -> Vec<&'static str> {
+    let nothing = Value::Null;
+    let state = shown.get("state").unwrap_or(&nothing);
     let epochs = saga.entries.iter().filter_map(|entry| number(&entry.payload, "epoch"));
     let parked = state.get("parked").is_some_and(|parked| !parked.is_null());
     let steps = list(state, "steps");
@@ -148,7 +152,7 @@ fn saga_problems(saga: &Saga<'_>, shown: &Value) -> Vec<&'static str> {
         });
     wrong([
         (text(state, "sagaType") == Some(saga.saga_type), "sagaType"),
-        (text(state, "phase") == Some(phase), "phase"),
+        (text(state, "phase") == Some(phase_of(saga)), "phase"),
         (number(state, "events") == Some(saga.entries.len() as u64), "events"),
         (number(state, "epoch") == epochs.max(), "epoch"),
         (state.get("paused").is_some_and(|paused| *paused == true) == saga.is_paused, "paused"),

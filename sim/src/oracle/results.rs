@@ -1,5 +1,6 @@
-//! What a step returned is given to the steps that read it, and to its own undo, as the log has it. The trips
-//! and visits of the simulation are looked at: the events by which they take effect say what they were given.
+//! What a step returned, or an operator said that it did, is given to the steps that read it, and to its own
+//! undo, as the log has it. The trips and visits of the simulation are looked at: the events by which they take
+//! effect say what they were given.
 
 use serde_json::{Map, Value};
 
@@ -52,8 +53,8 @@ struct Reader<'a> {
     reads: Vec<&'a str>,
 }
 
-/// All of sagas on which no operator has decided: what somebody declares done has returned nothing. Beside the
-/// orders trips and visits are the simulation's own; what a user calls so is the user's.
+/// All of them. Beside the orders trips and visits are the simulation's own; what a user calls so is the
+/// user's.
 fn readers<'a>(case: &'a Case<'a>) -> impl Iterator<Item = Reader<'a>> {
     let streams = CATEGORIES.into_iter().filter(|_| case.places_orders()).flat_map(|category| {
         let from = case.streams.range(category..);
@@ -78,11 +79,12 @@ fn reader<'a>(case: &'a Case<'a>, entry: &'a LogEntry) -> Option<Reader<'a>> {
         }
         _ => return None,
     };
-    let saga = case.sagas.get(saga).filter(|saga| !saga.is_overruled)?;
+    let saga = case.sagas.get(saga)?;
     [TRIP, VISIT].contains(&saga.saga_type).then_some(Reader { entry, saga, reads })
 }
 
-/// What a step returned, if it is known to have been done.
+/// What a step returned, if it is known to have been done. Who skips it says nothing, and who says that it was
+/// done may not say with what: then there is nothing that could be read.
 fn result(case: &Case<'_>, saga: &Saga<'_>, step: &str) -> Option<(String, Value)> {
     let shape = case.evidence.plan.sagas.iter().find(|shape| shape.name == saga.saga_type)?;
     let place = shape.steps.iter().position(|other| other.name == step)?;
@@ -90,7 +92,9 @@ fn result(case: &Case<'_>, saga: &Saga<'_>, step: &str) -> Option<(String, Value
         let number = number(&entry.payload, "step").and_then(|step| usize::try_from(step).ok());
         entry.event_type == "StepSucceeded" && number == Some(place)
     })?;
-    Some((step.to_owned(), succeeded.payload.get("result")?.clone()))
+    let result = succeeded.payload.get("result")?;
+    let is_left_open = saga.is_overruled && result.is_null();
+    (!is_left_open).then(|| (step.to_owned(), result.clone()))
 }
 
 #[cfg(test)]
@@ -149,6 +153,30 @@ mod tests {
         }
         caught(&Results, &undone(&json!({}), &json!({ "locker": 2 })), WHAT);
         caught(&Results, &undone(&json!({ "guide": 1 }), &json!({ "locker": 1 })), WHAT);
+    }
+
+    /// An operator said that the locker was had, and what that returned.
+    fn told(result: &Value, given: &Value) -> History {
+        let mut history = visited(given);
+        for entry in &mut history.evidence.log {
+            let of_visit = entry.stream == "saga-v" && entry.event_type == "StepSucceeded";
+            if of_visit && entry.payload["step"] == 1 {
+                entry.payload["result"] = result.clone();
+            }
+        }
+        let by = json!({ "step": 1, "direction": "action", "reason": "r", "actor": "a" });
+        history.say("saga-v", "StepResolved", by);
+        history
+    }
+
+    #[test]
+    fn what_an_operator_said_is_given_and_what_they_did_not_say_is_not() {
+        clean(&Results, &told(&json!(7), &json!({ "guide": 1, "locker": 7 })));
+        clean(&Results, &told(&Value::Null, &json!({ "guide": 1 })));
+        for given in [json!({ "guide": 1 }), json!({ "guide": 1, "locker": 2 })] {
+            caught(&Results, &told(&json!(7), &given), WHAT);
+        }
+        caught(&Results, &told(&Value::Null, &json!({ "guide": 1, "locker": 2 })), WHAT);
     }
 
     #[test]

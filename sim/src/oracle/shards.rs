@@ -117,7 +117,9 @@ fn examine_takeovers(case: &Case<'_>, changes: &[&ShardChange], finding: &mut Fi
     let healed_at_us = case.evidence.phases.healed_at_us;
     let lease_us = case.evidence.plan.knobs.lease_ms * 1_000;
     let slack_us = SLACK_MS * 1_000 + case.clock_skew_us(&Machine::ALL);
-    let taken: Vec<_> = changes.iter().filter(|change| change.taken).collect();
+    let mut taken: Vec<_> = changes.iter().filter(|change| change.taken).collect();
+    // Who took a shard before may hear of it after the next one has.
+    taken.sort_by_key(|change| change.epoch);
     for pair in taken.windows(2).filter(|pair| pair[1].at_us > healed_at_us) {
         let Some(gone_at_us) = gone_at(case, changes, pair[0], pair[1].at_us) else { continue };
         let alone_us = others_stop_until(case, pair[0].node, (gone_at_us, pair[1].at_us));
@@ -222,6 +224,19 @@ mod tests {
         let mut history = History::good();
         crash(&mut history, 39_000_000, Machine::Node1);
         caught(&Shards, &history, "a shard has no owner when all is at rest");
+    }
+
+    #[test]
+    fn an_owner_that_hears_late_that_it_was_one_is_no_gap() {
+        let mut history = History::good();
+        let shards = &mut history.evidence.shards;
+        shards.push(change(30_000_000, Machine::Node2, 3, true));
+        shards.push(change(30_000_100, Machine::Node3, 2, true));
+        shards.push(change(30_000_200, Machine::Node3, 2, false));
+        shards.push(change(59_000_000, Machine::Node2, 3, false));
+        shards.push(change(59_000_100, Machine::Node1, 4, true));
+        history.evidence.phases.quiet_at_us = Some(60_000_000);
+        clean(&Shards, &history);
     }
 
     #[test]

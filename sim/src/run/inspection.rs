@@ -1,11 +1,14 @@
-//! A look round when all has come to rest: lists page by page, single things by those who may see them and by
-//! those who may not, what somebody waits for that has long ended, and what is forbidden. Nothing is under way
-//! any more, so that each answer has one right form; [`crate::oracle::shown`] and [`crate::oracle::rights`]
-//! know it. Nothing that is asked for here may change anything.
+//! A look round when all has come to rest: lists and the log page by page, single things by those who may see
+//! them and by those who may not, what somebody waits for that has long ended, and what is forbidden. Nothing
+//! is under way any more, so that each answer has one right form; [`crate::oracle::shown`] and
+//! [`crate::oracle::rights`] know it. Nothing that is asked for here may change anything.
+
+mod log;
+
+mod requests;
 
 use std::collections::BTreeSet;
 
-use http::Method;
 use serde_json::{Value, json};
 
 use crate::evidence::{Answer, Look, Role, Who};
@@ -18,6 +21,8 @@ use crate::workload::people::People;
 use crate::workload::request::Sent;
 use crate::world::World;
 
+use self::requests::{looks_of_admins, of_admins, of_merchants, requests_of};
+
 const ANSWER_US: u64 = 10_000_000;
 const PAUSE_US: u64 = 500_000;
 /// Whoever is not answered, or told to come later, asks so often.
@@ -27,6 +32,8 @@ const PAGES_MAX: u64 = 60;
 /// Customers whose lists are read, and things that are looked at one by one.
 const CUSTOMERS: usize = 2;
 const THINGS: usize = 3;
+/// So many of the newest orders of a status are asked whether a later request did something to them.
+const LATER: u64 = 5;
 /// For so long one waits for what has ended.
 const WAIT_S: u32 = 30;
 /// In so many of a hundred seeds passwords are tried, and so often.
@@ -59,10 +66,12 @@ pub(super) async fn look_round(
     for (customer, order) in orders.iter().take(THINGS) {
         inspector.order(*customer, order).await;
     }
+    inspector.later_requests().await;
     inspector.on_their_way().await;
     inspector.forbidden(&orders, &sagas).await;
     inspector.clean_up().await;
     inspector.take_back().await;
+    inspector.log().await;
     inspector.guess().await;
     inspector.looks
 }
@@ -165,6 +174,32 @@ impl<'a> Inspector<'a> {
                 for path in ["/sagas/correlation", "/saga/status", "/trace/correlation"] {
                     self.ask(who, None, Sent::get(format!("{path}/{request}"))).await;
                 }
+            }
+        }
+    }
+
+    /// What came of requests about orders that earlier ones had placed: to ship them, to deliver them, to
+    /// give their money back. Of each status the newest order that has one, by its owner and an administrator.
+    async fn later_requests(&mut self) {
+        let admin = self.people.of_role(Role::Admin);
+        for status in ["shipped", "delivered", "cancelled"] {
+            let sent = Sent::get(format!("/orders?status={status}&limit={LATER}"));
+            let Some(answer) = self.ask(&admin, None, sent).await else { continue };
+            for order in answer.body["orders"].as_array().into_iter().flatten() {
+                let Some(id) = order["id"].as_str() else { continue };
+                let trace = self.ask(&admin, None, Sent::get(format!("/trace/order/{id}"))).await;
+                let requests = trace.map(|trace| requests_of(&trace.body)).unwrap_or_default();
+                if requests.len() < 2 {
+                    continue;
+                }
+                let owner = order["userId"].as_str().and_then(|user| self.customer_with(user));
+                for request in &requests {
+                    for who in owner.iter().chain([&admin]) {
+                        let sent = Sent::get(format!("/trace/correlation/{request}"));
+                        self.ask(who, None, sent).await;
+                    }
+                }
+                break;
             }
         }
     }
@@ -313,62 +348,4 @@ impl<'a> Inspector<'a> {
             answer,
         });
     }
-}
-
-/// Requests that merchants and administrators may make.
-fn of_merchants(order: &str) -> Vec<Sent> {
-    let payment = json!({ "paymentId": "7b0c1c1e-0000-4000-8000-000000000001" });
-    let reason = json!({ "reason": "an inspection" });
-    vec![
-        Sent::new(Method::PUT, format!("/orders/{order}/confirm"), payment),
-        Sent::new(Method::PUT, format!("/orders/{order}/ship"), Value::Null),
-        Sent::new(Method::PUT, format!("/orders/{order}/deliver"), Value::Null),
-        Sent::post(format!("/orders/{order}/refund"), reason),
-        Sent::get("/payments?limit=1".to_owned()),
-    ]
-}
-
-/// Requests that only administrators may make, and that would change something.
-fn of_admins(saga: &str, user: &str) -> Vec<Sent> {
-    let reason = || json!({ "reason": "an inspection" });
-    let verbs = ["retry", "compensate", "skip", "pause", "resume"];
-    verbs
-        .map(|verb| Sent::post(format!("/saga/{verb}/{saga}"), reason()))
-        .into_iter()
-        .chain([
-            Sent::post(
-                format!("/saga/resolve/{saga}"),
-                json!({ "reason": "an inspection", "outcome": "rejected" }),
-            ),
-            Sent::post(
-                "/saga/maintenance/cleanup-pending".to_owned(),
-                json!({ "reason": "an inspection", "olderThanS": 864_000, "dryRun": true }),
-            ),
-            Sent::post("/consumers/statement/replay".to_owned(), reason()),
-            Sent::post("/projections/orders/rebuild".to_owned(), json!({})),
-            Sent::post("/sagas".to_owned(), json!({ "sagaType": "trip", "data": { "nights": 1 } })),
-            Sent::post(format!("/users/{user}/disable"), reason()),
-        ])
-        .collect()
-}
-
-/// What only administrators may look at.
-fn looks_of_admins(user: &str) -> Vec<Sent> {
-    let looks = [
-        "/saga/maintenance/pending-orders",
-        "/saga/maintenance/saga-health",
-        "/trace/events?limit=1",
-        "/trace/active-flows",
-        "/trace/distribution",
-        "/projections",
-        "/consumers",
-        "/consumers/statement/parked",
-        "/users",
-        "/gateway/ledger?limit=1",
-        "/redis-test/lock-status/inspection",
-        "/health/detailed",
-        "/db-pool",
-    ];
-    let user = Sent::get(format!("/users/{user}"));
-    looks.map(|path| Sent::get(path.to_owned())).into_iter().chain([user]).collect()
 }

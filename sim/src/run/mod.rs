@@ -47,7 +47,7 @@ impl Guest {
             false => crate::node::Additions::new(move |node| crate::trip::app(node, policies)),
         };
         Self {
-            additions,
+            additions: additions.with_statement(),
             participants: participants.remotes(crate::trip::services(), plan.fates()),
         }
     }

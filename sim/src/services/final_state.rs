@@ -14,7 +14,7 @@ use super::self_check::contradictions;
 use super::store::{StoreLog, StoreViews, open};
 use super::witness::Witness;
 use super::witnessed::id_text;
-use crate::evidence::{LogEntry, StoreWhat};
+use crate::evidence::{LogEntry, StoreWhat, digest_of};
 use crate::machine::Machine;
 use crate::statement;
 use crate::world::World;
@@ -41,8 +41,9 @@ pub async fn final_state(world: &World, witness: &Witness) -> Result<FinalState,
     world.crash(Machine::Store, false);
     let settings = LogSettings::default();
     let (log, views) = open(world, &world.entropy(Machine::Store), settings).await?;
-    let entries = entries(&log).await?;
+    let (entries, standstill) = entries(&log).await?;
     let mut contradictions = contradictions(&log, &entries).await?;
+    contradictions.extend(standstill);
     contradictions.extend(views.verify().await?);
     let state = FinalState {
         contradictions,
@@ -54,7 +55,8 @@ pub async fn final_state(world: &World, witness: &Witness) -> Result<FinalState,
     Ok(state)
 }
 
-async fn entries(log: &StoreLog) -> Result<Vec<LogEntry>, StorageError> {
+/// The log, and where it does not go on though it does not end there.
+async fn entries(log: &StoreLog) -> Result<(Vec<LogEntry>, Option<String>), StorageError> {
     let mut entries = Vec::new();
     let mut after = GlobalPosition::START;
     loop {
@@ -63,7 +65,11 @@ async fn entries(log: &StoreLog) -> Result<Vec<LogEntry>, StorageError> {
             entries.push(entry(event)?);
         }
         if page.end {
-            return Ok(entries);
+            return Ok((entries, None));
+        }
+        if page.next <= after {
+            let standstill = format!("the log behind {after} neither goes on nor ends");
+            return Ok((entries, Some(standstill)));
         }
         after = page.next;
     }
@@ -84,7 +90,9 @@ fn entry(event: RecordedEvent) -> Result<LogEntry, StorageError> {
         causation_id: event.causation_id.map(|id| id_text(id.0)),
         node: event.node_id.as_str().to_owned(),
         recorded_at_us: event.recorded_at.0,
+        schema_version: event.schema_version,
         payload,
+        payload_digest: digest_of(&event.payload),
     })
 }
 

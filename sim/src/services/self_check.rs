@@ -108,10 +108,11 @@ async fn filtered(
         let query = AllQuery { from, direction, filter: filter.clone(), limit };
         let page = log.read_all(query).await?;
         read.extend(page.events.iter().map(|event| event.position.0));
-        from = page.next;
-        if page.end {
+        // Where it neither ends nor goes on, what is missing tells.
+        if page.end || page.next == from {
             break;
         }
+        from = page.next;
     }
     if direction == Direction::Backward {
         read.reverse();

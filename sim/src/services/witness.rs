@@ -7,8 +7,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::evidence::{
-    AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, LockCall, LockWhat, RemoteCall,
-    SentCall, ShardChange, StoreCall, StoreWhat, Swap, Unreached,
+    AppendResult, BankEffect, BankEntry, BusEntry, BusWhat, Handed, LockCall, LockWhat, RemoteCall,
+    SentCall, ShardChange, StoreAnswer, StoreCall, StoreWhat, Swap, Unreached,
 };
 use crate::machine::Machine;
 
@@ -33,10 +33,14 @@ pub struct Witnessed {
     pub sent: Vec<SentCall>,
     /// Connections to participants that nodes could not open.
     pub unreached: Vec<Unreached>,
+    /// What the consumer group of the nodes was handed, in order.
+    pub handed: Vec<Handed>,
     /// Shards that nodes took and left.
     pub shards: Vec<ShardChange>,
     /// What the store told of that a power loss could still have taken.
     pub at_risk: Vec<String>,
+    /// What the store answered, and what it had by then.
+    pub store_answers: Vec<StoreAnswer>,
     /// Views that were built anew and took the place of others.
     pub swaps: Vec<Swap>,
 }
@@ -168,14 +172,38 @@ impl Witness {
         }
     }
 
+    /// A consumer was handed an event, and has answered.
+    pub fn handed(&self, handed: Handed) {
+        self.0.lock().handed.push(handed);
+    }
+
     /// A shard changed hands, as a node saw it.
     pub fn shard(&self, change: ShardChange) {
         self.0.lock().shards.push(change);
     }
 
+    /// The shards that a node has taken since then and not left, each with its newest epoch.
+    pub fn taken_by(&self, node: Machine, since_us: u64) -> BTreeMap<u32, u64> {
+        let witnessed = self.0.lock();
+        let of_node = witnessed.shards.iter().filter(|it| it.node == node && it.at_us >= since_us);
+        let mut taken = BTreeMap::new();
+        for change in of_node {
+            match change.taken {
+                true => drop(taken.insert(change.shard, change.epoch)),
+                false => drop(taken.remove(&change.shard)),
+            }
+        }
+        taken
+    }
+
     /// The store told of something that a power loss could still have taken.
     pub fn at_risk(&self, what: String) {
         self.0.lock().at_risk.push(what);
+    }
+
+    /// The store gives an answer that is judged by what it has at this moment.
+    pub fn store_answered(&self, answer: StoreAnswer) {
+        self.0.lock().store_answers.push(answer);
     }
 
     /// A view that was built anew takes the place of another.

@@ -85,6 +85,7 @@ impl Plan {
         visit::add(seed, CHAOS_MS, &mut operations);
         accounts::add(seed, CHAOS_MS, &mut operations);
         walkers::add(seed, CHAOS_MS, &mut operations);
+        operators::add_beside_calls(seed, CHAOS_MS, &mut operations);
         Self {
             seed,
             scenario: scenario.name().to_owned(),

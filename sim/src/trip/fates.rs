@@ -19,6 +19,14 @@ pub fn start(shape: &SagaShape, key: u32, random: &mut Random) -> Operation {
     Operation::StartSaga { saga_type: TRIP.to_owned(), key, input, fate }
 }
 
+/// Makes of what a trip takes that of another one, which can be started as well. What no step can read stays
+/// as it is.
+pub fn stay_longer(input: &mut serde_json::Value) {
+    if let Some(nights) = input["nights"].as_u64() {
+        input["nights"] = serde_json::json!(nights + 1);
+    }
+}
+
 /// So many of a hundred are told by a busy service to leave it alone for long: longer, with the second time,
 /// than such a saga may take.
 const LEFT_ALONE_PERCENT: u64 = 20;
@@ -38,6 +46,22 @@ pub fn leave_alone(shape: &SagaShape, start: &mut Operation, mut random: Random)
     if behind {
         (fate.no, fate.twist) = (None, None);
     }
+}
+
+/// So many of a hundred are refused, and one of their undos is told to come again later.
+const UNDO_LEFT_ALONE_PERCENT: u64 = 15;
+
+/// Some trips that nobody else holds up go back, and meet a service then that wants to be left alone. Drawn
+/// apart, so that nothing else depends on it.
+pub fn leave_undo_alone(start: &mut Operation, mut random: Random) {
+    let Operation::StartSaga { fate, .. } = start else { return };
+    if !random.percent(UNDO_LEFT_ALONE_PERCENT) || fate.retry_after_s.is_some() {
+        return;
+    }
+    let undone = [Room::NAME, Seat::NAME, Meal::NAME];
+    let busy_undo = random.pick(&undone).map(|step| (*step).to_owned());
+    let (no, retry_after_s) = (Some(Charge::NAME.to_owned()), Some(random.between(2, 4)));
+    *fate = Fate { no, busy_undo, retry_after_s, ..Fate::default() };
 }
 
 /// Where steps have policies of their own some trips meet what these are there for: a service that is full at
@@ -141,6 +165,19 @@ mod tests {
             let fate = fate_of(&start);
             assert_eq!(fate.busy.is_some(), fate.retry_after_s.is_some());
             fate.busy.as_deref() == Some(Tickets::NAME)
+        });
+        assert!((10..60).contains(&held_up.count()));
+    }
+
+    #[test]
+    fn some_trips_are_held_up_on_their_way_back() {
+        let held_up = (0..200).filter(|seed| {
+            let mut start = plain();
+            leave_undo_alone(&mut start, Seed(*seed).stream("trip"));
+            let fate = fate_of(&start);
+            assert_eq!(fate.busy_undo.is_some(), fate.retry_after_s.is_some());
+            assert_eq!(fate.busy_undo.is_some(), fate.no.as_deref() == Some(Charge::NAME));
+            fate.busy_undo.is_some()
         });
         assert!((10..60).contains(&held_up.count()));
     }

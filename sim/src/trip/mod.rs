@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::remotes::{Guarded, Ledger, Model};
 use crate::shape::SagaShape;
 
-pub use fates::{leave_alone, meet_policies, start};
+pub use fates::{leave_alone, leave_undo_alone, meet_policies, start, stay_longer};
 pub use policies::Policies;
 use policies::usual;
 
@@ -251,13 +251,13 @@ pub fn shape(policies: Policies) -> Option<SagaShape> {
     trip(policies).ok().map(|trip| SagaShape::of(trip.as_value()))
 }
 
-/// Puts it into a node, and beside it a consumer of what its accounts come to.
+/// Puts it into a node.
 #[cfg(madsim)]
 pub fn app<B: Backend>(
     node: NodeBuilder<B>,
     policies: Policies,
 ) -> Result<NodeBuilder<B>, DefinitionError> {
-    Ok(node.saga(&trip(policies)?).consumer(crate::statement::Statement::default()))
+    Ok(node.saga(&trip(policies)?))
 }
 
 /// Who answers its calls, by host.

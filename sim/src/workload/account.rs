@@ -76,17 +76,18 @@ impl<'a> AccountHolder<'a> {
             |path: &str, body| Sent { repeatable: false, ..Sent::post(path.to_owned(), body) };
         let verb = |verb: &str| Some(Sent::post(format!("/users/{}/{verb}", user?), Value::Null));
         let reason = json!({ "reason": "an administrator of the simulation" });
-        let token = |back: usize| {
-            let token = self.tokens.len().checked_sub(back).map(|at| &self.tokens[at])?;
-            Some(json!({ "refreshToken": token }))
+        let shown = |token: &String| json!({ "refreshToken": token });
+        let (newest, used) = match self.tokens.split_last() {
+            Some((newest, used)) => (Some(shown(newest)), used.first().map(shown)),
+            None => (None, None),
         };
         match deed {
             Deed::Register => Some(once("/auth/register", self.registration())),
             Deed::LogIn => Some(once("/auth/login", self.log_in(&self.password()))),
             Deed::LogInWrongly => Some(once("/auth/login", self.log_in(WRONG_PASSWORD))),
-            Deed::Refresh => Some(once("/auth/refresh", token(1)?)),
-            Deed::RefreshAgain => Some(once("/auth/refresh", token(2)?)),
-            Deed::LogOut => Some(once("/auth/logout", token(1)?)),
+            Deed::Refresh => Some(once("/auth/refresh", newest?)),
+            Deed::RefreshAgain => Some(once("/auth/refresh", used?)),
+            Deed::LogOut => Some(once("/auth/logout", newest?)),
             Deed::Profile if self.access.is_empty() => None,
             Deed::Profile => Some(Sent::get("/auth/profile".to_owned())),
             Deed::Order if self.access.is_empty() || !self.may_order => None,

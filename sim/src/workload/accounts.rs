@@ -45,6 +45,13 @@ const DEEDS: [(Deed, u64); 15] = [
 const LATE_COMERS: u32 = 2;
 const BACK_MIN_MS: u64 = 4_000;
 const BACK_MAX_MS: u64 = 7_000;
+/// And people who stay there: they have their tokens replaced shortly before the first refresh token is over,
+/// and again so much later, when it would have been and the one that replaced it is not.
+const STAYING: u32 = 2;
+const STAYED_MIN_MS: u64 = 3_500;
+const STAYED_MAX_MS: u64 = 4_500;
+const AGAIN_MIN_MS: u64 = 3_000;
+const AGAIN_MAX_MS: u64 = 4_000;
 /// What is done once somebody was forgotten, each on a node of its own choosing.
 const BEHIND_IT: [Deed; 5] =
     [Deed::ShowUser, Deed::ShowOrder, Deed::LogIn, Deed::Refresh, Deed::Register];
@@ -77,6 +84,12 @@ pub fn add(seed: Seed, chaos_ms: u64, operations: &mut Vec<Planned>) {
     for address in PEOPLE..PEOPLE + LATE_COMERS {
         let at_ms = random.below(chaos_ms);
         let steps = late(&mut random);
+        drawn.push((at_ms, SHORT_LIVED, Operation::Account { address, steps }));
+    }
+    let mut random = seed.stream("plan/accounts/staying");
+    for address in PEOPLE + LATE_COMERS..PEOPLE + LATE_COMERS + STAYING {
+        let at_ms = random.below(chaos_ms);
+        let steps = staying(&mut random);
         drawn.push((at_ms, SHORT_LIVED, Operation::Account { address, steps }));
     }
     put_among(operations, drawn);
@@ -116,6 +129,20 @@ fn late(random: &mut Random) -> Vec<AccountStep> {
     steps
 }
 
+/// Somebody is let in and has the tokens replaced twice, the second time behind the end of the first ones.
+fn staying(random: &mut Random) -> Vec<AccountStep> {
+    let mut steps = Vec::new();
+    for entry in [Deed::Register, Deed::LogIn] {
+        steps.push(AccountStep { to: SHORT_LIVED, ..step(random, entry) });
+        let stayed_ms = random.between(STAYED_MIN_MS, STAYED_MAX_MS);
+        steps.push(AccountStep { after_ms: stayed_ms, ..step(random, Deed::Refresh) });
+        let again_ms = random.between(AGAIN_MIN_MS, AGAIN_MAX_MS);
+        steps.push(AccountStep { after_ms: again_ms, ..step(random, Deed::Refresh) });
+        steps.push(step(random, Deed::Profile));
+    }
+    steps
+}
+
 fn step(random: &mut Random, deed: Deed) -> AccountStep {
     let within_ms = if random.percent(70) { SOON_MS } else { LATE_MS };
     AccountStep { after_ms: random.below(within_ms), to: to(random), deed }
@@ -132,6 +159,21 @@ mod tests {
 
     use super::*;
     use crate::workload::alphabet;
+
+    #[test]
+    fn who_stays_comes_back_between_the_ends_of_two_tokens() {
+        // As long as the short-lived refresh tokens of a seed are good.
+        const LIFE_MS: u64 = 6_000;
+        for seed in (0..50).map(Seed) {
+            let steps = staying(&mut seed.stream("plan/accounts/staying"));
+            let refreshes = steps.iter().filter(|step| step.deed == Deed::Refresh);
+            let pauses: Vec<_> = refreshes.map(|step| step.after_ms).collect();
+            for pair in pauses.chunks(2) {
+                assert!(pair[0] + 1_000 < LIFE_MS && pair[1] + 1_000 < LIFE_MS, "{pair:?}");
+                assert!(pair[0] + pair[1] > LIFE_MS, "{pair:?}");
+            }
+        }
+    }
 
     #[test]
     fn most_seeds_have_people_of_their_own_and_nothing_else_depends_on_them() {

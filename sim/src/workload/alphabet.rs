@@ -1,7 +1,7 @@
 //! Draws operations: which kinds a seed has, how much of each, when, whose, to whom.
 
 use crate::machine::Machine;
-use crate::plan::{Expect, Operation, OrderShape, Planned};
+use crate::plan::{Expect, Operation, OrderShape, Otherwise, Planned};
 use crate::seed::{Random, Seed};
 use crate::shape::SagaShape;
 use crate::strategy::Crowd;
@@ -22,6 +22,13 @@ const CHASE_MS: u64 = 12;
 const OPERATE_MS: u64 = 60;
 /// The token that stands for a payment outside, which a merchant confirms.
 pub const EXTERNAL: &str = "external";
+
+/// So many of a hundred repetitions say one thing otherwise.
+const OTHERWISE_PERCENT: u64 = 25;
+/// And so many of those of trips, of which there are fewer.
+const OTHER_TRIP_PERCENT: u64 = 50;
+/// So many of a hundred who take a lock stay until its time is over.
+const OVERSTAY_PERCENT: u64 = 25;
 
 /// The card's token, and how often it is drawn when the seed has it on.
 const TOKENS: [(&str, u64); 7] = [
@@ -228,7 +235,7 @@ impl Drawing {
         let order = about.map_or(0, |placed| placed.id);
         let stream = u32::try_from(self.random.below(LISTS.into())).unwrap_or(0);
         match (kind, about) {
-            (Kind::Repeat, Some(placed)) => self.repeat(placed),
+            (Kind::Repeat, Some(placed)) => self.repeat(id, placed),
             (Kind::Place | Kind::Repeat, _) => self.place(id),
             (Kind::Cancel, _) => Operation::CancelOrder { order },
             (Kind::Confirm, _) => Operation::ConfirmOrder { order },
@@ -252,23 +259,26 @@ impl Drawing {
                 let from_percent = u32::try_from(self.random.below(100)).unwrap_or(0);
                 Operation::ReadAll { from_percent }
             }
-            (Kind::HoldLock, _) => self.hold_lock(stream),
+            (Kind::HoldLock, _) => self.hold_lock(id, stream),
             (Kind::Trip, _) => self.trip(id),
         }
     }
 
-    /// One of few locks; a third works longer than its lock lasts.
-    fn hold_lock(&mut self, stream: u32) -> Operation {
+    /// One of few locks; a third works longer than its lock lasts. Drawn apart, some stay longer than they
+    /// have asked for.
+    fn hold_lock(&mut self, id: u32, stream: u32) -> Operation {
         let ttl_ms = self.random.between(200, 3_000);
         let is_late = self.random.percent(33);
         let share = if is_late { self.random.between(100, 250) } else { self.random.below(80) };
         let work_ms = ttl_ms * share / 100;
-        Operation::HoldLock {
-            lock: stream % LOCKS,
-            ttl_ms,
-            work_ms,
-            renews: self.random.percent(30),
+        let (lock, renews) = (stream % LOCKS, self.random.percent(30));
+        let mut random = self.seed.stream(&format!("plan/overstay/{id}"));
+        if random.percent(OVERSTAY_PERCENT) {
+            let renewals = u32::try_from(random.between(2, 4)).unwrap_or(2);
+            let leaves = random.percent(50);
+            return Operation::OverstayLock { lock, ttl_ms: ttl_ms / 2, renewals, leaves };
         }
+        Operation::HoldLock { lock, ttl_ms, work_ms, renews }
     }
 
     fn trip(&mut self, id: u32) -> Operation {
@@ -281,6 +291,8 @@ impl Drawing {
                     let random = self.seed.stream(&format!("plan/policies/{id}"));
                     trip::meet_policies(&mut start, random);
                 }
+                let random = self.seed.stream(&format!("plan/undo-left-alone/{id}"));
+                trip::leave_undo_alone(&mut start, random);
                 start
             }
             None => self.place(id),
@@ -306,17 +318,28 @@ impl Drawing {
             products,
             token: swarm::pick(&mut self.random, &self.tokens).unwrap_or("tok_ok").to_owned(),
             shape: swarm::pick(&mut self.random, &self.shapes).unwrap_or(OrderShape::Plain),
+            otherwise: None,
             wait_s: self.random.percent(25).then_some(10),
         }
     }
 
-    /// The same again under its key; rarely another order under that key, which must be refused.
-    fn repeat(&mut self, placed: &Placed) -> Operation {
+    /// The same again under its key; now and then another order under that key, which must be refused: with
+    /// one product more, or, drawn apart, with one thing said otherwise; or another trip.
+    fn repeat(&mut self, id: u32, placed: &Placed) -> Operation {
         let mut again = placed.operation.clone();
-        if let Operation::PlaceOrder { products, .. } = &mut again
-            && self.random.percent(10)
-        {
-            products.push(99_999);
+        let mut random = self.seed.stream(&format!("plan/otherwise/{id}"));
+        match &mut again {
+            Operation::PlaceOrder { key, products, otherwise, .. } => {
+                if self.random.percent(10) {
+                    products.push(99_999);
+                } else if *key > 0 && random.percent(OTHERWISE_PERCENT) {
+                    *otherwise = random.pick(&Otherwise::ALL).copied();
+                }
+            }
+            Operation::StartSaga { input, .. } if random.percent(OTHER_TRIP_PERCENT) => {
+                trip::stay_longer(input);
+            }
+            _ => {}
         }
         again
     }
@@ -365,6 +388,23 @@ mod tests {
             }
         }
         assert!(kinds.values().all(|without| (5..45).contains(without)), "{kinds:?}");
+    }
+
+    #[test]
+    fn some_trips_are_asked_for_again_and_some_of_these_otherwise() {
+        let (mut same, mut other) = (0, 0);
+        for seed in 0..20 {
+            let mut first = BTreeMap::new();
+            for planned in drawn(seed) {
+                let Operation::StartSaga { key, input, .. } = planned.operation else { continue };
+                match first.get(&key) {
+                    None => drop(first.insert(key, input)),
+                    Some(before) if *before == input => same += 1,
+                    Some(_) => other += 1,
+                }
+            }
+        }
+        assert!(same > 10 && other > 10, "{same} and {other}");
     }
 
     #[test]

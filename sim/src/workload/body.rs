@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::plan::OrderShape;
+use crate::plan::{OrderShape, Otherwise};
 
 use super::alphabet::EXTERNAL;
 
@@ -34,6 +34,38 @@ pub fn order(products: &[u32], token: &str, shape: OrderShape) -> Value {
         | OrderShape::Oversize => {
             json!({ "items": items, "shippingAddress": address(shape), "paymentMethod": payment })
         }
+    }
+}
+
+/// Says one thing otherwise, and nothing else. An order that would be accepted still would be.
+pub fn say(order: &mut Value, otherwise: Otherwise) {
+    let (at, new) = match otherwise {
+        Otherwise::Pieces => {
+            let pieces = order.pointer("/items/0/quantity").and_then(Value::as_u64);
+            ("/items/0/quantity", json!(pieces.filter(|pieces| *pieces > 1).map_or(2, |it| it - 1)))
+        }
+        // Nothing costs so much: either more, or nothing.
+        Otherwise::Price => ("/items/0/price", json!("0.05")),
+        Otherwise::Street => ("/shippingAddress/street", json!("2 Main Street")),
+        Otherwise::Currency => {
+            order["currency"] = json!("EUR");
+            return;
+        }
+        Otherwise::Card => {
+            let token = order.pointer("/paymentMethod/token").and_then(Value::as_str);
+            let other = if token == Some("tok_ok") { "tok_slow" } else { "tok_ok" };
+            ("/paymentMethod", json!({ "type": "card", "token": other }))
+        }
+        Otherwise::PaidBy => {
+            let other = match order.pointer("/paymentMethod/type").and_then(Value::as_str) {
+                Some("card") => json!({ "type": EXTERNAL }),
+                _ => json!({ "type": "card", "token": "tok_ok" }),
+            };
+            ("/paymentMethod", other)
+        }
+    };
+    if let Some(old) = order.pointer_mut(at) {
+        *old = new;
     }
 }
 
@@ -83,6 +115,24 @@ mod tests {
         assert!(is_an_order(OrderShape::Maximum, &[3]));
         for shape in [OrderShape::Oversize, OrderShape::Malformed] {
             assert!(!is_an_order(shape, &[1]), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn an_order_that_says_one_thing_otherwise_is_another_order() {
+        let digest = |body: &Value| {
+            let draft: OrderDraft = serde_json::from_str(&body.to_string()).unwrap();
+            draft.check().unwrap().details.digest()
+        };
+        let shapes =
+            [OrderShape::Plain, OrderShape::Zero, OrderShape::Maximum, OrderShape::Unicode];
+        for (shape, token) in shapes.into_iter().flat_map(|it| [(it, "tok_ok"), (it, EXTERNAL)]) {
+            for otherwise in Otherwise::ALL {
+                let first = order(&[3], token, shape);
+                let mut other = first.clone();
+                say(&mut other, otherwise);
+                assert_ne!(digest(&first), digest(&other), "{shape:?} {token} {otherwise:?}");
+            }
         }
     }
 

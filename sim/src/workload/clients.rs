@@ -19,7 +19,7 @@ use crate::world::World;
 use super::account::AccountHolder;
 use super::http::Http;
 use super::lists;
-use super::locks::{self, Hold};
+use super::locks::{self, Hold, Overstay};
 use super::patience::Patience;
 use super::people::People;
 use super::request::{self, Sent};
@@ -35,6 +35,8 @@ const CHASE_LOOK_US: u64 = 500;
 const DECISIONS_MAX: usize = 10;
 const DECISIONS: [&str; 5] =
     ["skip", "resolve-succeeded", "retry", "resolve-rejected", "compensate"];
+/// No group has parked so much that its pages are more.
+const PARKED_PAGES_MAX: usize = 40;
 /// The claims of sagas that are parked.
 const PARKED: &str = "saga-parked";
 /// How long after the healing the most patient client goes away.
@@ -119,7 +121,7 @@ impl Clients {
             let Some(saga) = self.id_of(order) else { continue };
             let planned = Planned { to: Machine::Balancer, ..planned.clone() };
             let ends_at_us = self.0.world.now_us() + PATIENCE_BEHIND_CHAOS_US;
-            let mut sent = request::verb_of("resume", &saga);
+            let mut sent = request::verb_of(&planned, "resume", &saga);
             // Resuming twice does no harm, and not resuming would.
             sent.repeatable = true;
             self.ask(&planned, sent, self.patience(&planned, ends_at_us)).await;
@@ -142,13 +144,15 @@ impl Clients {
             let operation = Operation::Operate { order: placed.id, verb: (*verb).to_owned() };
             let planned = Planned { to: Machine::Balancer, operation, ..placed.clone() };
             let ends_at_us = self.0.world.now_us() + PATIENCE_BEHIND_CHAOS_US;
-            let sent = request::verb_of(verb, &saga);
+            let sent = request::verb_of(&planned, verb, &saga);
+            let sent = sent.with_result(&planned, &self.0.plan.operations);
             self.ask(&planned, sent, self.patience(&planned, ends_at_us)).await;
         }
         Ok(!parked.is_empty())
     }
 
-    /// An operator asks a node to have everything delivered again that the consumer group has parked.
+    /// An operator looks at what the consumer group has parked, page by page and at once, and asks a node to
+    /// have all of it delivered again.
     pub async fn replay_what_is_parked(&self, node: Machine) {
         let (group, verb) = (statement::GROUP.to_owned(), "replay".to_owned());
         let planned = Planned {
@@ -164,7 +168,25 @@ impl Clients {
         // Asking twice does no harm, and not asking would.
         sent.repeatable = true;
         let ends_at_us = self.0.world.now_us() + PATIENCE_BEHIND_CHAOS_US;
+        self.page_through_what_is_parked(&planned, ends_at_us).await;
+        let look = Sent::get(format!("/consumers/{}/parked?limit=100", statement::GROUP));
+        self.ask(&planned, look, self.patience(&planned, ends_at_us)).await;
         self.ask(&planned, sent, self.patience(&planned, ends_at_us)).await;
+    }
+
+    /// With as many on a page as the node has for its number.
+    async fn page_through_what_is_parked(&self, planned: &Planned, ends_at_us: u64) {
+        let limit = 1 + Machine::NODES.iter().take_while(|node| **node != planned.to).count();
+        let place = (planned.to, self.0.people.token_of(planned));
+        let mut patience = self.patience(planned, ends_at_us);
+        let mut behind = String::new();
+        for _ in 0..PARKED_PAGES_MAX {
+            let path = format!("/consumers/{}/parked?limit={limit}{behind}", statement::GROUP);
+            let answer = self.ask_at(planned, place, &Sent::get(path), &mut patience).await;
+            let next = answer.and_then(|it| it.body["nextCursor"].as_str().map(str::to_owned));
+            let Some(cursor) = next else { return };
+            behind = format!("&cursor={cursor}");
+        }
     }
 
     /// Every request so far, in the order in which they ended; it is then forgotten.
@@ -260,6 +282,10 @@ impl Clients {
                 let hold = Hold { lock, ttl_ms, work_ms, renews };
                 locks::hold(&self.0.locks, &self.0.world, planned, hold, patience).await;
             }
+            Operation::OverstayLock { lock, ttl_ms, renewals, leaves } => {
+                let overstay = Overstay { lock, ttl_ms, renewals, leaves };
+                locks::overstay(&self.0.locks, planned, overstay, patience).await;
+            }
             Operation::PlaceOrder { .. }
             | Operation::StartSaga { .. }
             | Operation::CancelOrder { .. }
@@ -278,6 +304,7 @@ impl Clients {
                     self.chase(order).await;
                 }
                 if let Some(sent) = request::of(planned, seed, |order| self.id_of(order)) {
+                    let sent = sent.with_result(planned, &self.0.plan.operations);
                     self.ask(planned, sent, patience).await;
                 }
             }

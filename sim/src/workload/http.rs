@@ -17,6 +17,8 @@ use crate::evidence::Answer;
 use crate::machine::Machine;
 use crate::world::World;
 
+/// Headers of an answer that tell of what was asked for.
+const OF_THE_REQUEST: [&str; 3] = ["location", "preference-applied", "x-correlation-id"];
 /// More idle connections to one machine are closed.
 const IDLE_MAX: usize = 16;
 
@@ -113,11 +115,13 @@ async fn read(response: Response<hyper::body::Incoming>) -> io::Result<Answer> {
         response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     };
     let (node, replayed) = (header("x-node-id"), header("idempotent-replayed").is_some());
+    let said = OF_THE_REQUEST.into_iter().filter_map(|name| Some((name.to_owned(), header(name)?)));
+    let said = said.collect();
     let body = response.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
     let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
     let body = match body.is_empty() {
         true => Value::Null,
         false => serde_json::from_slice(&body).unwrap_or_else(|_| text()),
     };
-    Ok(Answer { status, replayed, node, body })
+    Ok(Answer { status, replayed, node, said, body })
 }

@@ -88,7 +88,8 @@ impl People {
             | Operation::AppendList { .. }
             | Operation::ReadList { .. }
             | Operation::ReadAll { .. }
-            | Operation::HoldLock { .. } => {
+            | Operation::HoldLock { .. }
+            | Operation::OverstayLock { .. } => {
                 let customer = usize::try_from(planned.customer).unwrap_or(usize::MAX);
                 self.customers.get(customer).map_or("", String::as_str)
             }

@@ -8,8 +8,12 @@ use serde_json::{Value, json};
 use crate::fate;
 use crate::plan::{Operation, Planned};
 use crate::seed::Seed;
+use crate::trip::TRIP;
 
 use super::body;
+
+/// Every so manieth operator who says that a step was done does not say what it returned.
+const SAYS_NOTHING_EACH: u32 = 4;
 
 /// A request as a client sends it, each time the same.
 #[derive(Debug, Clone)]
@@ -49,6 +53,18 @@ impl Sent {
         format!("{} {}", self.method, self.path)
     }
 
+    /// An operator who says that a step was done mostly says also what it returned, where all steps of the
+    /// saga return the same kind of thing. `all`: the plan's operations.
+    pub(super) fn with_result(mut self, planned: &Planned, all: &[Planned]) -> Self {
+        let Operation::Operate { order, .. } = planned.operation else { return self };
+        let says = !planned.id.is_multiple_of(SAYS_NOTHING_EACH);
+        if says && self.body["outcome"] == "succeeded" && returns_references(order, all) {
+            let reference = format!("told by an operator, operation {}", planned.id);
+            self.body["result"] = json!({ "reference": reference });
+        }
+        self
+    }
+
     /// With an access token, and a deadline for the server to answer by.
     pub(crate) fn into_http(self, token: &str, key: Option<&str>) -> Request<Full<Bytes>> {
         let bytes = if self.body.is_null() { Bytes::new() } else { self.body.to_string().into() };
@@ -78,8 +94,12 @@ pub(super) fn of(
 ) -> Option<Sent> {
     let get = |path: &str, order: u32| Some(Sent::get(format!("{path}/{}", id_of(order)?)));
     match &planned.operation {
-        Operation::PlaceOrder { key, products, token, shape, wait_s } => {
-            let mut sent = Sent::post("/orders".to_owned(), body::order(products, token, *shape));
+        Operation::PlaceOrder { key, products, token, shape, otherwise, wait_s } => {
+            let mut order = body::order(products, token, *shape);
+            if let Some(otherwise) = otherwise {
+                body::say(&mut order, *otherwise);
+            }
+            let mut sent = Sent::post("/orders".to_owned(), order);
             sent.key = (*key > 0).then(|| format!("key-{key}"));
             sent.wait_s = *wait_s;
             sent.repeatable = sent.key.is_some();
@@ -115,31 +135,49 @@ pub(super) fn of(
         Operation::ListOrders => Some(Sent::get("/orders?limit=50".to_owned())),
         // Sent once, as every verb of an operator.
         Operation::AskConsumer { group, verb, key } => {
-            let body = json!({ "reason": "an operator of the simulation", "key": key });
+            let body = json!({ "reason": reason_of(planned), "key": key });
             let sent = Sent::post(format!("/consumers/{group}/{verb}"), body);
             Some(Sent { repeatable: false, ..sent })
         }
         Operation::Rebuild { view } => {
             Some(Sent::post(format!("/projections/{view}/rebuild"), json!({})))
         }
-        Operation::Operate { order, verb } => Some(verb_of(verb, &id_of(*order)?)),
+        Operation::Operate { order, verb } => Some(verb_of(planned, verb, &id_of(*order)?)),
         Operation::Account { .. }
         | Operation::WalkList { .. }
         | Operation::ReadStream { .. }
         | Operation::AppendList { .. }
         | Operation::ReadList { .. }
         | Operation::ReadAll { .. }
-        | Operation::HoldLock { .. } => None,
+        | Operation::HoldLock { .. }
+        | Operation::OverstayLock { .. } => None,
     }
 }
 
+/// Whether the steps of what this operation starts return references: those of orders do, and those of trips.
+/// Beside the orders trips are the simulation's own; what a user calls so is the user's.
+fn returns_references(started_by: u32, all: &[Planned]) -> bool {
+    let places = |planned: &Planned| matches!(planned.operation, Operation::PlaceOrder { .. });
+    let started = all.iter().find(|planned| planned.id == started_by);
+    started.is_some_and(|started| match &started.operation {
+        Operation::StartSaga { saga_type, .. } => saga_type == TRIP && all.iter().any(places),
+        _ => places(started),
+    })
+}
+
+/// Why an operator does something: in the words of this operation alone, so that what comes of it can be told
+/// from what comes of another.
+fn reason_of(planned: &Planned) -> String {
+    format!("an operator of the simulation, operation {}", planned.id)
+}
+
 /// An operator's verb. Sent once: the second might find, and change, another state.
-pub(super) fn verb_of(verb: &str, saga: &str) -> Sent {
+pub(super) fn verb_of(planned: &Planned, verb: &str, saga: &str) -> Sent {
     let (path, outcome) = match verb.split_once('-') {
         Some((path, outcome)) => (path, Some(outcome)),
         None => (verb, None),
     };
-    let mut body = json!({ "reason": "an operator of the simulation" });
+    let mut body = json!({ "reason": reason_of(planned) });
     if let Some(outcome) = outcome {
         body["outcome"] = json!(outcome);
     }
@@ -152,4 +190,48 @@ fn payment_id(seed: Seed, order: u32) -> String {
     let mut bytes = [0; 16];
     seed.stream(&format!("payment/{order}")).fill(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fate::Fate;
+    use crate::machine::Machine;
+    use crate::plan::OrderShape;
+    use crate::visit::VISIT;
+
+    fn planned(id: u32, operation: Operation) -> Planned {
+        let (at_ms, customer, to, gives_up_after_ms) = (0, 0, Machine::Balancer, None);
+        Planned { id, at_ms, customer, to, gives_up_after_ms, operation }
+    }
+
+    fn started(id: u32, saga_type: &str) -> Planned {
+        let (saga_type, input, fate) = (saga_type.to_owned(), json!({}), Fate::default());
+        planned(id, Operation::StartSaga { saga_type, key: id, input, fate })
+    }
+
+    /// What an operator says that a step of this saga returned.
+    fn result(id: u32, order: u32, verb: &str, all: &[Planned]) -> Value {
+        let operate = planned(id, Operation::Operate { order, verb: verb.to_owned() });
+        let sent = of(&operate, Seed(1), |_| Some("saga".to_owned())).expect("a known order");
+        assert_eq!(sent.body["reason"], json!(reason_of(&operate)));
+        sent.with_result(&operate, all).body["result"].clone()
+    }
+
+    #[test]
+    fn an_operator_says_what_a_step_returned_where_all_steps_can_read_it() {
+        let (token, shape) = ("tok_ok".to_owned(), OrderShape::Plain);
+        let products = vec![1];
+        let (wait_s, otherwise) = (None, None);
+        let place = Operation::PlaceOrder { key: 1, products, token, shape, wait_s, otherwise };
+        let all = [planned(1, place), started(2, TRIP), started(3, VISIT)];
+        for order in [1, 2] {
+            assert!(result(5, order, "resolve-succeeded", &all)["reference"].is_string());
+            assert!(result(8, order, "resolve-succeeded", &all).is_null());
+            assert!(result(5, order, "resolve-rejected", &all).is_null());
+            assert!(result(5, order, "skip", &all).is_null());
+        }
+        assert!(result(5, 3, "resolve-succeeded", &all).is_null());
+        assert!(result(5, 2, "resolve-succeeded", &all[1..]).is_null(), "a trip of a user's");
+    }
 }

@@ -1,5 +1,7 @@
 //! Those who watch the log over HTTP as it grows: server-sent events of one node after the other, each from
-//! the last event that the one before has sent. What they see is judged as what any subscriber sees.
+//! the last event that the one before has sent. Some of them are cut off right behind the first thing that a
+//! node says, which is where to come back to, while there is more to tell: then they come back there. What they
+//! see is judged as what any subscriber sees.
 
 use bytes::Bytes;
 use http::{Request, header};
@@ -22,6 +24,8 @@ const SILENCE_US: u64 = 20_000_000;
 const RETRY_US: u64 = 1_000_000;
 /// How long a watcher stays with a node, at most.
 const STAY_MAX_US: u64 = 12_000_000;
+/// So many of a hundred stays end behind the first block.
+const CUT_OFF_PERCENT: u64 = 25;
 
 /// Starts those of a seed: one from the log's beginning, `after_us` later, and one from its head.
 pub fn start(
@@ -78,11 +82,12 @@ impl Watcher {
             let node = *self.random.pick(&Machine::NODES).unwrap_or(&Machine::Node1);
             let stays_us = self.random.between(1, STAY_MAX_US);
             let until_us = self.world.now_us() + stays_us;
+            let blocks_max = if self.random.percent(CUT_OFF_PERCENT) { 1 } else { u64::MAX };
             // A node that does not answer, or ends the stream: the next one is asked.
             if let Some(Ok(chunks)) =
                 self.within(ANSWER_US, self.http.open(node, self.request())).await
             {
-                self.follow(chunks, until_us).await;
+                self.follow(chunks, until_us, blocks_max).await;
             }
             self.world.timeline().after(RETRY_US).await;
         }
@@ -99,9 +104,10 @@ impl Watcher {
     }
 
     /// Takes in what comes until the stream ends, is silent for too long, or the time to leave has come:
-    /// that may be in the middle of an event.
-    async fn follow(&mut self, mut chunks: Chunks, until_us: u64) {
-        let mut text = Text::default();
+    /// that may be in the middle of an event. Of what came behind the last block that is wanted nothing is
+    /// taken in, also when it came along with it.
+    async fn follow(&mut self, mut chunks: Chunks, until_us: u64, blocks_max: u64) {
+        let (mut text, mut blocks) = (Text::default(), 0);
         while self.world.now_us() < until_us {
             let Some(Some(Ok(chunk))) = self.within(SILENCE_US, chunks.next()).await else {
                 return;
@@ -109,6 +115,10 @@ impl Watcher {
             text.0.extend_from_slice(&chunk);
             while let Some(block) = text.block() {
                 self.take(&block);
+                blocks += 1;
+                if blocks == blocks_max {
+                    return;
+                }
             }
         }
     }

@@ -195,7 +195,7 @@ impl<M: MessageBus> MessageBus for RecordedBus<M> {
                 topic: topic.to_owned(),
                 message: message.id.clone(),
                 key: message.key.clone(),
-                what: BusWhat::published(Machine::Node1, &message.headers),
+                what: BusWhat::published(Machine::Node1, message),
             })
             .collect();
         self.0.publish(topic, messages).await?;

@@ -1,5 +1,6 @@
 //! A node with recorded ports, its customers' requests, and what is left when it has stopped.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use sagaline::http::auth::{NewAccount, PasswordSettings, own_correlation};
 use sagaline::http::ready::Ready;
 use sagaline::projections::{Orders, Payments, Sagas};
 use sagaline::settings::{Secret, Settings};
-use sagaline_sim::evidence::{Answer, BankEffect, BankEntry, Call, Evidence, LogEntry, Phases};
+use sagaline_sim::evidence::{
+    Answer, BankEffect, BankEntry, Call, Evidence, LogEntry, Phases, digest_of,
+};
 use sagaline_sim::machine::Machine;
 use sagaline_sim::plan::{Knobs, Operation, OrderShape, Plan, Planned};
 use sagaline_sim::seed::Seed;
@@ -160,6 +163,7 @@ impl Shop {
             lives: Vec::new(),
             bus: seen.bus,
             at_risk: Vec::new(),
+            store_answers: Vec::new(),
             contradictions: Vec::new(),
             looks: Vec::new(),
             walks: Vec::new(),
@@ -167,6 +171,7 @@ impl Shop {
             documents,
             subscribers: Vec::new(),
             readings: Vec::new(),
+            handed: Vec::new(),
             shards: seen.shards,
             power: Vec::new(),
             stops: Vec::new(),
@@ -211,6 +216,7 @@ impl Person {
         let replayed = response.headers().contains_key("idempotent-replayed");
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         let answer: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let (node, said) = (None, BTreeMap::new());
         recorder.seen.lock().calls.push(Call {
             operation: 0,
             customer: self.number,
@@ -220,7 +226,7 @@ impl Person {
             body: body.clone(),
             sent_at_us,
             ended_at_us: recorder.now_us(),
-            answer: Some(Answer { status, replayed, node: None, body: answer.clone() }),
+            answer: Some(Answer { status, replayed, node, said, body: answer.clone() }),
         });
         (status, answer)
     }
@@ -256,6 +262,7 @@ fn plan() -> Plan {
         products: vec![1],
         token: "tok_ok".to_owned(),
         shape: OrderShape::Plain,
+        otherwise: None,
         wait_s: Some(30),
     };
     let (id, at_ms, customer, to) = (1, 0, 1, Machine::Node1);
@@ -303,7 +310,9 @@ async fn log(backend: &Backend) -> Vec<LogEntry> {
         causation_id: event.causation_id.map(|id| id.0.to_string()),
         node: event.node_id.to_string(),
         recorded_at_us: event.recorded_at.0,
+        schema_version: event.schema_version,
         payload: serde_json::from_slice(&event.payload).unwrap(),
+        payload_digest: digest_of(&event.payload),
     });
     entries.collect()
 }
@@ -355,6 +364,7 @@ fn bank(ledger: &Ledger) -> Vec<BankEntry> {
                 BankEffect::Done
             }
         },
+        said: None,
     });
     told.collect()
 }

@@ -202,6 +202,43 @@ fn after_an_error_of_a_sync_nobody_knows_until_the_disk_is_opened_again() {
 }
 
 #[test]
+fn what_of_the_log_is_at_risk_is_told_apart_from_the_views() {
+    in_world(1, |world| async move {
+        let disk = machine(&world).await;
+        disk.write(put(Space::Views, 1), Durability::Buffered).await.unwrap();
+        disk.write(put(Space::Index, 1), Durability::Synced).await.unwrap();
+        assert_eq!(disk.log_at_risk(), Ok(0));
+        disk.write(put(Space::Index, 2), Durability::Buffered).await.unwrap();
+        assert_eq!(disk.log_at_risk(), Ok(1), "an index is of the log, without any record");
+        disk.write(put(Space::Events, 3), Durability::Synced).await.unwrap();
+        assert_eq!(disk.log_at_risk(), Ok(0), "what was synced took it along");
+        power_cycle(&world).await;
+        assert!(disk.log_at_risk().is_err(), "the process of this handle has ended");
+    });
+}
+
+#[test]
+fn what_a_failed_write_may_have_left_is_known_until_the_disk_is_opened_again() {
+    in_world(1, |world| async move {
+        let disk = machine(&world).await;
+        let key = 7_u32.to_be_bytes();
+        disk.write(put(Space::Index, 7), Durability::Synced).await.unwrap();
+        assert_eq!(disk.may_hold(&key), Ok(false), "it is there for certain");
+        let full = episode(1, Fault::DiskFull { machine: Store });
+        world.begin(&full);
+        disk.write(put(Space::Index, 7), Durability::Synced).await.unwrap_err();
+        assert_eq!(disk.may_hold(&key), Ok(false), "it never came to the disk");
+        world.end(&full);
+        world.begin(&episode(2, Fault::DiskError { machine: Store, percent: 100 }));
+        disk.write(put(Space::Index, 7), Durability::Synced).await.unwrap_err();
+        assert_eq!(disk.may_hold(&key), Ok(true));
+        assert_eq!(disk.may_hold(&8_u32.to_be_bytes()), Ok(false));
+        drop(world.disk(Store));
+        assert_eq!(disk.may_hold(&key), Ok(false), "by now it has happened or has not");
+    });
+}
+
+#[test]
 fn a_batch_of_views_and_log_is_refused() {
     in_world(1, |world| async move {
         let disk = machine(&world).await;

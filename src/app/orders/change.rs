@@ -116,6 +116,11 @@ impl<B: Backend> Orders<B> {
             Ok(()) | Err(RequestError::Refused(Refusal::AlreadyCompensating)) => {
                 self.settled(id, placed, reason, wait, metadata).await
             }
+            Err(RequestError::Refused(refusal @ Refusal::Ended { .. }))
+                if planted("cancel-refused-by-an-ended-saga") =>
+            {
+                Err(ChangeError::SagaRefused(refusal))
+            }
             // The money moved while we were looking, and the order was confirmed with it.
             Err(RequestError::Refused(Refusal::BehindPivot { .. } | Refusal::Ended { .. })) => {
                 match self.load(id).await?.ok_or(ChangeError::NotFound)?.status() {

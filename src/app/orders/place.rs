@@ -89,7 +89,8 @@ impl<B: Backend> Orders<B> {
         order: &PlaceOrder,
         correlation_id: CorrelationId,
     ) -> Result<OrderId, NotPlaced> {
-        let request = StartRequest { idempotency_key: None, correlation_id: Some(correlation_id) };
+        let told = Some(correlation_id).filter(|_| !planted("started-under-an-id-of-its-own"));
+        let request = StartRequest { idempotency_key: None, correlation_id: told };
         let started = self.node.sagas().start(&self.processing, request, order).await;
         started.map(|started| OrderId::new(started.id)).map_err(|error| match error {
             StartError::ClaimTaken { claim, owner } => NotPlaced::Taken { claim, owner },

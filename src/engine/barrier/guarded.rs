@@ -102,6 +102,7 @@ impl<B: Backend> Guarded<B> {
             if let Some(known) = record.admit_action(epoch).transpose() {
                 let repeat = BarrierCommand::Repeat { epoch };
                 if epoch > record.epoch
+                    && !planted("repeat-leaves-no-epoch")
                     && !self.record(Stage::default(), seen, repeat, metadata).await?
                 {
                     continue;

@@ -16,6 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::canary::planted;
 use crate::saga::Policy;
 
 use super::lane::{Lane, LaneState};
@@ -276,8 +277,12 @@ impl Group {
             }
             Settled::Failed { reason, retry_after_ms } => {
                 let attempts = self.lanes.get(&key).map_or(0, Lane::attempts);
-                let last = attempts >= self.policy.attempts;
-                let pause_ms = self.policy.backoff_ms(attempts + 1, jitter, retry_after_ms);
+                let so_far = attempts + u32::from(planted("delivery-parked-one-attempt-early"));
+                let last = so_far >= self.policy.attempts;
+                let pause_ms = match planted("delivery-retried-without-pause") {
+                    true => 0,
+                    false => self.policy.backoff_ms(attempts + 1, jitter, retry_after_ms),
+                };
                 let due_us = now_us.saturating_add(pause_ms.saturating_mul(1_000));
                 self.put_aside(&key, reason, (!last).then_some(due_us), now_us);
                 last

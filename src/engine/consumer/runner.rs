@@ -13,6 +13,7 @@ use sagaline_storage::{
 };
 use tokio::sync::watch;
 
+use crate::canary::planted;
 use crate::engine::core::Core;
 use crate::engine::keys;
 use crate::engine::outcome::Failure;
@@ -308,7 +309,7 @@ impl<B: Backend> Runner<B> {
             }
             Err(Failure::Rejected { code, reason }) => {
                 let reason = format!("{code}: {reason}");
-                match self.terms.policy.is_final(&code) {
+                match self.terms.policy.is_final(&code) && !planted("refused-event-tried-again") {
                     true => Settled::Refused { reason },
                     false => Settled::Failed { reason, retry_after_ms: None },
                 }

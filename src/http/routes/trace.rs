@@ -162,7 +162,10 @@ async fn of_correlation<B: Backend>(
     let (mut orders, mut payments, mut sagas) = (Vec::new(), Vec::new(), Vec::new());
     // An order that the request changed may have come into being by an earlier one.
     for key in keys(&events, &OF_ORDER) {
-        let flow = fresh::streams(&app, &OF_ORDER, &key).await?;
+        let mut flow = fresh::streams(&app, &OF_ORDER, &key).await?;
+        if planted("request-trace-of-its-own-events") {
+            flow.retain(|event| event.correlation_id == id);
+        }
         orders.extend(fold(&Orders, &key, &flow).map_err(Error::internal)?);
         payments.extend(fold(&Payments, &key, &flow).map_err(Error::internal)?);
     }

@@ -19,7 +19,10 @@ pub(super) struct By {
 pub(super) const RESOLVED_CODE: &str = "RESOLVED_BY_OPERATOR";
 
 pub(super) fn operate(draft: &mut Draft<'_>, verb: Verb, by: By) -> Result<(), Refusal> {
-    let By { reason, actor } = by;
+    let By { mut reason, actor } = by;
+    if planted("operator-without-reason") {
+        reason.clear();
+    }
     match verb {
         Verb::Retry => retry(draft, By { reason, actor }),
         Verb::Skip => skip(draft, By { reason, actor }),
@@ -98,6 +101,9 @@ fn resolve(draft: &mut Draft<'_>, result: Option<Json>, by: By) -> Result<(), Re
     let words = reason.clone();
     draft.record(SagaEvent::StepResolved { step, direction, reason, actor, at_us });
     match (direction, result) {
+        (StepDirection::Action, Some(_)) if planted("resolved-without-its-result") => {
+            returned::succeeded(draft, step, Json::null());
+        }
         (StepDirection::Action, Some(result)) => returned::succeeded(draft, step, result),
         (StepDirection::Action, None) => {
             let code = RESOLVED_CODE.to_owned();

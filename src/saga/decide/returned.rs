@@ -105,6 +105,7 @@ fn compensation(draft: &mut Draft<'_>, step: StepIndex, outcome: Outcome) {
             failed::failed(draft, step, StepDirection::Compensation, cause, None);
         }
         Outcome::Unknown { cause, retry_after_ms } => {
+            let retry_after_ms = retry_after_ms.filter(|_| !planted("undo-not-left-alone"));
             failed::failed(draft, step, StepDirection::Compensation, cause, retry_after_ms);
         }
     }

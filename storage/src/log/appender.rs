@@ -141,11 +141,15 @@ impl<K: Kv, C: Clock> Appender<K, C> {
         if planted("publish-before-commit") {
             self.shared.published.publish(std::mem::take(&mut events));
         }
+        let durability = match events.is_empty() && planted("eventless-batch-not-synced") {
+            true => Durability::Buffered,
+            false => durability(),
+        };
         let written = if batch.changes.is_empty() {
             Ok(())
         } else {
             count(&self.shared.counters.durable_writes, 1);
-            self.shared.kv.write(batch, durability()).await
+            self.shared.kv.write(batch, durability).await
         };
         match written {
             Ok(()) => {
@@ -187,7 +191,12 @@ impl<K: Kv, C: Clock> Appender<K, C> {
                     let bytes = draft.bytes as u64;
                     let made = prepare::append(&mut self.heads, &mut prepared, draft, now);
                     tally(&self.shared.counters, &made, bytes);
-                    answers.answers.push(Answer::Append(reply, made));
+                    match made {
+                        Err(refused) if planted("refused-before-the-write") => {
+                            let _sent = reply.send(Err(refused));
+                        }
+                        made => answers.answers.push(Answer::Append(reply, made)),
+                    }
                     answers.take_room(room);
                 }
                 Job::Raise(Raise { shards, reply }) => {
@@ -265,6 +274,9 @@ impl Answer {
         match self {
             Self::Append(reply, made) => {
                 let answer = match made {
+                    Ok(_) if planted("failed-write-called-unmade") => {
+                        AppendError::Unavailable(error.clone())
+                    }
                     Ok(_) => {
                         count(&counters.unknown_outcomes, 1);
                         AppendError::OutcomeUnknown(error.clone())

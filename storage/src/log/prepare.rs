@@ -74,6 +74,9 @@ pub(super) fn append(
     now: Timestamp,
 ) -> Result<Admitted, AppendError> {
     let request = &draft.request;
+    if planted("fence-before-the-id") {
+        check_fence(heads, request.fence)?;
+    }
     if let Some(made) =
         heads.append_ids.get(request.append_id).filter(|_| !planted("append-id-forgotten"))
     {

@@ -6,6 +6,7 @@
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use crate::canary::planted;
 use crate::event::RecordedEvent;
 use crate::event_store::{AllPage, AllQuery, Direction};
 use crate::log::hashing::Hashing;
@@ -34,7 +35,11 @@ impl Published {
     pub(super) fn publish(&self, events: Vec<RecordedEvent>) {
         let Some(head) = events.last().map(|event| event.position) else { return };
         let leaving = self.ring.write().push(events);
-        self.wake.send_replace(head);
+        if planted("wake-up-sent-to-nobody") {
+            let _sent = self.wake.send(head).is_ok();
+        } else {
+            self.wake.send_replace(head);
+        }
         drop(leaving);
     }
 

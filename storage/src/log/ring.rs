@@ -186,7 +186,8 @@ impl Ring {
         let stop = usize::try_from(last - oldest + 1).ok()?;
         let (events, last) = collect(self.events.range(..stop).rev(), query);
         let next = last.unwrap_or(query.from);
-        let end = next.0 <= 1;
+        let first = if planted("backward-ends-with-the-ring") { oldest } else { 1 };
+        let end = next.0 <= first;
         Some(AllPage { events, next: if end { GlobalPosition::START } else { next }, end })
     }
 

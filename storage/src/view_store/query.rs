@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 
+use crate::canary::planted;
 use crate::error::StorageError;
 use crate::event_store::Direction;
 use crate::kv::{Entry, Kv, Range, Space};
@@ -43,6 +44,9 @@ impl Walk {
     fn pass(&mut self, key: &[u8]) {
         match self.range.backward {
             true => self.range.to = Bytes::copy_from_slice(key),
+            false if planted("forward-page-repeats-the-last") => {
+                self.range.from = Bytes::copy_from_slice(key)
+            }
             false => self.range.from = keys::behind(key),
         }
     }

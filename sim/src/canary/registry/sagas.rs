@@ -49,13 +49,13 @@ pub(super) const CANARIES: &[Canary] = &[
     canary(
         "reader-without-gap-guard",
         "A follower of the log notes the log's head as its place instead of the last event it has read.",
-        &["outbox", "projections"],
+        &["outbox", "projections", "answers"],
         STANDARD,
     ),
     canary(
         "offset-committed-before-the-handler",
         "A follower of the log stores its place before it has acted on the events.",
-        &["outbox", "projections"],
+        &["outbox", "projections", "answers"],
         STANDARD,
     ),
     canary(
@@ -116,7 +116,7 @@ pub(super) const CANARIES: &[Canary] = &[
     canary(
         "timer-forgotten-at-recovery",
         "Timers are not set again when a saga is taken up.",
-        &["saga-ends", "liveness"],
+        &["saga-ends", "liveness", "claims"],
         RESTARTS,
     ),
     canary(
@@ -172,6 +172,13 @@ pub(super) const CANARIES: &[Canary] = &[
         STANDARD,
     )
     .known_at(8),
+    canary(
+        "retry-made-beside-itself",
+        "When a pause ends an attempt that is under way is made once more beside itself.",
+        &["retries"],
+        STANDARD,
+    )
+    .known_at(70),
     canary(
         "drain-without-bound",
         "A node that is told to end waits for its sagas, however long they take.",
@@ -283,6 +290,12 @@ pub(super) const CANARIES: &[Canary] = &[
         BROWN_OUT,
     ),
     canary(
+        "undo-not-left-alone",
+        "Who asks, when something is to be undone, to be left alone for a while is called again before.",
+        &["retries"],
+        STANDARD,
+    ),
+    canary(
         "staged-behind-the-event-before",
         "What a step writes elsewhere is said to be caused by what was appended before it.",
         &["saga-life"],
@@ -293,5 +306,29 @@ pub(super) const CANARIES: &[Canary] = &[
         "What is found out at the bank is told to the saga and not noted in the payment.",
         &["money"],
         BROWN_OUT,
+    ),
+    canary(
+        "attempt-timeout-begins-anew",
+        "A call that is not answered is waited for twice as long as its policy says.",
+        &["retries"],
+        STANDARD,
+    ),
+    canary(
+        "parked-whatever-it-owes",
+        "A parked saga is put among those that only a person works on, whatever it still owes.",
+        &["claims"],
+        STANDARD,
+    ),
+    canary(
+        "void-behind-a-decline-unrecorded",
+        "Money that is let go behind a capture that was declined is not noted in the payment.",
+        &["money"],
+        STANDARD,
+    ),
+    canary(
+        "taken-up-once",
+        "The sagas of a shard that cannot be listed when it is taken are not asked for again.",
+        &["saga-ends", "liveness"],
+        UNREAD,
     ),
 ];

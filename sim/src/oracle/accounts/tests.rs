@@ -59,6 +59,14 @@ impl Told {
         self.told("GET /auth/profile", Value::Null, answer)
     }
 
+    /// The last answer came from the node whose tokens are short-lived.
+    fn by_the_short_lived(mut self) -> Self {
+        if let Some(answer) = &mut self.0.evidence.calls.last_mut().unwrap().answer {
+            answer.node = Some("node-3".to_owned());
+        }
+        self
+    }
+
     fn later(mut self, passed_us: u64) -> Self {
         self.0.now_us += passed_us;
         self
@@ -108,11 +116,7 @@ fn let_in_for_short(passed_us: u64, faults: &[Fault]) -> Told {
         fault: fault.clone(),
     });
     told.0.evidence.plan.episodes.extend(episodes);
-    let mut told = told.registered();
-    if let Some(answer) = &mut told.0.evidence.calls.last_mut().unwrap().answer {
-        answer.node = Some("node-3".to_owned());
-    }
-    told.later(passed_us)
+    told.registered().by_the_short_lived().later(passed_us)
 }
 
 #[test]
@@ -178,6 +182,21 @@ fn a_token_that_is_good_twice_is_caught() {
     told.refreshed("s1.a", Some((200, tokens("s1.c")))).caught("a refresh token was good twice");
     let told = Told::new().registered().refreshed("s1.a", Some((200, tokens("s1.a"))));
     told.caught("a refresh token was given twice");
+}
+
+#[test]
+fn a_token_from_long_ago_ends_its_session_all_the_same() {
+    let told = || {
+        let told = Told::new().registered().refreshed("s1.a", Some((200, tokens("s1.b"))));
+        let told = told.refreshed("s1.b", Some((200, tokens("s1.c"))));
+        told.refreshed("s1.c", Some((200, tokens("s1.d"))))
+    };
+    let ended = || told().refreshed("s1.a", no("REFRESH_TOKEN_REUSED"));
+    ended().refreshed("s1.d", no("SESSION_ENDED")).clean();
+    let goes_on = ended().refreshed("s1.d", Some((200, tokens("s1.e"))));
+    goes_on.caught("a session went on behind its end");
+    let unknown = told().refreshed("s1.a", no("REFRESH_TOKEN_INVALID"));
+    unknown.caught("a token that was given is not known");
 }
 
 #[test]
@@ -299,6 +318,22 @@ fn a_token_that_is_over_too_soon_or_unknown_is_caught() {
     refreshed.caught("a refresh token was over before its time");
     let unknown = soon().looked(no("TOKEN_INVALID"));
     unknown.caught("an access token that was given is not known");
+}
+
+#[test]
+fn a_token_that_ends_with_the_one_that_it_replaced_is_caught() {
+    // The first is over after six seconds, the one that replaces it after four of these is good for six more.
+    let stayed = |passed_us| {
+        let told = let_in_for_short(4_000_000, &[]);
+        let told = told.refreshed("s1.a", Some((200, tokens("s1.b")))).by_the_short_lived();
+        told.later(passed_us)
+    };
+    stayed(3_000_000).refreshed("s1.b", Some((200, tokens("s1.c")))).clean();
+    let over = stayed(3_000_000).refreshed("s1.b", no("REFRESH_TOKEN_EXPIRED"));
+    over.caught("a refresh token was over before its time");
+    stayed(7_000_000).refreshed("s1.b", no("REFRESH_TOKEN_EXPIRED")).clean();
+    let late = stayed(7_000_000).refreshed("s1.b", Some((200, tokens("s1.c"))));
+    late.caught("a refresh token was good behind its time");
 }
 
 #[test]

@@ -40,11 +40,18 @@ impl<'a> Asked<'a> {
             examine_accepted(call, body, finding);
         }
         let Some(body) = accepted.or_else(|| fresh(call)) else { return };
-        let Some(asked) = id(body).and_then(|id| self.addresses.get(id)) else { return };
-        let address = body.get("shippingAddress");
+        if let Some(same) = self.goes_where_asked(body) {
+            finding.expect(same, "an order is shown with another address", || shown(call));
+        }
+    }
+
+    /// Whether an order is shown with the address of its request, or with that of somebody who is forgotten.
+    /// None: nobody was told that it was accepted.
+    pub(super) fn goes_where_asked(&self, order: &Value) -> Option<bool> {
+        let asked = *self.addresses.get(id(order)?)?;
+        let address = order.get("shippingAddress");
         let is_forgotten = address.and_then(|address| text(address, "street")) == Some(FORGOTTEN);
-        let same = is_forgotten || address == Some(*asked);
-        finding.expect(same, "an order is shown with another address", || shown(call));
+        Some(is_forgotten || address == Some(asked))
     }
 }
 

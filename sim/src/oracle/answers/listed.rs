@@ -49,25 +49,25 @@ fn examine_status(look: &Look, status: u16, finding: &mut Finding) {
 }
 
 /// What a request says in its query.
-fn said<'a>(look: &'a Look, name: &str) -> Option<&'a str> {
-    let (_, query) = look.request.split_once('?')?;
+pub(super) fn said<'a>(request: &'a str, name: &str) -> Option<&'a str> {
+    let (_, query) = request.split_once('?')?;
     let mut parts = query.split('&').filter_map(|part| part.split_once('='));
     parts.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 /// What is listed: `orders`, `payments` or `sagas`, and of which status alone.
-fn wanted(look: &Look) -> (&str, Option<&str>) {
-    let target = look.request.strip_prefix("GET /").unwrap_or("");
+pub(super) fn wanted(request: &str) -> (&str, Option<&str>) {
+    let target = request.strip_prefix("GET /").unwrap_or("");
     let path = target.split('?').next().unwrap_or("");
     let mut parts = path.split('/');
     let kind = parts.next().unwrap_or("");
-    (kind, parts.nth(1).or_else(|| said(look, "status")))
+    (kind, parts.nth(1).or_else(|| said(request, "status")))
 }
 
 fn examine_walk(case: &Case<'_>, pages: &[(&Look, &Answer)], finding: &mut Finding) {
     let (mut seen, mut ages) = (BTreeSet::new(), Vec::new());
     for (look, answer) in pages {
-        let (kind, status) = wanted(look);
+        let (kind, status) = wanted(&look.request);
         let entries = list(&answer.body, kind);
         examine_length(look, answer, entries.len(), finding);
         for entry in entries {
@@ -94,7 +94,8 @@ fn examine_walk(case: &Case<'_>, pages: &[(&Look, &Answer)], finding: &mut Findi
 
 /// A page holds no more than was asked for, and as many when there are more behind it.
 fn examine_length(look: &Look, answer: &Answer, entries: usize, finding: &mut Finding) {
-    let Some(limit) = said(look, "limit").and_then(|limit| limit.parse::<usize>().ok()) else {
+    let Some(limit) = said(&look.request, "limit").and_then(|limit| limit.parse::<usize>().ok())
+    else {
         return;
     };
     let has_more = text(&answer.body, "nextCursor").is_some();
@@ -122,42 +123,60 @@ fn problem(case: &Case<'_>, kind: &str, look: &Look, entry: &Value) -> Option<&'
     (!written).then_some(TOO_SOON)
 }
 
+/// The events that change how something is listed, in the order of the log: of an order also those
+/// of its payment.
+pub(super) fn events<'a>(case: &'a Case<'_>, kind: &str, id: &str) -> Vec<&'a LogEntry> {
+    let own = |category| stream(case, category, id).iter().copied();
+    let mut events: Vec<&LogEntry> = match kind {
+        "orders" => own("order").chain(own("payment")).collect(),
+        "payments" => own("payment").collect(),
+        _ => own("saga").collect(),
+    };
+    events.sort_by_key(|event| event.position);
+    events
+}
+
 /// The events of a stream, in the order of the log.
-fn stream<'a>(case: &'a Case<'_>, category: &str, id: &str) -> &'a [&'a LogEntry] {
+pub(super) fn stream<'a>(case: &'a Case<'_>, category: &str, id: &str) -> &'a [&'a LogEntry] {
     case.streams.get(format!("{category}-{id}").as_str()).map_or(&[][..], Vec::as_slice)
 }
 
 /// Those of them up to an event.
-fn up_to<'a>(entries: &'a [&'a LogEntry], last: &LogEntry) -> &'a [&'a LogEntry] {
+pub(super) fn up_to<'a>(entries: &'a [&'a LogEntry], last: &LogEntry) -> &'a [&'a LogEntry] {
     &entries[..entries.partition_point(|entry| entry.position <= last.position)]
 }
 
 /// The first event behind which an order was as it is shown. Its payment's events count as well.
 fn order_since<'a>(case: &'a Case<'_>, id: &'a str, shown: &Value) -> Option<&'a LogEntry> {
+    let mut events = events(case, "orders", id).into_iter();
+    events.find(|last| was_order(case, id, last, shown))
+}
+
+/// Whether an order was as it is shown behind an event of its own, or of its payment.
+pub(super) fn was_order(case: &Case<'_>, id: &str, last: &LogEntry, shown: &Value) -> bool {
     let (own, payment) = (stream(case, "order", id), stream(case, "payment", id));
-    let mut events: Vec<&LogEntry> = own.iter().chain(payment).copied().collect();
-    events.sort_by_key(|event| event.position);
-    events.into_iter().find(|last| {
-        let Some(order) = Order::fold(id, up_to(own, last)) else { return false };
-        let payment = Payment::fold(up_to(payment, last));
-        text(shown, "userId") == Some(order.user)
-            && minor(shown, "totalAmount") == Some(order.total_minor)
-            && order.is_shown_in(shown)
-            && text(shown, "status") == Some(projections::status_of(&order, payment.as_ref()))
-            && text(shown, "paymentId") == order.payment
-    })
+    let Some(order) = Order::fold(id, up_to(own, last)) else { return false };
+    let payment = Payment::fold(up_to(payment, last));
+    text(shown, "userId") == Some(order.user)
+        && minor(shown, "totalAmount") == Some(order.total_minor)
+        && order.is_shown_in(shown)
+        && text(shown, "status") == Some(projections::status_of(&order, payment.as_ref()))
+        && text(shown, "paymentId") == order.payment
 }
 
 /// The first event behind which a payment was as it is shown.
 fn payment_since<'a>(case: &'a Case<'_>, id: &str, shown: &Value) -> Option<&'a LogEntry> {
-    let own = stream(case, "payment", id);
-    own.iter().copied().find(|last| {
-        Payment::fold(up_to(own, last)).is_some_and(|payment| {
-            text(shown, "status") == Some(payment.status)
-                && minor(shown, "amount") == Some(payment.amount_minor)
-                && minor(shown, "capturedAmount") == Some(payment.captured_minor)
-                && minor(shown, "refundedAmount") == Some(payment.refunded_minor)
-        })
+    let mut own = stream(case, "payment", id).iter().copied();
+    own.find(|last| was_payment(case, id, last, shown))
+}
+
+/// Whether a payment was as it is shown behind an event of its own.
+pub(super) fn was_payment(case: &Case<'_>, id: &str, last: &LogEntry, shown: &Value) -> bool {
+    Payment::fold(up_to(stream(case, "payment", id), last)).is_some_and(|payment| {
+        text(shown, "status") == Some(payment.status)
+            && minor(shown, "amount") == Some(payment.amount_minor)
+            && minor(shown, "capturedAmount") == Some(payment.captured_minor)
+            && minor(shown, "refundedAmount") == Some(payment.refunded_minor)
     })
 }
 

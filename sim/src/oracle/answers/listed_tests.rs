@@ -22,6 +22,12 @@ fn order(history: &History, number: u32, status: &str) -> Value {
 fn walk(history: &mut History, query: &str, entries: Vec<Value>, next: Option<&str>) {
     let page = json!({"orders": entries, "nextCursor": next});
     history.walk(Role::Admin, 0, 7, &format!("GET /orders?{query}"), (200, page));
+    asked_long_ago(history);
+}
+
+/// The last page was asked for before anything had happened: it may be as old as it likes.
+fn asked_long_ago(history: &mut History) {
+    history.evidence.walks.last_mut().expect("a page").sent_at_us = 0;
 }
 
 /// Everybody's orders, two on a page; between the pages, and since then, they have changed.
@@ -128,6 +134,7 @@ fn payments_and_sagas_are_held_against_the_log_as_well() {
         let entry = entry(&history.orders[0]);
         let page = json!({ kind: [entry] });
         history.walk(Role::Admin, 0, 7, request, (200, page));
+        asked_long_ago(&mut history);
         history
     };
     let payment = |captured: f64, status: &'static str| {

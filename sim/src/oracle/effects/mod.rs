@@ -1,10 +1,12 @@
 //! The ledgers of the services that a user's sagas call, and what participants within the nodes wrote to the
 //! log, against the sagas: an action takes effect once and
 //! under its call's key; nothing takes effect behind its undo; undos come in reverse; and at the end every
-//! step of a completed saga has its effect and nothing is left of a saga that was undone.
+//! step of a completed saga has its effect and nothing is left of a saga that was undone. What a barrier answers
+//! leaves its caller's epoch there ([`noted`]).
 //!
 //! A step that never took effect for any saga is taken for one that calls nobody, and is not looked at.
 
+mod noted;
 mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +44,7 @@ impl Oracle for Effects {
             ledger.fence(call);
             ledger.take(call);
         }
+        noted::examine(case, &mut ledger.finding);
         if case.is_quiet() {
             ledger.close();
         }

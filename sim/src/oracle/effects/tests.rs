@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::evidence::SentCall;
 use crate::machine::Machine;
 use crate::oracle::testing::{Batch, History, caught, clean};
 use crate::shape::tests::trip;
@@ -236,4 +237,38 @@ fn what_a_node_does_behind_an_undo_or_for_a_former_owner_is_caught() {
     writes(&mut history, &[("barrier-v.guide", "EpochRaised", json!({ "epoch": 2 }))]);
     writes(&mut history, &[entered(1), answered(1)]);
     caught(&Effects, &history, "a former owner of a saga was let through");
+}
+
+/// The answer to a call of a visit's step.
+fn hears(history: &mut History, epoch: u64, status: u16) {
+    let sent_at_us = history.sent_now();
+    let answer = Some((history.sent_now(), status));
+    let (by, to, key) = (Machine::Node1, visit::HOST.to_owned(), "v/guide/action".to_owned());
+    history.evidence.sent.push(SentCall { by, to, key, epoch, sent_at_us, answer });
+}
+
+#[test]
+fn what_is_repeated_to_a_newer_owner_and_leaves_no_epoch_is_caught() {
+    const WHAT: &str = "an answered call left no epoch at its barrier";
+    let raises = |history: &mut History| {
+        writes(history, &[("barrier-v.guide", "EpochRaised", json!({ "epoch": 2 }))]);
+    };
+    let mut history = visiting();
+    writes(&mut history, &[entered(1), answered(1)]);
+    hears(&mut history, 1, 200);
+    // Refused, or nobody knows.
+    [409, 421, 503].into_iter().for_each(|status| hears(&mut history, 2, status));
+    let before = clean(&Effects, &history).examined;
+    let mut later = history;
+    raises(&mut later);
+    hears(&mut later, 2, 200);
+    // The record, and the answer.
+    assert_eq!(clean(&Effects, &later).examined, before + 2);
+    let mut history = visiting();
+    writes(&mut history, &[entered(1), answered(1)]);
+    hears(&mut history, 2, 200);
+    caught(&Effects, &history, WHAT);
+    // Too late for whoever came in between.
+    raises(&mut history);
+    caught(&Effects, &history, WHAT);
 }

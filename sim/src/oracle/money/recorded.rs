@@ -1,6 +1,8 @@
 //! What is recorded of a payment against the bank's ledger. What the bank said of a step stands in
 //! the append that says how the step ended: so behind the end of a saga the payment's own stream has
-//! it, whether the bank was heard at once or had to be asked whether it had happened.
+//! an event of everything that the saga knows to have happened there, whether the bank was heard at once
+//! or had to be asked: money set aside, moved, let go and given back, and the bank's no. Of what nobody
+//! ever heard there is nothing to say: money that was set aside and let go again behind a lost answer.
 
 use crate::oracle::Finding;
 use crate::oracle::case::Case;
@@ -12,6 +14,7 @@ use crate::oracle::naive::steps;
 
 const SAGA: &str = "order-processing";
 const AUTHORIZE: &str = "authorize_payment";
+const CAPTURE: &str = "capture_payment";
 
 /// The payment of an order whose saga nobody overruled, and none of its refunds either.
 pub(super) fn examine(
@@ -30,6 +33,10 @@ pub(super) fn examine(
     let authorized = payment.is_some_and(|payment| payment.authorized_at.is_some());
     let what = "a payment does not say that its money was set aside";
     expect(authorized || !was_authorized(saga), what);
+    if was_declined(saga) {
+        let declined = payment.is_some_and(|payment| payment.is_declined);
+        expect(declined, "a payment does not say that the bank said no");
+    }
     match end {
         End::Completed => {
             let moved = payment.is_some_and(|payment| says_moved(payment, account));
@@ -48,15 +55,28 @@ pub(super) fn examine(
         End::Compensated => {
             let is_failed = payment.is_none_or(|payment| payment.status == "failed");
             expect(is_failed, "an undone saga whose payment does not say that it failed");
+            if authorized && account.voided {
+                let let_go = payment.is_some_and(|payment| payment.is_voided);
+                expect(let_go, "a payment does not say that its money was let go");
+            }
         }
     }
 }
 
 /// Whether the saga knew that the money was set aside.
 fn was_authorized(saga: &Saga<'_>) -> bool {
+    has_come_to(saga, AUTHORIZE, Progress::Done)
+}
+
+/// Whether the saga heard the bank's no.
+fn was_declined(saga: &Saga<'_>) -> bool {
+    [AUTHORIZE, CAPTURE].into_iter().any(|step| has_come_to(saga, step, Progress::Rejected))
+}
+
+fn has_come_to(saga: &Saga<'_>, step: &str, progress: Progress) -> bool {
     let names = steps::of(SAGA).unwrap_or(&[]);
-    let place = names.iter().position(|name| *name == AUTHORIZE);
-    place.is_some_and(|place| saga.progress(place, 0) == Progress::Done)
+    let place = names.iter().position(|name| *name == step);
+    place.is_some_and(|place| saga.progress(place, 0) == progress)
 }
 
 fn says_moved(payment: &Payment, account: &Account) -> bool {
@@ -175,8 +195,48 @@ mod tests {
         let mut history = History::good();
         let order = history.orders[2].clone();
         forget(&mut history, &order, "PaymentDeclined");
+        forget(&mut history, &order, "PaymentVoided");
         let what = "an undone saga whose payment does not say that it failed";
         caught(&Money, &history, what);
+    }
+
+    #[test]
+    fn a_no_of_the_bank_that_is_not_recorded_is_caught() {
+        let mut history = History::good();
+        let order = history.orders[2].clone();
+        forget(&mut history, &order, "PaymentDeclined");
+        caught(&Money, &history, "a payment does not say that the bank said no");
+    }
+
+    #[test]
+    fn money_that_was_let_go_behind_a_no_and_not_recorded_is_caught() {
+        let mut history = History::good();
+        let order = history.orders[2].clone();
+        forget(&mut history, &order, "PaymentVoided");
+        caught(&Money, &history, "a payment does not say that its money was let go");
+    }
+
+    #[test]
+    fn money_that_nobody_knew_to_be_set_aside_need_not_be_let_go_in_words() {
+        let mut history = History::good();
+        let order = history.start_order(5, "key-8", "product-8");
+        let authorize = format!("{order}/authorize_payment/action");
+        history.bank(&order, "authorize", &authorize, 500, BankEffect::Done);
+        let saga = format!("saga-{order}");
+        let why = json!({"reason": {"deadline": {"step": null}}, "atUs": 2});
+        history.say(&saga, "SagaAborted", why);
+        for step in [1, 0] {
+            let undo = json!({"step": step, "atUs": 2, "epoch": 1});
+            history.say(&saga, "CompensationStarted", undo);
+            if step == 1 {
+                let void = format!("{order}/authorize_payment/compensation");
+                history.bank(&order, "void", &void, 500, BankEffect::Done);
+            }
+            history.say(&saga, "CompensationSucceeded", json!({"step": step, "atUs": 2}));
+        }
+        history.say(&saga, "SagaCompensated", json!({"atUs": 3}));
+        history.say(&format!("order-{order}"), "OrderCancelled", json!({"reason": "late"}));
+        clean(&Money, &history);
     }
 
     #[test]
@@ -184,8 +244,7 @@ mod tests {
         let mut history = History::good();
         let order = history.compensated_order(5, "key-8", "product-8");
         forget(&mut history, &order, "PaymentDeclined");
-        let what = "an undone saga whose payment does not say that it failed";
-        caught(&Money, &history, what);
+        caught(&Money, &history, "a payment does not say that the bank said no");
         let rejected = history.evidence.log.iter_mut().rfind(|it| it.event_type == "StepRejected");
         rejected.expect("the capture was declined").event_type = "StepResolved".to_owned();
         clean(&Money, &history);

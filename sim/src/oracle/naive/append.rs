@@ -108,7 +108,8 @@ impl<'a> Append<'a> {
         }
     }
 
-    fn is_content_of(&self, call: &StoreCall) -> bool {
+    /// Whether this call asked for the same.
+    pub fn is_content_of(&self, call: &StoreCall) -> bool {
         let StoreWhat::Append { writes, takes, releases, .. } = &call.what else { return false };
         (writes.as_slice(), takes.as_slice(), releases.as_slice())
             == (self.writes, self.takes, self.releases)

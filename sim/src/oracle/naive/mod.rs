@@ -3,12 +3,16 @@
 //! must follow from what it wrote.
 
 pub mod append;
+pub mod event;
 pub mod http;
 pub mod json;
 pub mod ledger;
 pub mod line;
+pub mod moment;
 pub mod order;
 pub mod payment;
 pub mod saga;
+pub mod saga_page;
 pub mod steps;
 pub mod terms;
+pub mod time;

@@ -30,6 +30,8 @@ pub struct Order<'a> {
     pub status: &'static str,
     /// The payment that paid it.
     pub payment: Option<&'a str>,
+    /// Why it was cancelled or failed.
+    pub reason: Option<&'a str>,
     /// The event that ended its hold on its products: confirmed, cancelled or failed.
     pub settled: Option<&'a LogEntry>,
     /// How often it was placed: once.
@@ -58,6 +60,7 @@ impl<'a> Order<'a> {
             by_card: text(said, "paymentKind") != Some("external"),
             status: "pending",
             payment: None,
+            reason: None,
             settled: None,
             placings: 1,
             illegal: Vec::new(),
@@ -98,6 +101,9 @@ impl<'a> Order<'a> {
         self.status = next;
         if next == "paid" {
             self.payment = text(&entry.payload, "paymentId");
+        }
+        if matches!(next, "cancelled" | "failed") {
+            self.reason = text(&entry.payload, "reason");
         }
         if self.settled.is_none() {
             self.settled = Some(entry);

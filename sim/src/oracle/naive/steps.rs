@@ -12,6 +12,11 @@ pub fn of(saga_type: &str) -> Option<&'static [&'static str]> {
     }
 }
 
+/// Whether a step of these asks nobody outside its node: it is done in the append that says so.
+pub fn asks_nobody(step: &str) -> bool {
+    matches!(step, "place_order" | "confirm_order" | "cancel_refunded")
+}
+
 /// How long after its start a saga of this type has its deadline, in microseconds, if it has one; none: a
 /// type that is not known here.
 pub fn term_us(saga_type: &str) -> Option<Option<u64>> {
@@ -25,6 +30,16 @@ pub fn term_us(saga_type: &str) -> Option<Option<u64>> {
 
 /// How often the gateway is asked to do, and to undo, before a saga is parked.
 pub const ATTEMPTS: [u64; 2] = [24, 8];
+
+/// For how long one call of a step is waited for at the most, in microseconds; none: somebody asks afterwards
+/// what became of it, or it is not known here.
+pub fn waited_for_us(saga_type: &str, step: &str, undoes: bool) -> Option<u64> {
+    match (saga_type, step) {
+        ("visit", _) | ("trip", "meal") => Some(2_500_000),
+        ("trip", _) if undoes => Some(2_500_000),
+        _ => None,
+    }
+}
 
 /// The longest pause before an attempt (2 is the first repetition), in microseconds: it doubles from a
 /// tenth of a second to ten.

@@ -1,8 +1,8 @@
 //! Calls stay within policy and budget (I9): each attempt was announced in the log and allowed by the policy, that
 //! of the step where it has one of its own, with the policy's pauses ([`pauses`]); a node's repetitions are
 //! followed one by one against its budget ([`budget`]), it has no more calls under way than places ([`places`]),
-//! does not go on calling who only fails ([`breaker`]), heeds what it is told ([`said`]), and epochs that the bank
-//! saw as old have no effect.
+//! does not go on calling who only fails ([`breaker`]), heeds what it is told ([`said`]), waits for no call
+//! longer than it is to ([`waits`]), and epochs that the bank saw as old have no effect.
 //!
 //! The bank sees what arrives, and faults of the network and the bank make one call arrive twice. So a bound
 //! on what arrives is doubled when the plan can double it.
@@ -13,6 +13,7 @@ mod budget;
 mod pauses;
 mod places;
 mod said;
+mod waits;
 
 use std::collections::BTreeMap;
 
@@ -54,6 +55,7 @@ impl Oracle for Retries {
         examine_attempts(case, &mut finding);
         pauses::examine(case, &mut finding);
         said::examine(case, &mut finding);
+        waits::examine(case, &mut finding);
         examine_epochs(case, &mut finding);
         finding
     }

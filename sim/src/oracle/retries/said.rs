@@ -7,6 +7,7 @@ use crate::oracle::case::Case;
 use crate::oracle::naive::json::{number, text};
 use crate::oracle::naive::steps;
 use crate::oracle::naive::terms::{Terms, step_of, undoes};
+use crate::trip::TRIP;
 
 pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
     examine_asked_pauses(case, finding);
@@ -38,32 +39,37 @@ fn examine_asked_pauses(case: &Case<'_>, finding: &mut Finding) {
 
 /// The same of the services of a user's sagas, of which the plan says how long they want to be left alone;
 /// what stands before all of them may ask for less, and a deadline of the step's own may come sooner: behind the
-/// step that decides its last attempt begins then.
+/// step that decides its last attempt begins then. An undo has no deadline: that of a trip is looked at too when
+/// nobody but what stands before all services can have turned it away.
 fn examine_fated_pauses(case: &Case<'_>, asked_us: Option<u64>, finding: &mut Finding) {
     let fates = case.evidence.plan.fates();
     for saga in case.sagas.values() {
-        let fate = saga.entries.first().and_then(|first| fates.get(&first.correlation_id));
-        let Some((name, seconds)) = fate.and_then(|it| it.busy.as_ref().zip(it.retry_after_s))
-        else {
-            continue;
-        };
         let Some(shape) = case.shape_of(saga.saga_type) else { continue };
-        let place = shape.steps.iter().position(|it| it.name == *name);
-        let least_us = asked_us.unwrap_or(u64::MAX).min(seconds * 1_000_000);
+        let fate = saga.entries.first().and_then(|first| fates.get(&first.correlation_id));
+        let wants_us = fate.and_then(|fate| fate.retry_after_s).map(|seconds| seconds * 1_000_000);
+        let Some(least_us) = asked_us.into_iter().chain(wants_us).min() else { continue };
+        let fate = fate.filter(|_| wants_us.is_some());
+        let place =
+            |name: Option<&String>| shape.steps.iter().position(|it| Some(&it.name) == name);
+        let busy = place(fate.and_then(|fate| fate.busy.as_ref()));
+        let busy_undo = place(fate.and_then(|fate| fate.busy_undo.as_ref()));
+        // Beside the orders trips are the simulation's own: what a user's services say is the user's.
+        let is_own = case.places_orders() && saga.saga_type == TRIP;
         let mut terms = Terms::new(shape);
-        for entry in &saga.entries {
+        for entry in saga.entries.iter().filter(|entry| step_of(entry).is_some()) {
             terms.take(entry);
+            let (step, undo) = (step_of(entry), undoes(entry));
+            let is_fated = step == if undo { busy_undo } else { busy };
             let is_it = entry.event_type == "RetryScheduled"
-                && step_of(entry) == place
-                && !undoes(entry)
+                && (is_fated || (undo && is_own))
                 && text(&entry.payload, "cause").is_some_and(|cause| cause.contains("429"));
             if !is_it {
                 continue;
             }
             let of = |name| number(&entry.payload, name).unwrap_or(0);
             let pause_us = of("dueAtUs").saturating_sub(of("atUs"));
-            let is_last = place.and_then(|step| terms.due_us(step)) == Some(of("dueAtUs"));
-            let holds = pause_us >= least_us || is_last;
+            let due_us = step.filter(|_| !undo).and_then(|step| terms.due_us(step));
+            let holds = pause_us >= least_us || due_us == Some(of("dueAtUs"));
             finding.expect(holds, "a repetition sooner than was asked for", || {
                 format!("saga {} at {}: {pause_us} of {least_us} us", saga.id, entry.position)
             });
@@ -115,6 +121,7 @@ mod tests {
     use serde_json::json;
 
     use crate::fate::{FULL, Fate, correlation};
+    use crate::fault::{Episode, Fault};
     use crate::oracle::retries::Retries;
     use crate::oracle::testing::{History, caught, clean};
     use crate::plan::Operation;
@@ -144,8 +151,18 @@ mod tests {
         history
     }
 
-    fn retry(history: &mut History, step: u64, cause: &str, (at_us, due_us): (u64, u64)) {
-        let retry = json!({"step": step, "direction": "action", "attempt": 2, "dueAtUs": due_us,
+    fn retry(history: &mut History, step: u64, cause: &str, at_and_due_us: (u64, u64)) {
+        retry_in("action", history, step, cause, at_and_due_us);
+    }
+
+    fn retry_in(
+        direction: &str,
+        history: &mut History,
+        step: u64,
+        cause: &str,
+        (at_us, due_us): (u64, u64),
+    ) {
+        let retry = json!({"step": step, "direction": direction, "attempt": 2, "dueAtUs": due_us,
             "cause": cause, "atUs": at_us});
         history.say("saga-t", "RetryScheduled", retry);
     }
@@ -188,5 +205,48 @@ mod tests {
         clean(&Retries, &retried(14_000_000));
         clean(&Retries, &retried(9_001_000));
         caught(&Retries, &retried(9_000_999), "a repetition sooner than was asked for");
+    }
+
+    /// A trip on its way back, whose meal is to be undone again so long after it was turned away.
+    fn going_back(pause_us: u64, fate: Fate) -> History {
+        let mut history = trip(MEAL, fate);
+        let why = json!({"reason": {"rejected": {"step": 3, "code": "NO", "reason": "no"}},
+            "atUs": 1_500});
+        history.say("saga-t", "SagaAborted", why);
+        let undo = json!({"step": MEAL, "atUs": 1_500, "epoch": 1});
+        history.say("saga-t", "CompensationStarted", undo);
+        let when = (2_000, 2_000 + pause_us);
+        retry_in("compensation", &mut history, MEAL, "status 429", when);
+        correlated(history)
+    }
+
+    #[test]
+    fn an_undo_that_is_not_left_alone_is_caught() {
+        const WHAT: &str = "a repetition sooner than was asked for";
+        let busy = |undo: &str| Fate {
+            no: Some("charge".to_owned()),
+            busy_undo: Some(undo.to_owned()),
+            retry_after_s: Some(3),
+            ..Fate::default()
+        };
+        clean(&Retries, &going_back(3_000_000, busy("meal")));
+        caught(&Retries, &going_back(2_999_999, busy("meal")), WHAT);
+    }
+
+    #[test]
+    fn what_stands_before_a_service_turns_an_undo_away_and_is_left_alone() {
+        const WHAT: &str = "a repetition sooner than was asked for";
+        let throttled = |pause_us: u64, fate: Fate| {
+            let mut history = going_back(pause_us, fate);
+            let fault = Fault::BankThrottle { percent: 50, retry_after_s: 2 };
+            history.evidence.plan.episodes.push(Episode { id: 1, at_ms: 0, for_ms: 10, fault });
+            history
+        };
+        clean(&Retries, &throttled(2_000_000, Fate::default()));
+        caught(&Retries, &throttled(1_999_999, Fate::default()), WHAT);
+        // It may have been the one or the other.
+        let busy =
+            Fate { busy_undo: Some("meal".to_owned()), retry_after_s: Some(3), ..Fate::default() };
+        clean(&Retries, &throttled(2_000_000, busy));
     }
 }

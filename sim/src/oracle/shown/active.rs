@@ -42,7 +42,7 @@ pub(super) fn examine(case: &Case<'_>, look: &Look, finding: &mut Finding) {
 }
 
 /// Each belongs there, once, and is shown as it is. Behind the page there may be more.
-fn examine_entries(
+pub(super) fn examine_entries(
     mut left: BTreeMap<&str, &'static str>,
     look: &Look,
     shown: &[Value],
@@ -65,7 +65,7 @@ fn examine_entries(
 }
 
 /// The sagas that somebody may see and that have not ended, with their status.
-fn on_their_way<'a>(case: &'a Case<'_>, look: &Look) -> BTreeMap<&'a str, &'static str> {
+pub(super) fn on_their_way<'a>(case: &'a Case<'_>, look: &Look) -> BTreeMap<&'a str, &'static str> {
     let (sees_all, user) = (look.who.role == Role::Admin, look.who.user.as_str());
     let sagas = case.sagas.values();
     let theirs = sagas.filter(|saga| sees_all || text(saga.input, "userId") == Some(user));

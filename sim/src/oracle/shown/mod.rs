@@ -1,10 +1,19 @@
 //! What anybody is shown when all has come to rest is the log, as far as it is theirs: lists without anything
 //! missing, doubled or foreign, in their order and with the right counts, whichever way they are read; single
-//! things as a naive fold has them; traces with every event. Who waits for what has ended is answered at once.
+//! things as a naive fold has them, sagas step by step; traces, and the pages of the log itself, with every
+//! event as it is, and with each thing that they are about as it is now. Who waits for what has ended is
+//! answered at once.
 
 mod active;
 mod lists;
+mod log_pages;
+mod pending;
+mod saga_pages;
+mod short_lists;
+mod single;
 mod things;
+mod traces;
+mod whole;
 
 use crate::evidence::{Answer, Look};
 
@@ -33,6 +42,11 @@ impl Oracle for Shown {
             finding.expect(answered, "a node at rest did not answer", || told(look));
             things::examine(case, look, &mut finding);
             active::examine(case, look, &mut finding);
+            short_lists::examine(case, look, &mut finding);
+            pending::examine(case, look, &mut finding);
+            saga_pages::examine(case, look, &mut finding);
+            log_pages::examine(case, look, &mut finding);
+            whole::examine(case, look, &mut finding);
         }
         lists::examine(case, &mut finding);
         finding
@@ -51,7 +65,7 @@ fn yes(look: &Look) -> Option<&Answer> {
 }
 
 /// The word that the API has for how a saga stands.
-fn status_of(saga: &Saga<'_>) -> &'static str {
+pub(super) fn status_of(saga: &Saga<'_>) -> &'static str {
     match saga.end {
         _ if !saga.parked.is_empty() => "parked",
         Some(End::Completed) => "completed",

@@ -1,5 +1,7 @@
 //! Requests of customers and what they are answered.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::evidence::{Answer, Call, Look, Role, Who};
@@ -46,6 +48,7 @@ impl History {
                 status,
                 replayed: false,
                 node: Some("node-1".to_owned()),
+                said: BTreeMap::new(),
                 body,
             }),
         });
@@ -71,7 +74,13 @@ impl History {
             wait_s: None,
             sent_at_us,
             ended_at_us,
-            answer: Some(Answer { status, replayed: false, node: None, body }),
+            answer: Some(Answer {
+                status,
+                replayed: false,
+                node: None,
+                said: BTreeMap::new(),
+                body,
+            }),
         });
     }
 

@@ -1,8 +1,10 @@
 //! Histories made by hand, for the tests of the oracles: a good one of whole orders with everything that
 //! goes with them, and small ones of single calls. Bad ones are good ones with one thing wrong.
 
+mod at_rest;
 mod http;
 mod orders;
+mod pages;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::evidence::{
     AppendResult, BankEffect, BankEntry, Evidence, Expected, LogEntry, Phases, StoreCall,
-    StoreWhat, Subscriber, Write,
+    StoreWhat, Subscriber, Write, digest_of,
 };
 use crate::machine::Machine;
 use crate::plan::{Knobs, Plan};
@@ -20,7 +22,9 @@ use super::case::Case;
 use super::naive::append::Claim;
 use super::{Finding, Oracle};
 
+pub(super) use self::at_rest::summary;
 pub(super) use self::http::shown as order_shown;
+pub(super) use self::pages::{events_shown, saga_shown, saga_undone};
 
 /// An oracle must find this broken.
 #[track_caller]
@@ -105,6 +109,7 @@ impl History {
             bus: Vec::new(),
             lock_calls: Vec::new(),
             at_risk: Vec::new(),
+            store_answers: Vec::new(),
             contradictions: Vec::new(),
             looks: Vec::new(),
             walks: Vec::new(),
@@ -112,6 +117,7 @@ impl History {
             documents: Vec::new(),
             subscribers: Vec::new(),
             readings: Vec::new(),
+            handed: Vec::new(),
             shards: Vec::new(),
             power: Vec::new(),
             stops: Vec::new(),
@@ -234,6 +240,8 @@ impl History {
             causation_id,
             node: "node-1".to_owned(),
             recorded_at_us: self.now_us,
+            schema_version: 1,
+            payload_digest: digest_of(payload.to_string().as_bytes()),
             payload,
         });
         id
@@ -321,6 +329,7 @@ impl History {
             operation: operation.to_owned(),
             amount_minor,
             effect,
+            said: None,
         });
     }
 }

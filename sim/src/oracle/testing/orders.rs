@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::evidence::{BankEffect, BusEntry, BusWhat, Expected, Power, PowerChange, ShardChange};
+use crate::evidence::{
+    BankEffect, BusEntry, BusWhat, Expected, PAYLOAD, Power, PowerChange, ShardChange,
+};
 use crate::machine::Machine;
 use crate::oracle::naive::append::Claim;
 use crate::plan::{Operation, OrderShape, Planned};
@@ -20,6 +22,13 @@ pub(super) const EPOCH: u64 = 1;
 /// A customer's id at the product.
 pub(in crate::oracle) fn user(customer: u32) -> String {
     format!("user-{customer}")
+}
+
+/// A moment of the first day of all days, as a message says it.
+fn moment(at_us: u64) -> String {
+    let (seconds, us) = (at_us / 1_000_000, at_us % 1_000_000);
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    format!("1970-01-01T{:02}:{:02}:{seconds:02}.{us:06}Z", minutes / 60, minutes % 60)
 }
 
 /// An event of a saga's or an order's stream: stream, type, payload.
@@ -49,6 +58,16 @@ impl Flow {
         let payload = json!({"orderId": self.0, "amountMinor": PRICE, "currency": "USD",
             "reference": "r"});
         (format!("payment-{}", self.0), event_type, payload)
+    }
+
+    fn declined(&self) -> Event {
+        let payload = json!({"orderId": self.0, "amountMinor": PRICE, "currency": "USD",
+            "code": "NO", "reason": "no"});
+        (format!("payment-{}", self.0), "PaymentDeclined", payload)
+    }
+
+    fn voided(&self) -> Event {
+        (format!("payment-{}", self.0), "PaymentVoided", json!({}))
     }
 
     fn live(&self) -> Claim {
@@ -201,7 +220,7 @@ impl History {
             flow.saga("StepRejected", no),
             flow.saga("SagaAborted", why),
             undo(1),
-            flow.payment("PaymentDeclined"),
+            flow.declined(),
         ]));
         self.bank(
             &id,
@@ -215,6 +234,7 @@ impl History {
             undo(0),
             undone(0),
             flow.saga("SagaCompensated", json!({"atUs": 3})),
+            flow.voided(),
             flow.order("OrderCancelled", json!({"reason": "no"})),
         ]);
         batch.releases = vec![flow.live(), self.product_claim(&id, product)];
@@ -240,6 +260,7 @@ impl History {
                 products: vec![number.unwrap_or(0)],
                 token: "tok_ok".to_owned(),
                 shape: OrderShape::Plain,
+                otherwise: None,
                 wait_s: None,
             },
         });
@@ -258,9 +279,16 @@ impl History {
                 what,
             };
             let mut said: BTreeMap<_, _> = [
+                ("ce_specversion", "1.0".to_owned()),
+                ("ce_id", entry.id.clone()),
+                ("ce_source", format!("/sagaline/{}", entry.node)),
                 ("ce_type", entry.event_type.clone()),
                 ("ce_subject", entry.stream.clone()),
+                ("ce_time", moment(entry.recorded_at_us)),
                 ("ce_sequence", entry.position.to_string()),
+                ("ce_schemaversion", entry.schema_version.to_string()),
+                ("ce_correlationid", entry.correlation_id.clone()),
+                (PAYLOAD, entry.payload_digest.clone()),
             ]
             .map(|(name, value)| (name.to_owned(), value))
             .into();

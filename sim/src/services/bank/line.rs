@@ -2,6 +2,7 @@
 //! oracles of money judge by what is written here.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::evidence::{BankEffect, BankEntry};
 use crate::machine::Machine;
@@ -72,6 +73,13 @@ impl Reply {
         Self { status, body: format!(r#"{{"error":"{code}","detail":"{reason}"}}"#) }
     }
 
+    /// The name of what was done, or the code of a no.
+    fn said(&self) -> Option<String> {
+        let body: Value = serde_json::from_str(&self.body).ok()?;
+        let said = body.get("reference").or_else(|| body.get("error"))?;
+        said.as_str().map(str::to_owned)
+    }
+
     /// Whether what was asked for happened.
     pub(super) fn is_yes(&self) -> bool {
         self.status == 200
@@ -91,6 +99,7 @@ impl Asked {
             operation: self.path.clone(),
             amount_minor,
             effect,
+            said: None,
         }
     }
 }
@@ -108,6 +117,7 @@ impl Line {
             operation: self.path.clone(),
             amount_minor: self.amount_minor,
             effect: self.effect,
+            said: self.reply.said(),
         }
     }
 }

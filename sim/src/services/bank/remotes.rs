@@ -15,7 +15,7 @@ use crate::remotes::{self, Model, Request};
 use crate::services::witness::Witness;
 use crate::world::World;
 
-/// How often a service is too busy, or full, for an action that is fated so.
+/// How often a service is too busy for a call that is fated so, or full for an action.
 const BUSY_TIMES: u32 = 2;
 
 /// A request to a remote service.
@@ -132,8 +132,11 @@ impl Remotes {
 /// The no that the saga's fate has for this request.
 fn fated_no(fate: &Fate, request: &Request, tries: u32) -> Option<remotes::Reply> {
     let (step, undo) = request.step()?;
-    if undo || tries == 0 {
+    if tries == 0 {
         return None;
+    }
+    if undo {
+        return fated_busy(fate, fate.busy_undo.as_deref() == Some(step), tries);
     }
     if fate.no.as_deref() == Some(step) {
         let effect = Effect::Declined { key: request.key.clone().unwrap_or_default() };
@@ -143,8 +146,12 @@ fn fated_no(fate: &Fate, request: &Request, tries: u32) -> Option<remotes::Reply
     if fate.full.as_deref() == Some(step) && tries <= BUSY_TIMES {
         return Some(remotes::Reply::no(422, FULL, "come again later"));
     }
+    fated_busy(fate, fate.busy.as_deref() == Some(step), tries)
+}
+
+fn fated_busy(fate: &Fate, is_it: bool, tries: u32) -> Option<remotes::Reply> {
     let status = if fate.retry_after_s.is_some() { 429 } else { 503 };
-    (fate.busy.as_deref() == Some(step) && tries <= BUSY_TIMES)
+    (is_it && tries <= BUSY_TIMES)
         .then(|| remotes::Reply::no(status, "FATED_BUSY", "come again later"))
 }
 

@@ -76,7 +76,7 @@ fn published(kept: &Kept, at_us: u64) -> BusEntry {
         topic: kept.topic.clone(),
         message: kept.message.id.clone(),
         key: kept.message.key.clone(),
-        what: BusWhat::published(kept.by, &kept.message.headers),
+        what: BusWhat::published(kept.by, &kept.message),
     }
 }
 

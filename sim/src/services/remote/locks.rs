@@ -58,8 +58,12 @@ impl LockService for RemoteLocks {
         let (resource, holder) = (resource.to_owned(), holder.to_owned());
         let came: Result<Option<Lease>, _> =
             self.ask(LockRequest::Acquire { resource, holder, ttl }).await;
-        let token = came.as_ref().ok().and_then(|lease| lease.as_ref().map(|lease| lease.token));
-        self.ended(call, LockWhat::Acquire { token });
+        let what = match &came {
+            Ok(Some(lease)) => LockWhat::Acquire { token: Some(lease.token) },
+            Ok(None) => LockWhat::Refused,
+            Err(_) => LockWhat::Acquire { token: None },
+        };
+        self.ended(call, what);
         came
     }
 

@@ -83,10 +83,12 @@ impl Answers {
         if self.unanswered.lock().remove(&id) {
             self.world.bites.bit(FaultKind::StoreAmbiguousCommit);
         }
+        let is_first = self.kept.asked(id);
         let answer = self.log.append(request).await;
+        let head = GlobalPosition(self.log.stats().events);
+        self.kept.answered((id, is_first), &answer, head);
         match &answer {
-            Ok(appended) => {
-                self.kept.told("an append", appended.position);
+            Ok(_) => {
                 self.world.pass(Machine::Store, CrashPoint::AppendDurable).await;
                 if self.dice.percent(self.ambiguous()) {
                     self.unanswered.lock().insert(id);
@@ -111,7 +113,10 @@ impl Answers {
     async fn raise(&self, shards: &[Shard]) -> Answer {
         let answer = self.log.raise_epochs(shards).await;
         match &answer {
-            Ok(_) => Answer::of(&answer),
+            Ok(_) => {
+                self.kept.done("a raise of epochs");
+                Answer::of(&answer)
+            }
             Err(error) => self.failed(error, &answer),
         }
     }
@@ -141,7 +146,9 @@ impl Answers {
 
     async fn head_behind(&self, position: GlobalPosition) -> Answer {
         // Whether it came or the time passed is for the head to say.
-        let _ = within(&self.clock, POLL, self.log.await_after(position)).await;
+        if within(&self.clock, POLL, self.log.await_after(position)).await.is_none() {
+            self.kept.not_woken(position, GlobalPosition(self.log.stats().events));
+        }
         self.head().await
     }
 

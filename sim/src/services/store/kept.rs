@@ -1,14 +1,18 @@
 //! Holds what the store tells of against its disk: whatever anybody is told of must have been synced by then.
 //! Used by [`super::answers`]; it changes no answer.
 
-use sagaline_storage::GlobalPosition;
+use std::collections::BTreeSet;
+
+use parking_lot::Mutex;
 use sagaline_storage::views::{ViewBatch, ViewChange, ViewStore};
+use sagaline_storage::{AppendError, AppendId, Appended, GlobalPosition};
 use serde_json::Value;
 
 use super::StoreViews;
-use crate::evidence::Swap;
+use crate::evidence::{Answered, StoreAnswer, Swap};
 use crate::machine::Machine;
 use crate::services::witness::Witness;
+use crate::services::witnessed::id_text;
 use crate::world::{FaultyDisk, World};
 
 /// Where the builds of each view are written down.
@@ -24,17 +28,76 @@ fn live(view: &str, written: &[u8]) -> Option<String> {
     })
 }
 
+/// A refusal of which the log can tell whether what it rests on was there.
+fn refusal(id: AppendId, refused: &AppendError, head: GlobalPosition) -> Option<Answered> {
+    let (append_id, head) = (id_text(id.0), head.0);
+    match refused {
+        AppendError::WrongExpectedVersion { stream, actual, .. } => {
+            let (stream, version) = (stream.as_str().to_owned(), actual.0);
+            Some(Answered::WrongVersion { append_id, stream, version, head })
+        }
+        AppendError::ClaimTaken { claim, owner } => {
+            let (kind, key) = (claim.kind.to_string(), claim.key.to_string());
+            let owner = owner.as_str().to_owned();
+            Some(Answered::ClaimTaken { append_id, kind, key, owner, head })
+        }
+        _ => None,
+    }
+}
+
 /// The disk, as somebody who looks over the store's shoulder has it.
 pub(super) struct Kept {
     disk: FaultyDisk,
     world: World,
     witness: Witness,
+    /// Appends that were asked for.
+    asked: Mutex<BTreeSet<AppendId>>,
 }
 
 impl Kept {
     /// Of the store's current process.
     pub(super) fn new(world: &World, witness: Witness) -> Self {
-        Self { disk: world.disk(Machine::Store), world: world.clone(), witness }
+        let (disk, world) = (world.disk(Machine::Store), world.clone());
+        Self { disk, world, witness, asked: Mutex::default() }
+    }
+
+    /// An append is asked for. Whether that is the first time.
+    pub(super) fn asked(&self, id: AppendId) -> bool {
+        self.asked.lock().insert(id)
+    }
+
+    /// The log, which can be read up to `head`, has answered an append, which was asked for the first time or
+    /// again.
+    pub(super) fn answered(
+        &self,
+        (id, is_first): (AppendId, bool),
+        answer: &Result<Appended, AppendError>,
+        head: GlobalPosition,
+    ) {
+        let what = match answer {
+            Ok(appended) => {
+                self.told("an append", appended.position);
+                return self.done("an append");
+            }
+            Err(AppendError::Unavailable(_)) if is_first => self.unmade(id),
+            Err(refused) => refusal(id, refused, head),
+        };
+        if let Some(what) = what {
+            self.witness.store_answered(StoreAnswer { at_us: self.world.now_us(), what });
+        }
+    }
+
+    /// Somebody has waited in vain for the log to come behind a position. It can be read up to `head`:
+    /// nothing has run between the end of their time and this look.
+    pub(super) fn not_woken(&self, behind: GlobalPosition, head: GlobalPosition) {
+        let what = Answered::NotWoken { behind: behind.0, head: head.0 };
+        self.witness.store_answered(StoreAnswer { at_us: self.world.now_us(), what });
+    }
+
+    /// What it is worth that an append is said not to have been made. A process that has ended says nothing.
+    fn unmade(&self, id: AppendId) -> Option<Answered> {
+        let may_be_there = self.disk.may_hold(id.0.as_bytes()).ok()?;
+        Some(Answered::Unmade { append_id: id_text(id.0), may_be_there })
     }
 
     /// Somebody is told, by `what`, that the log has come to `position`.
@@ -47,6 +110,15 @@ impl Kept {
             let at_us = self.world.now_us();
             self.witness.at_risk(format!("{what} of {position} at {at_us} us, synced is {kept}"));
         }
+    }
+
+    /// Somebody is told, by `what`, that something is done. All that the log writes it syncs before it
+    /// answers, also what holds no event: then nothing of it is left by now that a power loss could take.
+    pub(super) fn done(&self, what: &str) {
+        // A process that has ended tells nobody anything.
+        let Ok(batches @ 1..) = self.disk.log_at_risk() else { return };
+        let at_us = self.world.now_us();
+        self.witness.at_risk(format!("{what} at {at_us} us, {batches} batches are not synced"));
     }
 
     /// A commit has been made that may have put one build of a view in the place of another. How far both

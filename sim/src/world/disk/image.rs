@@ -188,6 +188,19 @@ impl Image {
         }
     }
 
+    /// Batches of the log that whoever reads the disk sees and that a power loss could take.
+    pub(super) fn log_at_risk(&self) -> usize {
+        self.log_unsynced.applied.len()
+    }
+
+    /// Whether a write of the log that has failed, and may turn out to have happened, has these bytes in one
+    /// of its keys.
+    pub(super) fn may_hold(&self, part: &[u8]) -> bool {
+        let failed = self.log_unsynced.in_flight.iter().filter(|write| write.failed);
+        let mut changes = failed.flat_map(|write| &write.batch.changes);
+        changes.any(|(_, key, _)| key.windows(part.len()).any(|piece| piece == part))
+    }
+
     /// The key of some record of the log. None: there is no record.
     pub(super) fn any_record(&self, random: &mut Random) -> Option<Bytes> {
         self.events.keys().nth(below(random, self.events.len())).cloned()

@@ -99,6 +99,19 @@ impl FaultyDisk {
         self.alive(|state| state.image.last_record_kept())
     }
 
+    /// How many batches of the log are there to be seen and can be taken by a power loss. An error: the
+    /// process of this handle has ended.
+    pub fn log_at_risk(&self) -> Result<usize, StorageError> {
+        self.alive(|state| state.image.log_at_risk())
+    }
+
+    /// Whether a write of the log that was said to have failed, and may turn out to have happened when the
+    /// disk is opened again, has these bytes in one of its keys. An error: the process of this handle has
+    /// ended.
+    pub fn may_hold(&self, part: &[u8]) -> Result<bool, StorageError> {
+        self.alive(|state| state.image.may_hold(part))
+    }
+
     /// The image, while this handle's process lives.
     fn alive<T>(&self, with: impl FnOnce(&mut State) -> T) -> Result<T, StorageError> {
         let mut state = self.disk.state.lock();

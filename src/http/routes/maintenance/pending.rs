@@ -7,6 +7,7 @@ use sagaline_storage::{Backend, Clock, Direction};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::canary::planted;
 use crate::domain::{OrderId, OrderStatus, PaymentKind, UserId, WallTime};
 use crate::engine::DocumentQuery;
 use crate::http::app::App;
@@ -80,6 +81,9 @@ pub(super) async fn pending_orders<B: Backend>(
     let shown = found.iter().map(|order| PendingOrder::of(order, now_us));
     let mut orders: Vec<_> = shown.filter(|o| o.age_ms / 1_000 >= older_than_s).collect();
     orders.sort_by_key(|order| order.created_at);
+    if planted("pending-orders-newest-first") {
+        orders.reverse();
+    }
     orders.truncate(limit);
     let stuck = orders.iter().filter(|order| order.is_stuck).count();
     Ok(Json(PendingOrders { total, stuck, orders }))

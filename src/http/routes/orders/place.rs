@@ -9,6 +9,7 @@ use sagaline_storage::Backend;
 
 use super::{NO_ORDER, applied, document, gate};
 use crate::app::{Accepted, PlaceError};
+use crate::canary::planted;
 use crate::domain::{OrderDraft, OrderRequest};
 use crate::http::app::App;
 use crate::http::auth::Caller;
@@ -65,7 +66,8 @@ async fn answer<B: Backend>(
     accepted: Accepted,
 ) -> Result<Response, Error> {
     let Accepted { order_id: id, replayed, document: as_placed, .. } = accepted;
-    let order = if wait.limit().is_some() {
+    let at_once = replayed && planted("repeat-not-waited-for");
+    let order = if wait.limit().is_some() && !at_once {
         wait_for_end(app, id.uuid(), wait.limit()).await;
         document(app, id).await?.ok_or(NO_ORDER)?
     } else {

@@ -83,7 +83,8 @@ pub(super) async fn orders_processing<B: Backend>(
 ) -> Result<Json<SagaList>, Error> {
     let page = Page::take(&mut params);
     params.finish()?;
-    let place = place(caller, Some(ORDER_PROCESSING), Some("started"));
+    let status = Some("started").filter(|_| !planted("ended-orders-shown-as-processing"));
+    let place = place(caller, Some(ORDER_PROCESSING), status);
     listed(&app, page, place).await
 }
 
@@ -197,6 +198,9 @@ async fn correlated<B: Backend>(
 
 /// Where the sagas of a request stand in the view: one's own, all for an administrator.
 fn place_of_request(caller: Caller, id: &CorrelationId) -> (&'static str, Bytes) {
+    if planted("sagas-of-any-request") {
+        return place(caller, None, None);
+    }
     if caller.is_admin() {
         return ("by_correlation", partition(&[id.as_str()]));
     }
