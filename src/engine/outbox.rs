@@ -43,13 +43,12 @@ async fn publish<B: Backend>(core: &Core<B>, events: &Wanted) -> Result<Changes,
         None => core.backend.events().head().await?,
     };
     core.metrics.outbox_lag.set((head.0 + 1).saturating_sub(first.position.0));
-    let relay = core.node_id.as_str();
     let mut by_category: Vec<(&str, Vec<Message>)> = Vec::new();
     for event in events.iter() {
         let category = event.stream.category();
         match by_category.iter_mut().find(|(known, _)| *known == category) {
-            Some((_, messages)) => messages.push(message(event, relay)),
-            None => by_category.push((category, vec![message(event, relay)])),
+            Some((_, messages)) => messages.push(message(event)),
+            None => by_category.push((category, vec![message(event)])),
         }
     }
     if planted("harmless-topics-in-another-order") {
@@ -71,7 +70,7 @@ async fn publish<B: Backend>(core: &Core<B>, events: &Wanted) -> Result<Changes,
 }
 
 /// An event as a message: the payload as it is, the rest as CloudEvents 1.0 attributes.
-fn message(event: &RecordedEvent, relay: &str) -> Message {
+fn message(event: &RecordedEvent) -> Message {
     let (mut id, mut cause) = (Uuid::encode_buffer(), Uuid::encode_buffer());
     let id = &*event.id.0.hyphenated().encode_lower(&mut id);
     let time = crate::codec::rfc3339(event.recorded_at);
@@ -79,8 +78,8 @@ fn message(event: &RecordedEvent, relay: &str) -> Message {
         true => event.version.0,
         false => event.position.0,
     };
-    let source = match planted("relayed-as-the-relays-own") {
-        true => relay,
+    let source = match planted("relayed-without-its-node") {
+        true => "",
         false => event.node_id.as_str(),
     };
     let mut headers = Headers::with_room(10, 320);
@@ -126,7 +125,7 @@ mod tests {
             payload: Bytes::from_static(b"{}"),
             chain: [0; 32],
         };
-        let message = message(&event, "n2");
+        let message = message(&event);
         let header =
             |name: &str| String::from_utf8(message.headers.get(name).unwrap().to_vec()).unwrap();
         assert_eq!(message.key, "c-1");

@@ -324,8 +324,8 @@ const CANARIES: &[Canary] = &[
         STANDARD,
     ),
     canary(
-        "relayed-as-the-relays-own",
-        "A message names as its source the node that relays it, and another one when it is relayed again.",
+        "relayed-without-its-node",
+        "A message does not say which node has written its event.",
         &["outbox"],
         STANDARD,
     ),

@@ -318,22 +318,12 @@ mod tests {
         for event in ["OrderShipped", "OrderDelivered"] {
             history.say(&format!("order-{order}"), event, json!({}));
         }
-        let input = json!({"terms": {"orderId": order}});
-        let started = json!({"sagaType": "order-refund", "steps": 2, "pivot": 0, "input": input,
-            "epoch": 1});
-        history.say("saga-r1", "SagaStarted", started);
-        history.say("saga-r1", "StepStarted", json!({"step": 0, "atUs": 1, "epoch": 1}));
         history.bank(&order, "refund", "r1/refund_payment/action", 500, BankEffect::Done);
         if step > 0 {
             let given = json!({"amountMinor": 500, "reference": "r"});
             history.say(&format!("payment-{order}"), "PaymentRefunded", given);
-            let succeeded = json!({"step": 0, "result": null, "atUs": 2});
-            history.say("saga-r1", "StepSucceeded", succeeded);
-            history.say("saga-r1", "StepStarted", json!({"step": 1, "atUs": 2, "epoch": 1}));
         }
-        let parked = json!({"step": step, "direction": "action", "atUs": 9,
-            "reason": {"attemptsUsedUp": {"attempts": 24, "cause": "no"}}});
-        history.say("saga-r1", "SagaParked", parked);
+        history.parked_refund(step, 24);
         history
     }
 

@@ -139,19 +139,7 @@ mod tests {
     /// A refund that waits for a person at this step.
     fn refund_parked_at(step: u32) -> History {
         let mut history = History::good();
-        let input = json!({"terms": {"orderId": history.orders[0]}});
-        let started = json!({"sagaType": "order-refund", "steps": 2, "pivot": 0, "input": input,
-            "epoch": 1});
-        history.say("saga-r1", "SagaStarted", started);
-        history.say("saga-r1", "StepStarted", json!({"step": 0, "atUs": 1, "epoch": 1}));
-        if step > 0 {
-            let succeeded = json!({"step": 0, "result": null, "atUs": 2});
-            history.say("saga-r1", "StepSucceeded", succeeded);
-            history.say("saga-r1", "StepStarted", json!({"step": 1, "atUs": 2, "epoch": 1}));
-        }
-        let parked = json!({"step": step, "direction": "action", "atUs": 10,
-            "reason": {"attemptsUsedUp": {"attempts": 3, "cause": "no"}}});
-        history.say("saga-r1", "SagaParked", parked);
+        history.parked_refund(step, 3);
         history
     }
 

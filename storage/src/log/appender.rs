@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use crate::canary::planted;
 use crate::clock::Clock;
 use crate::error::StorageError;
+use crate::event::RecordedEvent;
 use crate::event_store::{AppendError, Appended, Epoch, Shard};
 use crate::kv::{Durability, Kv};
 use crate::log::Shared;
@@ -141,10 +142,7 @@ impl<K: Kv, C: Clock> Appender<K, C> {
         if planted("publish-before-commit") {
             self.shared.published.publish(std::mem::take(&mut events));
         }
-        let durability = match events.is_empty() && planted("eventless-batch-not-synced") {
-            true => Durability::Buffered,
-            false => durability(),
-        };
+        let durability = durability(&events);
         let written = if batch.changes.is_empty() {
             Ok(())
         } else {
@@ -293,8 +291,9 @@ impl Answer {
 }
 
 /// An answer promises that the write outlives a power failure.
-fn durability() -> Durability {
-    if planted("ack-before-sync") { Durability::Buffered } else { Durability::Synced }
+fn durability(events: &[RecordedEvent]) -> Durability {
+    let eventless = events.is_empty() && planted("eventless-batch-not-synced");
+    if eventless || planted("ack-before-sync") { Durability::Buffered } else { Durability::Synced }
 }
 
 /// Answers a job that was not begun.

@@ -273,8 +273,8 @@ pub(super) const CANARIES: &[Canary] = &[
         STANDARD,
     ),
     canary(
-        "view-awaited-until-it-moves",
-        "Whoever lists at a node that does not follow the view waits until it moves, however far.",
+        "view-awaited-for-two-looks",
+        "Whoever lists at a node that does not follow the view waits for two looks at it, however far it is.",
         &["answers"],
         STANDARD,
     ),

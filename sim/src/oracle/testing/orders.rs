@@ -91,6 +91,23 @@ impl Flow {
 }
 
 impl History {
+    /// The refund `r1` of the first order waits for a person at this step, of two, behind so many attempts.
+    pub(in crate::oracle) fn parked_refund(&mut self, step: u32, attempts: u32) {
+        let input = json!({"terms": {"orderId": self.orders[0]}});
+        let started = json!({"sagaType": "order-refund", "steps": 2, "pivot": 0, "input": input,
+            "epoch": 1});
+        self.say("saga-r1", "SagaStarted", started);
+        self.say("saga-r1", "StepStarted", json!({"step": 0, "atUs": 1, "epoch": 1}));
+        if step > 0 {
+            let succeeded = json!({"step": 0, "result": null, "atUs": 2});
+            self.say("saga-r1", "StepSucceeded", succeeded);
+            self.say("saga-r1", "StepStarted", json!({"step": 1, "atUs": 2, "epoch": 1}));
+        }
+        let parked = json!({"step": step, "direction": "action", "atUs": 10,
+            "reason": {"attemptsUsedUp": {"attempts": attempts, "cause": "no"}}});
+        self.say("saga-r1", "SagaParked", parked);
+    }
+
     /// Two orders that were paid and one that was undone, and everything that goes with them.
     pub(in crate::oracle) fn good() -> Self {
         let mut history = Self::empty();

@@ -79,9 +79,7 @@ pub(super) async fn live<B: Backend>(
     let place = app.enter_event_stream()?;
     let ends = app.clock().monotonic() + Duration::from_secs(EVENT_STREAM_LIFE_S);
     let last_at = None;
-    let greeting = if planted("greeted-with-the-head") { head } else { seen };
-    let follower =
-        Follower { app, seen, greeting, last_at, filter, ends, greeted: false, _place: place };
+    let follower = Follower { app, seen, last_at, filter, ends, greeted: false, _place: place };
     let body = Body::from_stream(unfold(follower, Follower::next));
     let headers = [
         (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
@@ -102,8 +100,6 @@ fn last_seen(headers: &HeaderMap) -> Result<Option<GlobalPosition>, Error> {
 struct Follower<B: Backend> {
     app: App<B>,
     seen: GlobalPosition,
-    /// The place to come back to before the first event.
-    greeting: GlobalPosition,
     /// When the last event was recorded that it was sent.
     last_at: Option<Timestamp>,
     filter: Filter,
@@ -119,7 +115,11 @@ impl<B: Backend> Follower<B> {
         if !self.greeted {
             self.greeted = true;
             // The client has a place to come back to before the first event.
-            let greeting = format!("retry: {RETRY_MS}\nid: {}\n\n", self.greeting.0);
+            let place = match planted("greeted-with-the-head") {
+                true => self.app.backend().events().head().await.unwrap_or(self.seen),
+                false => self.seen,
+            };
+            let greeting = format!("retry: {RETRY_MS}\nid: {}\n\n", place.0);
             return Some((Ok(greeting.into()), self));
         }
         let news = {
