@@ -19,7 +19,7 @@ static VIEWS: LazyLock<Views<MemoryKv>> = LazyLock::new(|| {
         let (key, document) = (Bytes::from(vec![b'k', number]), Bytes::from(vec![number]));
         ("view".into(), ViewChange::Put { key, document, secondary: vec![at] })
     });
-    let batch = ViewBatch { changes: changes.collect(), checkpoint: None };
+    let batch = ViewBatch { changes: changes.collect(), checkpoints: Vec::new() };
     block_on(views.commit(batch)).unwrap();
     views
 });

@@ -252,7 +252,7 @@ impl<B: Backend> ReadStreams for StoreStreams<B> {
         Box::pin(async move {
             let key = Bytes::copy_from_slice(stream.as_str().as_bytes());
             let put = ViewChange::Put { key, document: snapshot, secondary: Vec::new() };
-            let batch = ViewBatch { changes: vec![(view.into(), put)], checkpoint: None };
+            let batch = ViewBatch { changes: vec![(view.into(), put)], checkpoints: Vec::new() };
             if let Err(error) = self.backend.views().commit(batch).await {
                 tracing::warn!(%stream, %error, "snapshot not kept");
             }

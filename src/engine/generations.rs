@@ -158,6 +158,31 @@ pub(crate) async fn keep<V: ViewStore>(
     generations: Generations,
     is_new: bool,
 ) -> Result<Option<Generations>, StorageError> {
+    keep_while(views, name, generations, is_new, None).await
+}
+
+/// What was built is the live one from now on, if what was live still stands at `reached`: another node may
+/// follow it that does not know yet that this one keeps the view. None: it moved, or somebody changed them.
+pub(crate) async fn swap<V: ViewStore>(
+    views: &V,
+    name: &str,
+    begun: &Generations,
+    reached: Option<GlobalPosition>,
+) -> Result<Option<Generations>, StorageError> {
+    let subscription = begun.live.subscription(name);
+    let stands = reached.map(|at| Checkpoint { subscription, before: Some(at), after: at });
+    let mut swapped = begun.clone();
+    swapped.swap();
+    keep_while(views, name, swapped, false, stands).await
+}
+
+async fn keep_while<V: ViewStore>(
+    views: &V,
+    name: &str,
+    generations: Generations,
+    is_new: bool,
+    stands: Option<Checkpoint>,
+) -> Result<Option<Generations>, StorageError> {
     let document = serde_json::to_vec(&generations)
         .map_err(|error| StorageError::invalid(format!("the generations of {name}: {error}")))?;
     let before = (!is_new).then_some(generations.revision);
@@ -167,8 +192,9 @@ pub(crate) async fn keep<V: ViewStore>(
         document: document.into(),
         secondary: Vec::new(),
     };
-    let checkpoint = Checkpoint { subscription: revisions(name), before, after };
-    let batch = ViewBatch { changes: vec![(VIEW.into(), put)], checkpoint: Some(checkpoint) };
+    let revision = Checkpoint { subscription: revisions(name), before, after };
+    let checkpoints = stands.into_iter().chain([revision]).collect();
+    let batch = ViewBatch { changes: vec![(VIEW.into(), put)], checkpoints };
     match views.commit(batch).await {
         Ok(()) => Ok(Some(Generations { revision: after, ..generations })),
         Err(ViewError::CheckpointMoved { .. }) => Ok(None),

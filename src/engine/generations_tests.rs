@@ -18,7 +18,7 @@ fn generation(version: u32, number: u32) -> Generation {
 async fn stands_at<V: ViewStore>(views: &V, version: u32) {
     let subscription = generation(version, 1).subscription("trips");
     let checkpoint = Checkpoint { subscription, before: None, after: GlobalPosition(7) };
-    let batch = ViewBatch { changes: Vec::new(), checkpoint: Some(checkpoint) };
+    let batch = ViewBatch { changes: Vec::new(), checkpoints: vec![checkpoint] };
     views.commit(batch).await.unwrap();
 }
 
@@ -86,4 +86,21 @@ async fn of_two_who_change_the_generations_one_is_first() {
     other.build(1);
     assert!(keep(&backend.views, "trips", one, false).await.unwrap().is_some());
     assert_eq!(keep(&backend.views, "trips", other, false).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_view_that_has_moved_meanwhile_is_not_replaced() {
+    let backend = backend().await;
+    let views = &backend.views;
+    stands_at(views, 1).await;
+    let mut begun = begin(views, "trips", 1, true).await.unwrap();
+    begun.build(1);
+    let begun = keep(views, "trips", begun, false).await.unwrap().unwrap();
+    let behind = Some(GlobalPosition(6));
+    assert_eq!(swap(views, "trips", &begun, behind).await.unwrap(), None);
+    assert_eq!(load(views, "trips").await.unwrap().as_ref(), Some(&begun));
+    let swapped = swap(views, "trips", &begun, Some(GlobalPosition(7))).await.unwrap().unwrap();
+    assert_eq!((swapped.live, swapped.next), (generation(1, 2), None));
+    let stands = views.checkpoint(&generation(1, 1).subscription("trips")).await.unwrap();
+    assert_eq!(stands, Some(GlobalPosition(7)));
 }

@@ -220,9 +220,7 @@ impl<B: Backend> Keeping<B> {
         if !built.caught_up(reached.unwrap_or(GlobalPosition::START)).await {
             return Ok(());
         }
-        let mut swapped = begun.clone();
-        swapped.swap();
-        if let Some(kept) = generations::keep(backend.views(), name, swapped, false).await? {
+        if let Some(kept) = generations::swap(backend.views(), name, begun, reached).await? {
             tracing::info!(projection = name, generation = kept.live.number, "view swapped");
             self.live.learn(backend, kept);
         }

@@ -285,7 +285,8 @@ impl<B: Backend> Sagas<B> {
         let Some(mailbox) = core.directory.enter(id) else {
             return Err(TurnError::Broken("this node works on no sagas any more".to_owned()));
         };
-        let entered = Entered { core, id, entry: mailbox.entry(), done: false };
+        let done = planted("refused-start-kept-under-way");
+        let entered = Entered { core, id, entry: mailbox.entry(), done };
         // What is entered behind a loss nobody dismisses: recovery would take it to be under way. Lost
         // from here on it is dismissed, found in the log by the next owner, and this task ends.
         if core.epoch(core.shard(id)) != Some(epoch) {

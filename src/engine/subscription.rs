@@ -167,7 +167,7 @@ impl<B: Backend> Subscription<B> {
             }
             if planted("offset-committed-before-the-handler") {
                 let checkpoint = Checkpoint { subscription: self.name.clone(), before, after };
-                let batch = ViewBatch { changes: Vec::new(), checkpoint: Some(checkpoint) };
+                let batch = ViewBatch { changes: Vec::new(), checkpoints: vec![checkpoint] };
                 if backend.views().commit(batch).await.is_ok() {
                     before = Some(after);
                 }
@@ -224,7 +224,7 @@ impl<B: Backend> Subscription<B> {
     ) -> Result<(), ViewError> {
         let Changes { documents, passed_over } = changes;
         let checkpoint = Checkpoint { subscription: self.name.clone(), before, after };
-        let batch = ViewBatch { changes: documents, checkpoint: Some(checkpoint) };
+        let batch = ViewBatch { changes: documents, checkpoints: vec![checkpoint] };
         self.core.backend.views().commit(batch).await?;
         self.tell(&passed_over);
         Ok(())

@@ -57,8 +57,9 @@ pub struct Checkpoint {
 pub struct ViewBatch {
     /// Changes, in order: a view's name and what happens in it.
     pub changes: Vec<(Arc<str>, ViewChange)>,
-    /// The checkpoint that commits with them.
-    pub checkpoint: Option<Checkpoint>,
+    /// Where subscriptions come with them, each of another: when one does not stand where it is said to,
+    /// nothing is done. One whose `after` is its `before` is only compared. At most 16.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// Why a batch of changes was not made.

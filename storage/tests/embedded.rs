@@ -37,7 +37,7 @@ fn view_batch(after: GlobalPosition) -> ViewBatch {
     let (key, document) = (Bytes::from_static(b"order-1"), Bytes::from_static(b"{}"));
     let put = ViewChange::Put { key, document, secondary: Vec::new() };
     let checkpoint = Checkpoint { subscription: "orders".into(), before: None, after };
-    ViewBatch { changes: vec![("orders".into(), put)], checkpoint: Some(checkpoint) }
+    ViewBatch { changes: vec![("orders".into(), put)], checkpoints: vec![checkpoint] }
 }
 
 /// An event and a view of it are made.

@@ -169,7 +169,7 @@ async fn commits_are_flushed_after_so_many_and_after_so_much() {
         let key = Bytes::from_static(b"k");
         let change = ViewChange::Put { key, document, secondary: Vec::new() };
         let changes = vec![("orders".into(), change)];
-        views.commit(ViewBatch { changes, checkpoint: None }).await.unwrap();
+        views.commit(ViewBatch { changes, checkpoints: Vec::new() }).await.unwrap();
     };
     let kv = HostileKv::default();
     let views = Views::new(kv.clone(), SETTINGS);
@@ -205,13 +205,18 @@ fn change() -> impl Strategy<Value = ViewChange> {
 
 fn op() -> impl Strategy<Value = Op> {
     let position = || (0_u64..3).prop_map(GlobalPosition);
-    let checkpoint = (name(model::SUBSCRIPTIONS), proptest::option::of(position()), position())
-        .prop_filter("a checkpoint does not go back", |(_, before, after)| {
+    let moves = (proptest::option::of(position()), position())
+        .prop_filter("a checkpoint does not go back", |(before, after)| {
             before.is_none_or(|before| before <= *after)
-        })
-        .prop_map(|(subscription, before, after)| Checkpoint { subscription, before, after });
-    let commit = (vec((name(model::VIEWS), change()), 0..6), proptest::option::of(checkpoint))
-        .prop_map(|(changes, checkpoint)| Op::Commit(ViewBatch { changes, checkpoint }));
+        });
+    let checkpoints = btree_map(name(model::SUBSCRIPTIONS), moves, 0..3).prop_map(|moves| {
+        let moves = moves.into_iter();
+        let checkpoint =
+            |(subscription, (before, after))| Checkpoint { subscription, before, after };
+        moves.map(checkpoint).collect()
+    });
+    let commit = (vec((name(model::VIEWS), change()), 0..6), checkpoints)
+        .prop_map(|(changes, checkpoints)| Op::Commit(ViewBatch { changes, checkpoints }));
     let clear = (name(model::VIEWS), proptest::option::of(name(model::SUBSCRIPTIONS)))
         .prop_map(|(view, subscription)| Op::Clear { view, subscription });
     prop_oneof![12 => commit, 1 => clear, 1 => Just(Op::Flush)]

@@ -110,7 +110,7 @@ async fn a_snapshot_that_older_code_made_is_ignored() {
     let document = Bytes::from_static(br#"{"version":20,"state":{"coins":1}}"#);
     let key = Bytes::from_static(b"purse-mine");
     let put = ViewChange::Put { key, document: document.clone(), secondary: Vec::new() };
-    let batch = ViewBatch { changes: vec![(VIEW.into(), put)], checkpoint: None };
+    let batch = ViewBatch { changes: vec![(VIEW.into(), put)], checkpoints: Vec::new() };
     node.backend().views().commit(batch).await.unwrap();
     let by_older = node.aggregates().load::<Purse>("mine").await.unwrap();
     assert_eq!((by_older.state.coins, by_older.version.0), (1, 20));

@@ -277,7 +277,7 @@ const CANARIES: &[Canary] = &[
     canary(
         "checkpoint-not-compared",
         "A view is written by whoever follows, from wherever they come.",
-        &["projections", "consumers", "swaps", "answers"],
+        &["projections", "consumers", "swaps", "answers", "crashes"],
         PAUSES,
     ),
     canary(

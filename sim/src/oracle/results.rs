@@ -1,6 +1,7 @@
 //! What a step returned, or an operator said that it did, is given to the steps that read it, and to its own
-//! undo, as the log has it. The trips and visits of the simulation are looked at: the events by which they take
-//! effect say what they were given.
+//! undo, as the log has it, and it is what its participant answered first, however often it was asked. The trips
+//! and visits of the simulation are looked at: the events by which they take effect say what they were given, and
+//! those of visits with what they were answered.
 
 use serde_json::{Map, Value};
 
@@ -41,8 +42,27 @@ impl Oracle for Results {
                 format!("saga {} at {}: {given} and not {wanted}", saga.id, entry.position)
             });
         }
+        for (entry, saga, step) in entered(case) {
+            // Who says that a step was done may say with what.
+            let returned = result(case, saga, step).filter(|_| !saga.is_overruled);
+            let Some((_, returned)) = returned else { continue };
+            let guests = entry.payload.get("guests").unwrap_or(&Value::Null);
+            finding.expect(returned == *guests, "a step returned what it was not answered", || {
+                format!("saga {} at {step}: {returned} and not {guests}", saga.id)
+            });
+        }
         finding
     }
+}
+
+/// What visits did, each with the first answer that its call was given.
+fn entered<'a>(case: &'a Case<'a>) -> impl Iterator<Item = (&'a LogEntry, &'a Saga<'a>, &'a str)> {
+    let entered = noted(case).filter(|entry| entry.event_type == "GuestEntered");
+    entered.filter_map(|entry| {
+        let key = Key::parse(text(&entry.payload, "key")?)?;
+        let saga = case.sagas.get(key.saga).filter(|saga| saga.saga_type == VISIT)?;
+        Some((entry, saga, key.step))
+    })
 }
 
 /// A call that says what it was given.
@@ -56,12 +76,16 @@ struct Reader<'a> {
 /// All of them. Beside the orders trips and visits are the simulation's own; what a user calls so is the
 /// user's.
 fn readers<'a>(case: &'a Case<'a>) -> impl Iterator<Item = Reader<'a>> {
+    noted(case).filter_map(|entry| reader(case, entry))
+}
+
+/// What they have written down.
+fn noted<'a>(case: &'a Case<'a>) -> impl Iterator<Item = &'a LogEntry> {
     let streams = CATEGORIES.into_iter().filter(|_| case.places_orders()).flat_map(|category| {
         let from = case.streams.range(category..);
         from.take_while(move |(name, _)| name.starts_with(category))
     });
-    let entries = streams.flat_map(|(_, entries)| entries.iter().copied());
-    entries.filter_map(|entry| reader(case, entry))
+    streams.flat_map(|(_, entries)| entries.iter().copied())
 }
 
 fn reader<'a>(case: &'a Case<'a>, entry: &'a LogEntry) -> Option<Reader<'a>> {
@@ -141,7 +165,7 @@ mod tests {
     #[test]
     fn what_was_returned_is_given() {
         let finding = clean(&Results, &visited(&json!({ "guide": 1, "locker": 2 })));
-        assert_eq!(finding.examined, 1);
+        assert_eq!(finding.examined, 2);
         let finding = clean(&Results, &undone(&json!({ "guide": 1 }), &json!({ "locker": 2 })));
         assert_eq!(finding.examined, 2);
     }
@@ -153,6 +177,17 @@ mod tests {
         }
         caught(&Results, &undone(&json!({}), &json!({ "locker": 2 })), WHAT);
         caught(&Results, &undone(&json!({ "guide": 1 }), &json!({ "locker": 1 })), WHAT);
+    }
+
+    #[test]
+    fn a_result_that_is_not_the_first_answer_is_caught() {
+        let mut history = visited(&json!({ "guide": 1, "locker": 2 }));
+        for entry in &mut history.evidence.log {
+            if entry.event_type == "GuestEntered" {
+                entry.payload["guests"] = json!(4);
+            }
+        }
+        caught(&Results, &history, "a step returned what it was not answered");
     }
 
     /// An operator said that the locker was had, and what that returned.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::{Power, PowerChange, ShardChange};
+use crate::evidence::{Power, PowerChange, ShardChange, Stop};
 use crate::machine::Machine;
 
 use super::case::Case;
@@ -131,10 +131,11 @@ fn examine_takeovers(case: &Case<'_>, changes: &[&ShardChange], finding: &mut Fi
     }
 }
 
-/// Until when, in this time, other nodes than the owner were told to end and not back: who is about to end takes
-/// nothing, and is asked first perhaps. 0: there are none.
+/// Until when, in this time, nodes were told to end and not back: who is about to end takes nothing, and is asked
+/// first perhaps. The owner's own node counts when it has come back since. 0: there are none.
 fn others_stop_until(case: &Case<'_>, owner: Machine, (from_us, to_us): (u64, u64)) -> u64 {
-    let others = case.evidence.stops.iter().filter(|stop| stop.node != owner);
+    let is_other = |stop: &&Stop| stop.node != owner || stop.told_at_us > from_us;
+    let others = case.evidence.stops.iter().filter(is_other);
     let until_us = others.filter(|stop| stop.told_at_us < to_us).map(|stop| {
         let back = |it: &&PowerChange| {
             let is_later = it.at_us > stop.told_at_us;
@@ -176,7 +177,6 @@ fn gone_at(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::Stop;
     use crate::oracle::testing::{History, caught, clean};
 
     fn change(at_us: u64, node: Machine, epoch: u64, taken: bool) -> ShardChange {
@@ -259,5 +259,8 @@ mod tests {
         assert!(!taken(Shards.examine(&Case::new(&history.evidence))));
         history.evidence.stops[0].node = Machine::Node1;
         assert!(taken(Shards.examine(&Case::new(&history.evidence))), "it was the owner's own");
+        history.evidence.stops[0].told_at_us = 39_500_000;
+        let finding = Shards.examine(&Case::new(&history.evidence));
+        assert!(!taken(finding), "it had come back, and was about to end once more");
     }
 }

@@ -22,10 +22,13 @@ const NEVER: [&str; 4] = [
     "sagaline_consumer_panics_total",
 ];
 
-/// Asks every node that is on. What a node counted in a life before this one is gone with it. `at_rest`:
-/// whether everybody has to answer.
-pub(super) async fn heard(world: &World, http: &Http, at_rest: bool) -> Vec<String> {
-    let mut heard = Vec::new();
+/// How many sagas a node works on.
+const LIVE: &str = "sagaline_sagas_live";
+
+/// Asks every node that is on. What a node counted in a life before this one is gone with it. At rest, when so
+/// many sagas have not ended, everybody has to answer.
+pub(super) async fn heard(world: &World, http: &Http, unended: Option<usize>) -> Vec<String> {
+    let (mut heard, at_rest) = (Vec::new(), unended.is_some());
     let until_us = world.now_us() + if at_rest { READY_US } else { 0 };
     for node in Machine::NODES.into_iter().filter(|node| world.is_on(*node)) {
         let mut said = ask(world, http, node).await;
@@ -34,7 +37,10 @@ pub(super) async fn heard(world: &World, http: &Http, at_rest: bool) -> Vec<Stri
             said = ask(world, http, node).await;
         }
         match said {
-            Some(text) => heard.extend(admitted(&text).map(|what| format!("{node} {what}"))),
+            Some(text) => {
+                let admitted = admitted(&text).chain(unended.and_then(|most| kept(&text, most)));
+                heard.extend(admitted.map(|what| format!("{node} {what}")));
+            }
             None if !at_rest => {}
             None => heard.push(format!("{node} does not say how it is")),
         }
@@ -55,14 +61,24 @@ async fn ask(world: &World, http: &Http, node: Machine) -> Option<String> {
 
 /// `counts sagaline_…_total: 3`, of what is not zero or is not there.
 fn admitted(text: &str) -> impl Iterator<Item = String> {
-    NEVER.into_iter().filter_map(|name| {
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        match value {
-            Some("0") => None,
-            Some(count) => Some(format!("counts {name}: {count}")),
-            None => Some(format!("does not count {name}")),
-        }
+    NEVER.into_iter().filter_map(|name| match value(text, name) {
+        Some("0") => None,
+        Some(count) => Some(format!("counts {name}: {count}")),
+        None => Some(format!("does not count {name}")),
     })
+}
+
+/// Says so if it works on more sagas than there are to be worked on: what has ended, or never began, has left.
+fn kept(text: &str, unended: usize) -> Option<String> {
+    match value(text, LIVE).and_then(|count| count.parse::<usize>().ok()) {
+        Some(live) if live <= unended => None,
+        Some(live) => Some(format!("works on {live} sagas, and {unended} have not ended")),
+        None => Some(format!("does not count {LIVE}")),
+    }
+}
+
+fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
 }
 
 #[cfg(test)]
@@ -77,5 +93,13 @@ mod tests {
         let heard: Vec<_> = admitted(&sick).collect();
         assert_eq!(heard, [format!("counts {}: 2", NEVER[0])]);
         assert_eq!(admitted("").count(), NEVER.len());
+    }
+
+    #[test]
+    fn a_node_that_works_on_what_is_not_there_is_heard() {
+        let text = format!("{LIVE} 2\n");
+        assert_eq!(kept(&text, 2), None);
+        assert_eq!(kept(&text, 1).as_deref(), Some("works on 2 sagas, and 1 have not ended"));
+        assert_eq!(kept("", 1), Some(format!("does not count {LIVE}")));
     }
 }

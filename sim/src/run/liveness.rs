@@ -37,8 +37,11 @@ const NAMED_MAX: usize = 20;
 
 /// The checkpoint of the relay to the bus.
 const OUTBOX: &str = "outbox";
-/// Claims of sagas that somebody must be working on.
+/// Claims of sagas that somebody must be working on, and of those that a person looks at.
 const LIVE_SAGAS: &str = "saga-live";
+const PARKED_SAGAS: &str = "saga-parked";
+/// Claims of a page.
+const CLAIMS: usize = 100;
 /// In which index a consumer group finds the keys whose events it keeps, and under which words.
 const LANES: &str = "lanes";
 const PARKED_LANES: &str = "parked";
@@ -119,6 +122,23 @@ impl Liveness<'_> {
         undone.extend(self.disowned());
         undone.extend(self.stopping());
         Ok(undone)
+    }
+
+    /// How many sagas have not ended, whoever works on them.
+    pub(super) async fn unended_sagas(&self) -> Result<usize, StorageError> {
+        let mut count = 0;
+        for kind in [LIVE_SAGAS, PARKED_SAGAS] {
+            let mut after = None::<String>;
+            loop {
+                let page = self.ports.events().claims(kind, after.as_deref(), CLAIMS).await?;
+                count += page.len();
+                match page.last() {
+                    Some(last) if page.len() == CLAIMS => after = Some(last.claim.key.to_string()),
+                    Some(_) | None => break,
+                }
+            }
+        }
+        Ok(count)
     }
 
     /// Sagas that somebody must be working on, and who have not come to rest for all that.

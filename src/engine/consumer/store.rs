@@ -91,7 +91,7 @@ impl Turn<'_> {
         let after = self.before.map_or(FIRST_TURN, |turn| GlobalPosition(turn.0 + 1));
         let checkpoint = Checkpoint { subscription: turns(self.name), before: self.before, after };
         let changes = self.changes()?;
-        views.commit(ViewBatch { changes, checkpoint: Some(checkpoint) }).await?;
+        views.commit(ViewBatch { changes, checkpoints: vec![checkpoint] }).await?;
         Ok(Some(after))
     }
 

@@ -35,7 +35,10 @@ pub(crate) async fn follow<B: Backend>(
         let pause = match core.backend.events().read_all(query).await {
             Ok(page) => {
                 page.events.iter().for_each(|event| notice(&core, event));
-                from = page.next;
+                from = match planted("tail-goes-on-at-the-head") {
+                    true => core.backend.events().head().await.unwrap_or(page.next),
+                    false => page.next,
+                };
                 if !page.end {
                     continue;
                 }

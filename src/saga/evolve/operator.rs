@@ -1,6 +1,7 @@
 //! What operators do, and what waits for them.
 
 use super::{Legal, must};
+use crate::canary::planted;
 use crate::saga::definition::StepIndex;
 use crate::saga::event::{ParkReason, StepDirection};
 use crate::saga::state::{Parked, Progress, SagaState};
@@ -67,6 +68,7 @@ impl SagaState {
                 state.action_forgiven = attempt - 1;
                 state.deadline_from_us = Some(at_us);
             }
+            StepDirection::Compensation if planted("parked-undo-tried-once-more") => {}
             StepDirection::Compensation => state.compensation_forgiven = attempt - 1,
         }
         self.unpark(step, direction);

@@ -307,7 +307,7 @@ mod tests {
             let after = GlobalPosition(7);
             let checkpoint = Checkpoint { subscription: name.into(), before: None, after };
             let changes = vec![(name.into(), put)];
-            views.commit(ViewBatch { changes, checkpoint: Some(checkpoint) }).await.unwrap();
+            views.commit(ViewBatch { changes, checkpoints: vec![checkpoint] }).await.unwrap();
         }
         let kept =
             Kept { subscription: "kept".into(), views: vec!["kept".into(), "kept.more".into()] };

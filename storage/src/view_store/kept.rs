@@ -80,7 +80,7 @@ mod tests {
         for name in ["a:one", "b", "c:one"].into_iter().chain(many.iter().map(String::as_str)) {
             let after = GlobalPosition(1);
             let checkpoint = Checkpoint { subscription: name.into(), before: None, after };
-            let batch = ViewBatch { changes: Vec::new(), checkpoint: Some(checkpoint) };
+            let batch = ViewBatch { changes: Vec::new(), checkpoints: vec![checkpoint] };
             views.commit(batch).await.unwrap();
         }
         assert_eq!(subscriptions(&kv, "b:").await.unwrap(), many);

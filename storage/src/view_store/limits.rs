@@ -8,6 +8,9 @@ pub const KEY_BYTES_MAX: usize = 512;
 /// Secondary keys of a document: each is one more row to write and to remove.
 pub const SECONDARY_MAX: usize = 16;
 
+/// Checkpoints of a batch: each is one more row to read before anything is written.
+pub const CHECKPOINTS_MAX: usize = 16;
+
 /// Bytes of a secondary key's partition. With the next bound and the two bytes a zero takes, the
 /// list of 16 places stays below the 64 KiB that its length field can hold.
 pub const PARTITION_BYTES_MAX: usize = 512;

@@ -82,7 +82,8 @@ mod tests {
                 document: Bytes::from("{}"),
                 secondary: vec![secondary],
             };
-            let batch = ViewBatch { changes: vec![("orders".into(), put)], checkpoint: None };
+            let batch =
+                ViewBatch { changes: vec![("orders".into(), put)], checkpoints: Vec::new() };
             views.commit(batch).await.unwrap();
         }
         (kv, views)

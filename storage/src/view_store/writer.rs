@@ -13,7 +13,7 @@ use crate::views::{Checkpoint, ViewBatch, ViewError};
 
 use super::changes::Changes;
 use super::keys::{self, Family, checkpoint, document};
-use super::limits::CHUNK_ROWS;
+use super::limits::{CHECKPOINTS_MAX, CHUNK_ROWS, check_at_most};
 use super::settings::{Unflushed, ViewSettings};
 
 pub(super) struct Writer<K> {
@@ -43,18 +43,20 @@ impl<K: Kv> Writer<K> {
 
     pub(super) async fn commit(&self, batch: ViewBatch) -> Result<(), ViewError> {
         let changes = Changes::of(batch.changes)?;
-        let checkpoint = batch.checkpoint;
-        checkpoint.as_ref().map_or(Ok(()), check_checkpoint)?;
+        let checkpoints = batch.checkpoints;
+        check_checkpoints(&checkpoints)?;
         let mut unflushed = self.turn.lock().await;
-        let checkpoint_key =
-            checkpoint.as_ref().map(|checkpoint| checkpoint::key(&checkpoint.subscription));
-        let rows: Vec<_> = changes.rows().chain(checkpoint_key.clone()).collect();
+        let places: Vec<_> =
+            checkpoints.iter().map(|at| checkpoint::key(&at.subscription)).collect();
+        let rows: Vec<_> = changes.rows().chain(places.iter().cloned()).collect();
         let mut old = self.kv.get_many(Space::Views, rows).await?;
+        let stand = old.split_off(old.len() - places.len());
         let mut moved = WriteBatch::default();
-        if let (Some(checkpoint), Some(key)) = (checkpoint, checkpoint_key) {
-            let stored = old.pop().flatten();
-            let actual = stored.as_ref().map(checkpoint::position).transpose()?;
-            moved.put(Space::Views, key, checkpoint::value(checkpoint.after));
+        for ((checkpoint, key), stands) in checkpoints.into_iter().zip(places).zip(stand) {
+            let actual = stands.as_ref().map(checkpoint::position).transpose()?;
+            if checkpoint.before != Some(checkpoint.after) {
+                moved.put(Space::Views, key, checkpoint::value(checkpoint.after));
+            }
             refuse_moved(checkpoint, actual)?;
         }
         self.apply(&mut unflushed, changes, &old, moved).await?;
@@ -167,13 +169,18 @@ impl<K: Kv> Writer<K> {
     }
 }
 
-fn check_checkpoint(checkpoint: &Checkpoint) -> Result<(), StorageError> {
-    let Checkpoint { subscription, before, after } = checkpoint;
-    keys::check("subscription", subscription)?;
-    if before.is_some_and(|before| *after < before) {
-        return Err(StorageError::invalid(format!(
-            "view: checkpoint of {subscription} would go back from {before:?} to {after}"
-        )));
+fn check_checkpoints(checkpoints: &[Checkpoint]) -> Result<(), StorageError> {
+    check_at_most("number of checkpoints", checkpoints.len(), CHECKPOINTS_MAX)?;
+    for (index, Checkpoint { subscription, before, after }) in checkpoints.iter().enumerate() {
+        keys::check("subscription", subscription)?;
+        if before.is_some_and(|before| *after < before) {
+            return Err(StorageError::invalid(format!(
+                "view: checkpoint of {subscription} would go back from {before:?} to {after}"
+            )));
+        }
+        if checkpoints[..index].iter().any(|other| other.subscription == *subscription) {
+            return Err(StorageError::invalid(format!("view: two checkpoints of {subscription}")));
+        }
     }
     Ok(())
 }

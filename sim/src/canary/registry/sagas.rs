@@ -331,4 +331,36 @@ pub(super) const CANARIES: &[Canary] = &[
         &["saga-ends", "liveness"],
         UNREAD,
     ),
+    canary(
+        "parked-undo-tried-once-more",
+        "An undo that a person has tried again has one attempt, however many its policy allows.",
+        &["retries"],
+        BROWN_OUT,
+    ),
+    canary(
+        "repeat-answered-anew",
+        "A repeated call is answered by what is now, and not as it was the first time.",
+        &["results"],
+        STANDARD,
+    ),
+    canary(
+        "refused-start-kept-under-way",
+        "A saga whose start the store refused counts as under way for ever.",
+        &["crashes"],
+        STANDARD,
+    ),
+    canary(
+        "leaves-for-the-next",
+        "A saga's task that ends late takes its successor's place with it.",
+        &["liveness", "saga-ends"],
+        STANDARD,
+    )
+    .known_at(3),
+    canary(
+        "tail-goes-on-at-the-head",
+        "Who follows the tail of the log goes on at the head, whatever was read.",
+        &["liveness", "saga-ends"],
+        STANDARD,
+    )
+    .known_at(9),
 ];

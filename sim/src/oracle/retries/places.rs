@@ -17,6 +17,10 @@ pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
     for SentCall { by, to, sent_at_us, answer, .. } in &case.evidence.sent {
         let Some((answered_at_us, _)) = answer else { continue };
         finding.look();
+        // Answered in the microsecond in which it left: under way at no moment.
+        if answered_at_us == sent_at_us {
+            continue;
+        }
         let changes = changes.entry((*by, to)).or_default();
         // At one moment the end of one comes before the beginning of another.
         changes.extend([(*sent_at_us, true), (*answered_at_us, false)]);

@@ -19,6 +19,7 @@ pub async fn run_all<F: ViewsFactory>(factory: &F) {
     one_of_many_runners_moves_the_checkpoint(factory).await;
     checkpoint_moves_without_changes(factory).await;
     checkpoint_does_not_go_back(factory).await;
+    checkpoints_of_a_batch_move_together(factory).await;
     document_is_found_by_its_last_keys_only(factory).await;
     last_change_of_a_batch_counts(factory).await;
     concurrent_commits_do_not_lose_a_count(factory).await;
@@ -124,6 +125,24 @@ pub async fn checkpoint_does_not_go_back<F: ViewsFactory>(factory: &F) {
     commit(&store, moving(ViewBatch::default(), "s", None, 9)).await;
     refused(&store, moving(ViewBatch::default(), "s", Some(9), 8)).await;
     assert_eq!(checkpoint(&store, "s").await, Some(9));
+}
+
+/// All checkpoints of a batch move, or nothing happens; one that is to stay is compared all the same.
+pub async fn checkpoints_of_a_batch_move_together<F: ViewsFactory>(factory: &F) {
+    let store = factory.create().await;
+    let both = |one: Option<u64>, other: (Option<u64>, u64)| {
+        let batch = batch([put_in(b"p", b"k", b"")]);
+        moving(moving(batch, "one", one, 5), "other", other.0, other.1)
+    };
+    commit(&store, both(None, (None, 7))).await;
+    let stand = async || (checkpoint(&store, "one").await, checkpoint(&store, "other").await);
+    assert_eq!(stand().await, (Some(5), Some(7)));
+    commit(&store, moving(batch([delete(b"k")]), "other", Some(7), 7)).await;
+    for (one, other) in [(Some(4), (Some(7), 7)), (Some(5), (Some(6), 6)), (Some(5), (None, 9))] {
+        let error = refused(&store, both(one, other)).await;
+        assert!(matches!(error, ViewError::CheckpointMoved { .. }), "{error:?}");
+        assert_eq!((stand().await, count(&store, b"p").await), ((Some(5), Some(7)), 0));
+    }
 }
 
 /// A changed document leaves the partitions it was in; a deleted one leaves all.
@@ -237,6 +256,13 @@ pub async fn wrong_changes_are_refused_as_a_whole<F: ViewsFactory>(factory: &F) 
         let mut both = batch([put_in(b"p", b"right", b"")]);
         both.changes.push((view.into(), change));
         let error = refused(&store, moving(both, "s", None, 1)).await;
+        let ViewError::Storage(error) = error else { panic!("{error:?}") };
+        assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
+    }
+    let right = || batch([put_in(b"p", b"right", b"")]);
+    let many = (0..17).fold(right(), |batch, number| moving(batch, &format!("s{number}"), None, 1));
+    for wrong in [moving(moving(right(), "s", None, 1), "s", None, 2), many] {
+        let error = refused(&store, wrong).await;
         let ViewError::Storage(error) = error else { panic!("{error:?}") };
         assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
     }

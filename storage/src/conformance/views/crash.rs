@@ -1,6 +1,6 @@
 //! What a crash may take: the last commits, as whole ones.
 
-use crate::views::ViewStore;
+use crate::views::{ViewBatch, ViewStore};
 
 use super::CrashableViews;
 use super::model::{Model, Op, random_ops};
@@ -32,10 +32,11 @@ pub async fn crash_leaves_a_prefix_of_the_commits<F: CrashableViews>(factory: &F
         let store = factory.create().await;
         let (mut model, mut states) = (Model::default(), vec![Model::default()]);
         for op in random_ops(flushed as u64, COMMITS * 2) {
-            let Op::Commit(random) = op else { continue };
+            let Op::Commit(ViewBatch { changes, .. }) = op else { continue };
             let done = states.len() as u64;
             let before = (done > 1).then_some(done - 1);
-            let numbered = moving(random, "s", before, done);
+            let changed = ViewBatch { changes, checkpoints: Vec::new() };
+            let numbered = moving(changed, "s", before, done);
             assert_eq!(model.commit(&numbered), Ok(()));
             commit(&store, numbered).await;
             states.push(model.clone());

@@ -55,12 +55,14 @@ pub struct Model {
 impl Model {
     /// What a commit should answer; afterwards the model holds what the store should.
     pub fn commit(&mut self, batch: &ViewBatch) -> Result<(), ViewError> {
-        if let Some(Checkpoint { subscription, before, after }) = &batch.checkpoint {
+        for Checkpoint { subscription, before, .. } in &batch.checkpoints {
             let actual = self.checkpoints.get(subscription).copied();
             if actual != *before {
                 let (subscription, expected) = (Arc::clone(subscription), *before);
                 return Err(ViewError::CheckpointMoved { subscription, expected, actual });
             }
+        }
+        for Checkpoint { subscription, after, .. } in &batch.checkpoints {
             self.checkpoints.insert(Arc::clone(subscription), *after);
         }
         for (view, change) in &batch.changes {
@@ -202,7 +204,7 @@ impl Draw {
             _ => {
                 let changes =
                     (0..self.below(5)).map(|_| (self.of(VIEWS).into(), self.change())).collect();
-                let batch = ViewBatch { changes, checkpoint: self.checkpoint(model) };
+                let batch = ViewBatch { changes, checkpoints: self.checkpoints(model) };
                 // The answer matters to the store under test; here only where a subscription stands.
                 let _refused = model.commit(&batch);
                 Op::Commit(batch)
@@ -223,6 +225,13 @@ impl Draw {
         let secondary =
             places.into_iter().map(|((index, part), sort)| secondary(index, part, sort)).collect();
         ViewChange::Put { key, document, secondary }
+    }
+
+    fn checkpoints(&mut self, model: &Model) -> Vec<Checkpoint> {
+        let drawn = [self.checkpoint(model), self.checkpoint(model)];
+        let mut checkpoints: Vec<_> = drawn.into_iter().flatten().collect();
+        checkpoints.dedup_by(|one, other| one.subscription == other.subscription);
+        checkpoints
     }
 
     fn checkpoint(&mut self, model: &Model) -> Option<Checkpoint> {

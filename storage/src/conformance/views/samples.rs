@@ -35,20 +35,21 @@ pub(super) fn delete(key: &[u8]) -> ViewChange {
     ViewChange::Delete { key: Bytes::copy_from_slice(key) }
 }
 
-/// Changes of [`VIEW`] without a checkpoint.
+/// Changes of [`VIEW`] without checkpoints.
 pub(super) fn batch(changes: impl IntoIterator<Item = ViewChange>) -> ViewBatch {
     batch_of(VIEW, changes)
 }
 
 pub(super) fn batch_of(view: &str, changes: impl IntoIterator<Item = ViewChange>) -> ViewBatch {
     let changes = changes.into_iter().map(|change| (view.into(), change)).collect();
-    ViewBatch { changes, checkpoint: None }
+    ViewBatch { changes, checkpoints: Vec::new() }
 }
 
 pub(super) fn moving(batch: ViewBatch, name: &str, before: Option<u64>, after: u64) -> ViewBatch {
     let (before, after) = (before.map(GlobalPosition), GlobalPosition(after));
-    let checkpoint = Some(Checkpoint { subscription: name.into(), before, after });
-    ViewBatch { checkpoint, ..batch }
+    let mut checkpoints = batch.checkpoints;
+    checkpoints.push(Checkpoint { subscription: name.into(), before, after });
+    ViewBatch { checkpoints, ..batch }
 }
 
 /// A commit that must succeed.
