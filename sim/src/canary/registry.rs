@@ -255,7 +255,8 @@ const CANARIES: &[Canary] = &[
         "A participant that repeats an answer to a newer owner of a saga still heeds the former one.",
         &["effects"],
         RESTARTS,
-    ),
+    )
+    .known_at(27),
     canary(
         "deadline-forgotten",
         "Nobody looks whether a saga's deadline has passed.",
