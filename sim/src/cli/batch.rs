@@ -17,8 +17,8 @@ const RUNS_FOR_BITES: u64 = 100;
 const PLANNED_FOR_BITES: u64 = 20;
 /// The same for a tail that is torn: a crash must come in the moment of a write, about one in eighty does.
 const TORN_FOR_BITES: u64 = 400;
-/// And for a clock that drifts: somebody feels about one in twenty.
-const DRIFTED_FOR_BITES: u64 = 200;
+/// And for what matters to few seeds, and often to these: a clock that drifts, and what the bus delivers again late.
+const RARE_FOR_BITES: u64 = 200;
 /// So many of a hundred operations must succeed, and not more than so many.
 const SUCCESS_PERCENT: (u64, u64) = (40, 99);
 
@@ -117,7 +117,8 @@ impl Batch {
             let toothless = |(kind, (planned, bites)): &(&FaultKind, &(u64, u64))| {
                 let rare = [
                     (FaultKind::DiskTorn, TORN_FOR_BITES),
-                    (FaultKind::ClockDrift, DRIFTED_FOR_BITES),
+                    (FaultKind::ClockDrift, RARE_FOR_BITES),
+                    (FaultKind::BusDelayedRedelivery, RARE_FOR_BITES),
                 ];
                 let own = rare.iter().find(|(rare, _)| rare == *kind);
                 let enough = own.map_or(PLANNED_FOR_BITES, |(_, enough)| *enough);
