@@ -57,8 +57,8 @@ pub struct Checkpoint {
 pub struct ViewBatch {
     /// Changes, in order: a view's name and what happens in it.
     pub changes: Vec<(Arc<str>, ViewChange)>,
-    /// Where subscriptions come with them, each of another: when one does not stand where it is said to,
-    /// nothing is done. One whose `after` is its `before` is only compared. At most 16.
+    /// What subscriptions come to with them, one checkpoint for each: when one does not stand where it is
+    /// said to, nothing is changed. One whose `after` is its `before` is only compared. At most 16.
     pub checkpoints: Vec<Checkpoint>,
 }
 

@@ -1,5 +1,5 @@
 //! The product never panics and never ends by itself, and no node says of itself that it has met what cannot
-//! be: a saga that nobody can work on, an event that a view cannot read.
+//! be: a saga that nobody can work on, an event that a view cannot read, more sagas under way than there are.
 
 use super::case::Case;
 use super::stable::stable;

@@ -122,7 +122,7 @@ fn examine_takeovers(case: &Case<'_>, changes: &[&ShardChange], finding: &mut Fi
     taken.sort_by_key(|change| change.epoch);
     for pair in taken.windows(2).filter(|pair| pair[1].at_us > healed_at_us) {
         let Some(gone_at_us) = gone_at(case, changes, pair[0], pair[1].at_us) else { continue };
-        let alone_us = others_stop_until(case, pair[0].node, (gone_at_us, pair[1].at_us));
+        let alone_us = nodes_stop_until(case, pair[0].node, (gone_at_us, pair[1].at_us));
         let late_us = pair[1].at_us.saturating_sub(gone_at_us.max(healed_at_us).max(alone_us));
         let in_time = late_us <= 2 * lease_us + slack_us;
         finding.expect(in_time, "a shard was taken over too late", || {
@@ -133,10 +133,10 @@ fn examine_takeovers(case: &Case<'_>, changes: &[&ShardChange], finding: &mut Fi
 
 /// Until when, in this time, nodes were told to end and not back: who is about to end takes nothing, and is asked
 /// first perhaps. The owner's own node counts when it has come back since. 0: there are none.
-fn others_stop_until(case: &Case<'_>, owner: Machine, (from_us, to_us): (u64, u64)) -> u64 {
-    let is_other = |stop: &&Stop| stop.node != owner || stop.told_at_us > from_us;
-    let others = case.evidence.stops.iter().filter(is_other);
-    let until_us = others.filter(|stop| stop.told_at_us < to_us).map(|stop| {
+fn nodes_stop_until(case: &Case<'_>, owner: Machine, (from_us, to_us): (u64, u64)) -> u64 {
+    let counts =
+        |stop: &&Stop| (stop.node != owner || stop.told_at_us > from_us) && stop.told_at_us < to_us;
+    let until_us = case.evidence.stops.iter().filter(counts).map(|stop| {
         let back = |it: &&PowerChange| {
             let is_later = it.at_us > stop.told_at_us;
             it.machine == stop.node && it.what == Power::Booted && is_later

@@ -79,13 +79,16 @@ pub async fn run(plan: Plan, guest: Guest) -> Evidence {
     run.chaos(&clients).await;
     phases.healed_at_us = run.world.now_us();
     run.heal();
-    let undone = run.come_to_rest(&clients, &mut phases).await;
+    let mut undone = run.come_to_rest(&clients, &mut phases).await;
     run.world.heal(&[]);
     let looks = match undone.is_empty() {
         true => inspection::look_round(&run.world, &run.http, &clients, &run.plan).await,
         false => Vec::new(),
     };
-    let unended = run.unended(&undone).await;
+    let unended = match undone.is_empty() {
+        true => run.unended(&mut undone).await,
+        false => None,
+    };
     let confessed = confessions::heard(&run.world, &run.http, unended).await;
     let leaks = run.switch_off().await;
     let left = Left { undone, looks, walks: clients.take_walks(), confessed, leaks };
@@ -263,11 +266,14 @@ impl Run {
         }
     }
 
-    /// How many sagas have not ended, when everything is at rest. A store that cannot be read does not say.
-    async fn unended(&self, undone: &[String]) -> Option<usize> {
-        match undone {
-            [] => self.liveness(&[]).unended_sagas().await.ok(),
-            [_, ..] => None,
+    /// How many sagas have not ended, now that everything is at rest.
+    async fn unended(&self, undone: &mut Vec<String>) -> Option<usize> {
+        match self.liveness(&[]).unended_sagas().await {
+            Ok(count) => Some(count),
+            Err(error) => {
+                undone.push(format!("the healed store does not answer: {error}"));
+                None
+            }
         }
     }
 

@@ -54,10 +54,11 @@ impl<K: Kv> Writer<K> {
         let mut moved = WriteBatch::default();
         for ((checkpoint, key), stands) in checkpoints.into_iter().zip(places).zip(stand) {
             let actual = stands.as_ref().map(checkpoint::position).transpose()?;
-            if checkpoint.before != Some(checkpoint.after) {
-                moved.put(Space::Views, key, checkpoint::value(checkpoint.after));
-            }
+            let (before, after) = (checkpoint.before, checkpoint.after);
             refuse_moved(checkpoint, actual)?;
+            if before != Some(after) {
+                moved.put(Space::Views, key, checkpoint::value(after));
+            }
         }
         self.apply(&mut unflushed, changes, &old, moved).await?;
         self.flush_when_due(unflushed).await;

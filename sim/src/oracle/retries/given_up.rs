@@ -2,36 +2,26 @@
 //!
 //! What the saga says of that is held against the attempts that its log has.
 
-use std::collections::BTreeMap;
-
 use crate::oracle::Finding;
-use crate::oracle::naive::json::number;
 use crate::oracle::naive::saga::Saga;
 use crate::oracle::naive::terms::{step_of, undoes};
 
 /// `allowed`: by step, how often it may be done and undone.
 pub(super) fn examine(saga: &Saga<'_>, allowed: &[[u64; 2]], finding: &mut Finding) {
-    // The newest attempt, and how many of them a person's word has made up for.
-    let mut made: BTreeMap<(usize, bool), [u64; 2]> = BTreeMap::new();
-    for entry in &saga.entries {
-        let Some(step) = step_of(entry) else { continue };
-        let undoes = undoes(entry);
-        let [newest, forgiven] = made.entry((step, undoes)).or_insert([1, 0]);
-        let attempt = number(&entry.payload, "attempt").unwrap_or(*newest);
-        match entry.event_type.as_str() {
-            "RetryScheduled" | "RevocationRejected" => *newest = attempt,
-            "RetryRequested" => (*newest, *forgiven) = (attempt, attempt.saturating_sub(1)),
-            "SagaParked" => {
-                let told = &entry.payload["reason"]["attemptsUsedUp"]["attempts"];
-                let Some((told, allowed)) = told.as_u64().zip(allowed.get(step)) else { continue };
-                let made = told.min(newest.saturating_sub(*forgiven));
-                let wanted = allowed[usize::from(undoes)];
-                finding.expect(made >= wanted, "given up before the policy's last attempt", || {
-                    format!("saga {} at {}: {made} of {wanted}", saga.id, entry.position)
-                });
-            }
-            _ => {}
-        }
+    let parked = saga.entries.iter().enumerate().filter(|(_, it)| it.event_type == "SagaParked");
+    for (place, parked) in parked {
+        let told = parked.payload["reason"]["attemptsUsedUp"]["attempts"].as_u64();
+        let (Some(told), Some(step)) = (told, step_of(parked)) else { continue };
+        let Some(then) = Saga::fold(saga.id, &saga.entries[..=place]) else { continue };
+        let (Some(state), Some(allowed)) = (then.steps.get(step), allowed.get(step)) else {
+            continue;
+        };
+        let direction = usize::from(undoes(parked));
+        let made = state.attempt[direction].saturating_sub(state.forgiven[direction]).min(told);
+        let wanted = allowed[direction];
+        finding.expect(made >= wanted, "given up before the policy's last attempt", || {
+            format!("saga {} at {}: {made} of {wanted}", saga.id, parked.position)
+        });
     }
 }
 
@@ -66,8 +56,7 @@ mod tests {
 
     fn park(history: &mut History, saga: &str, told: u64) {
         let reason = json!({"attemptsUsedUp": {"attempts": told, "cause": "lost"}});
-        let parked = json!({"step": 1, "direction": "action", "atUs": 9,
-            "reason": reason});
+        let parked = json!({"step": 1, "direction": "action", "atUs": 9, "reason": reason});
         history.say(saga, "SagaParked", parked);
     }
 

@@ -1,12 +1,11 @@
 //! Calls stay within policy and budget (I9): each attempt was announced in the log and allowed by the policy, that
-//! of the step where it has one of its own, with the policy's pauses ([`pauses`]), and all of them are made
-//! before a person is asked ([`given_up`]); a node's repetitions are
-//! followed one by one against its budget ([`budget`]), it has no more calls under way than places ([`places`]),
-//! does not go on calling who only fails ([`breaker`]), heeds what it is told ([`said`]), waits for no call
-//! longer than it is to ([`waits`]), and epochs that the bank saw as old have no effect.
+//! of the step where it has one of its own, with the policy's pauses ([`pauses`]), and all of them are made before
+//! a person is asked ([`given_up`]); a node's repetitions are followed one by one against its budget ([`budget`]),
+//! it has no more calls under way than places ([`places`]), does not go on calling who only fails ([`breaker`]),
+//! heeds what it is told ([`said`]), waits for no call longer than it is to ([`waits`]), and epochs that the bank
+//! saw as old have no effect.
 //!
-//! The bank sees what arrives, and faults of the network and the bank make one call arrive twice. So a bound
-//! on what arrives is doubled when the plan can double it.
+//! Calls are counted as they leave their node: the network and the bank make one arrive several times.
 
 mod breaker;
 mod bucket;
@@ -19,8 +18,7 @@ mod waits;
 
 use std::collections::BTreeMap;
 
-use crate::evidence::{BankEffect, BankEntry};
-use crate::fault::Fault;
+use crate::evidence::BankEffect;
 
 use super::case::Case;
 use super::naive::saga::Saga;
@@ -43,14 +41,15 @@ impl Oracle for Retries {
     fn examine(&self, case: &Case<'_>) -> Finding {
         let mut finding = Finding::default();
         let calls = case.evidence.bank.iter().filter(|entry| entry.effect != BankEffect::Probed);
-        let mut by_key: BTreeMap<&str, Vec<&BankEntry>> = BTreeMap::new();
+        let mut keys: BTreeMap<&str, &str> = BTreeMap::new();
         for call in calls {
             finding.look();
-            by_key.entry(&call.key).or_default().push(call);
+            keys.insert(&call.key, &call.order);
         }
-        for (key, calls) in &by_key {
-            examine_key(case, key, calls, &mut finding);
+        for (key, order) in keys {
+            examine_key(case, key, order, &mut finding);
         }
+        examine_sent(case, &mut finding);
         budget::examine(case, &mut finding);
         places::examine(case, &mut finding);
         breaker::examine(case, &mut finding);
@@ -63,45 +62,36 @@ impl Oracle for Retries {
     }
 }
 
-/// How often one call can arrive: each kind of doubling doubles also what another one has doubled.
-fn arrivals(case: &Case<'_>) -> u64 {
-    let has = |kind: fn(&Fault) -> bool| {
-        case.evidence.plan.episodes.iter().any(|episode| kind(&episode.fault))
-    };
-    let kinds = [
-        has(|fault| matches!(fault, Fault::BankDuplicate { .. })),
-        has(|fault| matches!(fault, Fault::BankLateDelivery { .. })),
-        has(|fault| matches!(fault, Fault::Duplicate { .. })),
-    ];
-    kinds.into_iter().map(|is_there| 1 + u64::from(is_there)).product()
-}
-
-/// Under one epoch a key is called once for each announced attempt, and once more whenever another hand
-/// made the owner look at the saga anew.
-fn examine_key(case: &Case<'_>, key: &str, calls: &[&BankEntry], finding: &mut Finding) {
+/// A call that the bank was asked for is one that its saga has.
+fn examine_key(case: &Case<'_>, key: &str, order: &str, finding: &mut Finding) {
     let Some(parsed) = Key::parse(key) else {
-        let detail = format!("{key} of order {}", calls[0].order);
+        let detail = format!("{key} of order {order}");
         finding.break_promise("a key that is not saga, step and direction", detail);
         return;
     };
     let Some(saga) = case.sagas.get(parsed.saga) else { return };
     let names = steps::of(saga.saga_type).unwrap_or(&[]);
-    let Some(place) = names.iter().position(|name| *name == parsed.step) else {
-        if !names.is_empty() {
-            finding.break_promise("a key of a step that its saga does not have", key);
-        }
-        return;
-    };
-    let Some(step) = saga.steps.get(place) else { return };
-    let announced = step.attempt[usize::from(parsed.undoes)] + looks(saga);
-    let mut by_epoch: BTreeMap<u64, u64> = BTreeMap::new();
-    for call in calls {
-        *by_epoch.entry(call.epoch).or_default() += 1;
+    if !names.is_empty() && !names.contains(&parsed.step) {
+        finding.break_promise("a key of a step that its saga does not have", key);
     }
-    for (epoch, count) in by_epoch {
-        let bound = announced * arrivals(case);
-        finding.expect(count <= bound, "more calls than attempts were announced", || {
-            format!("{key} under epoch {epoch}: {count} calls, at most {bound}")
+}
+
+/// Under one epoch a key is called once for each announced attempt, and once more whenever another hand made the
+/// owner look at the saga anew. What leaves a node is counted: what arrives others may have doubled.
+fn examine_sent(case: &Case<'_>, finding: &mut Finding) {
+    let mut sent: BTreeMap<(&str, u64), u64> = BTreeMap::new();
+    for call in &case.evidence.sent {
+        *sent.entry((&call.key, call.epoch)).or_default() += 1;
+    }
+    for ((key, epoch), count) in sent {
+        let Some(parsed) = Key::parse(key) else { continue };
+        let Some(saga) = case.sagas.get(parsed.saga) else { continue };
+        let names = steps::of(saga.saga_type).unwrap_or(&[]);
+        let place = names.iter().position(|name| *name == parsed.step);
+        let Some(step) = place.and_then(|place| saga.steps.get(place)) else { continue };
+        let most = step.attempt[usize::from(parsed.undoes)] + looks(saga);
+        finding.expect(count <= most, "more calls than attempts were announced", || {
+            format!("{key} under epoch {epoch}: {count} calls, at most {most}")
         });
     }
 }
@@ -168,20 +158,10 @@ mod tests {
     use super::*;
     use crate::evidence::{Power, PowerChange, SentCall};
     use crate::fate::Fate;
-    use crate::fault::{Episode, Link};
+    use crate::fault::{Episode, Fault};
     use crate::machine::Machine;
     use crate::oracle::testing::{History, caught, clean};
     use crate::plan::Operation;
-
-    fn repeated(times: u64, effect: BankEffect) -> History {
-        let mut history = History::good();
-        let order = history.orders[0].clone();
-        let key = format!("{order}/capture_payment/action");
-        for _ in 0..times {
-            history.bank(&order, "capture", &key, 500, effect);
-        }
-        history
-    }
 
     #[test]
     fn a_call_for_each_attempt_is_right() {
@@ -190,23 +170,27 @@ mod tests {
 
     #[test]
     fn a_call_that_nobody_announced_is_caught() {
-        let once = || repeated(1, BankEffect::Repeated);
-        caught(&Retries, &once(), "more calls than attempts were announced");
-        let mut history = once();
-        let fault = Fault::BankDuplicate { percent: 50 };
-        history.evidence.plan.episodes.push(Episode { id: 1, at_ms: 0, for_ms: 9, fault });
-        clean(&Retries, &history);
-        // What came twice from the network comes to the bank's work twice each time.
-        let twice = |history: &mut History| {
-            let link = Link { from: Machine::Node1, to: Machine::Bank };
-            let fault = Fault::Duplicate { link, percent: 50 };
-            history.evidence.plan.episodes.push(Episode { id: 2, at_ms: 0, for_ms: 9, fault });
+        let sent = |times: u64| {
+            let mut history = herd(1, 0, Some(200));
+            let first = history.evidence.sent[0].clone();
+            history.evidence.sent.extend((1..times).map(|number| {
+                let sent_at_us = first.sent_at_us + number * 1_000_000;
+                SentCall { sent_at_us, answer: Some((sent_at_us + 500, 200)), ..first.clone() }
+            }));
+            history
         };
-        let mut history = repeated(3, BankEffect::Repeated);
-        let fault = Fault::BankDuplicate { percent: 50 };
-        history.evidence.plan.episodes.push(Episode { id: 1, at_ms: 0, for_ms: 9, fault });
-        caught(&Retries, &history, "more calls than attempts were announced");
-        twice(&mut history);
+        clean(&Retries, &sent(2));
+        caught(&Retries, &sent(3), "more calls than attempts were announced");
+    }
+
+    #[test]
+    fn calls_that_others_have_doubled_are_no_more_than_were_sent() {
+        let mut history = herd(1, 0, Some(200));
+        let key = history.evidence.sent[0].key.clone();
+        let order = history.orders[0].clone();
+        for _ in 0..4 {
+            history.bank(&order, "authorize", &key, 500, BankEffect::Repeated);
+        }
         clean(&Retries, &history);
     }
 
