@@ -182,7 +182,7 @@ impl<B: Backend> Node<B> {
 
     /// Stops in good order: no new sagas, those under way get `drain_timeout_ms` to end, then the followers stop
     /// and the views are flushed. What is left is taken up at the next start, or at once by other nodes over the
-    /// same log.
+    /// same log. Until then it is one of them: it works on what a node that dies meanwhile leaves to it.
     ///
     /// A node that opened its store itself (`Node::embedded`, `Node::in_memory`) closes it then, for which what
     /// was cut off gets the same time once more: what is appended later is refused, while reads go on. The

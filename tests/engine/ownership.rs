@@ -68,6 +68,31 @@ async fn a_draining_node_hands_over_what_it_could_not_finish() {
 }
 
 #[tokio::test]
+async fn a_draining_node_goes_on_with_what_a_dead_one_leaves_to_it() {
+    let cluster = Cluster::new().await;
+    cluster.world.plan("hotel", &[Does::Hang]);
+    let patient = cluster.builder("n1", cluster.backend());
+    let drains = patient.tuned(|it| it.drain_timeout_ms = 3_600_000).start().await.unwrap();
+    let dies = cluster.node("n2").await;
+    settled(&[drains.clone(), dies.clone()]).await;
+    cluster.start(&drains, "Rome").await;
+    let left = cluster.start(&dies, "Oslo").await.id;
+    until(|| cluster.world.count("hotel") >= 2).await;
+    let end = tokio::spawn({
+        let drains = drains.clone();
+        async move { drains.drain().await }
+    });
+    while drains.ready().await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    cluster.world.plan("hotel", &[Does::Succeed]);
+    drop(dies);
+    assert_eq!(drains.sagas().wait(left).await.unwrap().phase, Phase::Completed);
+    assert_eq!(drains.sagas().live(), 1);
+    end.abort();
+}
+
+#[tokio::test]
 async fn a_node_that_is_told_to_drain_while_its_bus_is_away_ends() {
     let cluster = Cluster::new().await;
     let [drains, stays] = cluster.nodes(["n1", "n2"]).await;

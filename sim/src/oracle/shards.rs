@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::{Power, PowerChange, ShardChange, Stop};
+use crate::evidence::{Power, PowerChange, ShardChange};
 use crate::machine::Machine;
 
 use super::case::Case;
@@ -122,29 +122,12 @@ fn examine_takeovers(case: &Case<'_>, changes: &[&ShardChange], finding: &mut Fi
     taken.sort_by_key(|change| change.epoch);
     for pair in taken.windows(2).filter(|pair| pair[1].at_us > healed_at_us) {
         let Some(gone_at_us) = gone_at(case, changes, pair[0], pair[1].at_us) else { continue };
-        let alone_us = nodes_stop_until(case, pair[0].node, (gone_at_us, pair[1].at_us));
-        let late_us = pair[1].at_us.saturating_sub(gone_at_us.max(healed_at_us).max(alone_us));
+        let late_us = pair[1].at_us.saturating_sub(gone_at_us.max(healed_at_us));
         let in_time = late_us <= 2 * lease_us + slack_us;
         finding.expect(in_time, "a shard was taken over too late", || {
             format!("{:?}: {late_us} us after {:?} was gone", pair[1], pair[0])
         });
     }
-}
-
-/// Until when, in this time, nodes were told to end and not back: who is about to end takes nothing, and is asked
-/// first perhaps. The owner's own node counts when it has come back since. 0: there are none.
-fn nodes_stop_until(case: &Case<'_>, owner: Machine, (from_us, to_us): (u64, u64)) -> u64 {
-    let counts =
-        |stop: &&Stop| (stop.node != owner || stop.told_at_us > from_us) && stop.told_at_us < to_us;
-    let until_us = case.evidence.stops.iter().filter(counts).map(|stop| {
-        let back = |it: &&PowerChange| {
-            let is_later = it.at_us > stop.told_at_us;
-            it.machine == stop.node && it.what == Power::Booted && is_later
-        };
-        let back_us = case.evidence.power.iter().find(back).map_or(to_us, |it| it.at_us);
-        back_us.min(to_us)
-    });
-    until_us.filter(|until_us| *until_us > from_us).max().unwrap_or(0)
 }
 
 /// When an owner first left its shard, was switched off, or began to stand still for longer than its lease
@@ -246,21 +229,5 @@ mod tests {
         history.evidence.phases.quiet_at_us = Some(60_000_000);
         history.evidence.shards.push(change(49_000_000, Machine::Node2, 2, true));
         caught(&Shards, &history, "a shard was taken over too late");
-        // Whoever was to take it was about to end.
-        let (node, ended_at_us) = (Machine::Node3, Some(46_000_000));
-        let stop = Stop { node, told_at_us: 38_000_000, ended_at_us, unfinished: None };
-        history.evidence.stops.push(stop);
-        let back = PowerChange { at_us: 47_000_000, machine: node, what: Power::Booted };
-        history.evidence.power.push(back);
-        let taken = |finding: Finding| {
-            let mut violations = finding.violations.into_iter();
-            violations.any(|it| it.what == "a shard was taken over too late")
-        };
-        assert!(!taken(Shards.examine(&Case::new(&history.evidence))));
-        history.evidence.stops[0].node = Machine::Node1;
-        assert!(taken(Shards.examine(&Case::new(&history.evidence))), "it was the owner's own");
-        history.evidence.stops[0].told_at_us = 39_500_000;
-        let finding = Shards.examine(&Case::new(&history.evidence));
-        assert!(!taken(finding), "it had come back, and was about to end once more");
     }
 }

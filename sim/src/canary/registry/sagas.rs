@@ -191,6 +191,12 @@ pub(super) const CANARIES: &[Canary] = &[
         &["stops", "leaks"],
         STOPS,
     ),
+    canary(
+        "takes-nothing-before-its-end",
+        "A node that is about to end is given the shards of one that is gone, and works on none.",
+        &["shards"],
+        STOPS,
+    ),
     // The saga machine.
     canary(
         "paused-saga-goes-on",
