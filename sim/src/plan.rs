@@ -88,6 +88,10 @@ pub struct Knobs {
     /// reads from its disk.
     #[serde(default = "as_in_production")]
     pub store_keeps: usize,
+    /// Of a hundred reads of the store's disk so many let others go first, and as many once they have looked:
+    /// a thread may be put aside anywhere, and the tasks of a run are one thread's.
+    #[serde(default)]
+    pub reads_put_aside_percent: u64,
     /// How many appends the store writes at once.
     #[serde(default = "together")]
     pub store_batch: usize,

@@ -63,6 +63,7 @@ pub(super) async fn look_round(
     let (mut orders, sagas) = (clients.orders(), clients.sagas());
     inspector.random.shuffle(&mut orders);
     inspector.lists(&orders).await;
+    inspector.accounts().await;
     for (customer, order) in orders.iter().take(THINGS) {
         inspector.order(*customer, order).await;
     }
@@ -116,6 +117,20 @@ impl<'a> Inspector<'a> {
         let status = *self.random.pick(&PAYMENT_STATUSES).unwrap_or(&"completed");
         self.by_cursor(&merchant, "/payments", limit).await;
         self.by_number(&merchant, &format!("/payments?status={status}"), limit).await;
+    }
+
+    /// All accounts, page after page: a seed that has people who come and go has some dozens.
+    async fn accounts(&mut self) {
+        let admin = self.people.of_role(Role::Admin);
+        let limit = self.random.between(5, 12);
+        self.lists += 1;
+        let mut behind = String::new();
+        for _ in 0..PAGES_MAX {
+            let page = self.page(&admin, "/users", &format!("limit={limit}{behind}")).await;
+            let after = page.and_then(|page| page["nextAfter"].as_str().map(str::to_owned));
+            let Some(after) = after else { return };
+            behind = format!("&after={after}");
+        }
     }
 
     /// Page after page, each behind the one before.

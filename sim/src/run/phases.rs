@@ -99,6 +99,7 @@ impl Run {
     fn start(plan: Plan, guest: Guest) -> Self {
         let world = World::new(plan.seed, Bites::default());
         let witness = Witness::default();
+        world.put_readers_aside(Machine::Store, plan.knobs.reads_put_aside_percent);
         boot_services(&world, &witness, plan.knobs.log_settings(), &guest.participants);
         if !plan.sagas.is_empty() {
             world.watch_lives(lives(&plan));

@@ -136,6 +136,7 @@ impl Knobs {
             conflict_retries: small(one_of(&[1, 8])),
             short_tokens_s: one_of(&[0, 0, 0, 3]),
             subscriptions: one_of(&[0, 1]) == 1,
+            reads_put_aside_percent: one_of(&[0, 0, 5, 30]),
         }
     }
 }

@@ -257,7 +257,9 @@ impl Clients {
         let patience = self.patience(planned, ends_at_us);
         match planned.operation {
             Operation::AppendList { stream, expect, events } => {
-                lists::append(store, planned, seed, (stream, expect, events), patience).await;
+                let clock = self.0.world.clock(Machine::Clients);
+                let (what, with) = ((stream, expect, events), (clock, patience));
+                lists::append(store, planned, seed, what, with).await;
             }
             Operation::ReadList { stream } => {
                 lists::read(store, &lists::stream_of(stream), patience).await;

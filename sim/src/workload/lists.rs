@@ -2,15 +2,16 @@
 //! and read. Every request is witnessed by the adapter they go through.
 
 use sagaline_storage::{
-    AllQuery, AppendError, AppendId, AppendRequest, CorrelationId, Direction, EventId, EventStore,
-    EventType, ExpectedVersion, GlobalPosition, NewEvent, NodeId, StorageError, StreamId,
-    StreamVersion, StreamWrite,
+    AllQuery, AppendError, AppendId, AppendRequest, Clock, CorrelationId, Direction, EventId,
+    EventStore, EventType, ExpectedVersion, GlobalPosition, NewEvent, NodeId, StorageError,
+    StreamId, StreamVersion, StreamWrite, Timestamp,
 };
 use uuid::Uuid;
 
 use crate::plan::{Expect, Planned};
 use crate::seed::{Random, Seed};
 use crate::services::remote::RemoteEvents;
+use crate::world::MachineClock;
 
 use super::alphabet::LISTS;
 use super::patience::Patience;
@@ -20,6 +21,9 @@ const PAGE_EVENTS: usize = 500;
 const BESIDE_PERCENT: u64 = 30;
 /// So many of a hundred that were made are asked for again, and so many under their id with other content.
 const AGAIN_PERCENT: u64 = 20;
+/// In so many of a hundred seeds append ids rise with the time, as the product's do. Where they do not, ids of the
+/// others' are below one of them before long.
+const RISING_PERCENT: u64 = 70;
 /// How long an answer is waited for.
 const ANSWER_US: u64 = 15_000_000;
 
@@ -34,7 +38,7 @@ pub(super) async fn append(
     planned: &Planned,
     seed: Seed,
     (list, expect, events): (u32, Expect, u32),
-    mut patience: Patience,
+    (clock, mut patience): (MachineClock, Patience),
 ) {
     let stream = stream_of(list);
     let mut random = seed.stream(&format!("list/{}", planned.id));
@@ -54,7 +58,7 @@ pub(super) async fn append(
         writes.extend(checked.and_then(Result::ok));
     }
     let request = AppendRequest {
-        append_id: AppendId(uuid(&mut random)),
+        append_id: append_id(seed, &mut random, clock.now()),
         node_id: NodeId::new("clients").expect("a plain word is a name"),
         fence: None,
         writes,
@@ -97,6 +101,15 @@ async fn checked(
         now => ExpectedVersion::Exact(StreamVersion(now)),
     };
     Ok(StreamWrite { stream, expected, events: Vec::new() })
+}
+
+fn append_id(seed: Seed, random: &mut Random, now: Timestamp) -> AppendId {
+    if !seed.stream("lists/ids").percent(RISING_PERCENT) {
+        return AppendId(uuid(random));
+    }
+    let mut bytes = [0; 10];
+    random.fill(&mut bytes);
+    AppendId(uuid::Builder::from_unix_timestamp_millis(now.millis(), &bytes).into_uuid())
 }
 
 fn uuid(random: &mut Random) -> Uuid {

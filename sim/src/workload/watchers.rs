@@ -84,22 +84,27 @@ impl Watcher {
             let until_us = self.world.now_us() + stays_us;
             let blocks_max = if self.random.percent(CUT_OFF_PERCENT) { 1 } else { u64::MAX };
             // A node that does not answer, or ends the stream: the next one is asked.
-            if let Some(Ok(chunks)) =
-                self.within(ANSWER_US, self.http.open(node, self.request())).await
-            {
+            let request = self.request();
+            if let Some(Ok(chunks)) = self.within(ANSWER_US, self.http.open(node, request)).await {
                 self.follow(chunks, until_us, blocks_max).await;
             }
             self.world.timeline().after(RETRY_US).await;
         }
     }
 
-    fn request(&self) -> Request<Full<Bytes>> {
-        let mut request = Request::get("/trace/events/stream")
+    /// Where it was is said in a header, as browsers do, or in the query.
+    fn request(&mut self) -> Request<Full<Bytes>> {
+        const PATH: &str = "/trace/events/stream";
+        let request = match self.last {
+            None => Request::get(PATH),
+            Some(last) if self.random.percent(50) => {
+                Request::get(PATH).header("last-event-id", last)
+            }
+            Some(last) => Request::get(format!("{PATH}?after={last}")),
+        };
+        let request = request
             .header(header::HOST, "sagaline")
             .header(header::AUTHORIZATION, format!("Bearer {}", self.admin));
-        if let Some(last) = self.last {
-            request = request.header("last-event-id", last);
-        }
         request.body(Full::default()).expect("paths and headers are made of plain letters")
     }
 

@@ -140,6 +140,11 @@ impl World {
         self.inner.disks[&machine].open()
     }
 
+    /// Lets so many of a hundred reads of the machine's disk wait for others.
+    pub fn put_readers_aside(&self, machine: Machine, percent: u64) {
+        self.inner.disks[&machine].put_readers_aside(percent);
+    }
+
     /// The machine's disk with RocksDB's files, opened by whatever runs on it now; beside the other one,
     /// and empty at first. Errors are the store's: what it says of its files.
     #[cfg(feature = "rocksdb")]

@@ -3,6 +3,7 @@
 //! with RocksDB's files.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use sagaline_storage::StorageError;
@@ -17,6 +18,8 @@ use crate::seed::{Random, Seed};
 /// A sync takes between these.
 const SYNC_MIN_US: u64 = 120;
 const SYNC_MAX_US: u64 = 900;
+/// Who is put aside goes on after so long at most: about as long as a write takes.
+const PUT_ASIDE_MAX_US: u64 = 600;
 
 /// The troubles of one disk. Clones are the same.
 #[derive(Debug, Clone)]
@@ -26,6 +29,7 @@ pub(super) struct Trouble {
     timeline: Timeline,
     episodes: Episodes,
     random: Arc<Mutex<Random>>,
+    put_aside_percent: Arc<AtomicU64>,
 }
 
 impl Trouble {
@@ -37,7 +41,8 @@ impl Trouble {
         episodes: Episodes,
     ) -> Self {
         let random = Arc::new(Mutex::new(seed.stream(&format!("disk/{machine}"))));
-        Self { machine, bites, timeline, episodes, random }
+        let put_aside_percent = Arc::default();
+        Self { machine, bites, timeline, episodes, random, put_aside_percent }
     }
 
     /// Waits as long as the next sync takes.
@@ -51,6 +56,20 @@ impl Trouble {
             self.bites.bit(FaultKind::DiskStall);
         }
         self.timeline.after(took_us + added_ms.unwrap_or(0) * 1_000)
+    }
+
+    /// Who reads is put aside, for a moment in which others go on; mostly it is not.
+    pub(super) async fn put_aside(&self) {
+        let percent = self.put_aside_percent.load(Ordering::Relaxed);
+        if percent > 0 && self.draw(|random| random.percent(percent)) {
+            let us = self.draw(|random| random.between(1, PUT_ASIDE_MAX_US));
+            self.timeline.after(us).await;
+        }
+    }
+
+    /// From now on so many of a hundred reads are.
+    pub(super) fn put_readers_aside(&self, percent: u64) {
+        self.put_aside_percent.store(percent, Ordering::Relaxed);
     }
 
     /// The error that this read or write meets, if it meets one.

@@ -184,6 +184,7 @@ fn knobs() -> Knobs {
         conflict_retries: 8,
         short_tokens_s: 0,
         subscriptions: false,
+        reads_put_aside_percent: 0,
     }
 }
 

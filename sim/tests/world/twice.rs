@@ -60,6 +60,7 @@ fn plan(seed: Seed) -> Plan {
         conflict_retries: 8,
         short_tokens_s: 0,
         subscriptions: false,
+        reads_put_aside_percent: 0,
     };
     Plan {
         seed,

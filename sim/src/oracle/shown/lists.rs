@@ -10,7 +10,7 @@ use crate::oracle::case::Case;
 use crate::oracle::naive::json::{list, number, text};
 use crate::oracle::projections;
 
-use super::{status_of, told, yes};
+use super::{status_of, told, users, yes};
 
 pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
     let mut lists: BTreeMap<u32, Vec<&Look>> = BTreeMap::new();
@@ -20,6 +20,7 @@ pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
         }
     }
     for pages in lists.values() {
+        users::examine(case, pages, finding);
         if let Some(wanted) = Wanted::of(pages[0]) {
             wanted.examine(case, pages, finding);
         }
@@ -46,7 +47,7 @@ impl<'a> Wanted<'a> {
             parts.find(|(known, _)| *known == name).map(|(_, value)| value)
         };
         let (kind, of_path) = match path.split('/').collect::<Vec<_>>().as_slice() {
-            [kind] => (*kind, None),
+            [kind @ ("orders" | "payments" | "sagas")] => (*kind, None),
             [kind, "status", status] => (*kind, Some(*status)),
             _ => return None,
         };

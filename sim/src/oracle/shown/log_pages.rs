@@ -50,7 +50,7 @@ impl<'a> Wanted<'a> {
                 "after" => wanted.after = Some(value.parse().ok()?),
                 "before" => wanted.before = Some(value.parse().ok()?),
                 "limit" => wanted.limit = Some(value.parse().ok()?),
-                "category" | "eventType" | "correlationId" | "since" => {
+                "category" | "eventType" | "correlationId" | "since" | "until" => {
                     wanted.only.push((name, value));
                 }
                 _ => return None,
@@ -65,6 +65,7 @@ impl<'a> Wanted<'a> {
             "eventType" => value.split(',').any(|one| entry.event_type == one),
             "correlationId" => entry.correlation_id == *value,
             // Times are texts of one length.
+            "until" => time::written(entry.recorded_at_us).as_str() < *value,
             _ => time::written(entry.recorded_at_us).as_str() >= *value,
         })
     }
@@ -303,6 +304,18 @@ mod tests {
         let shown = page(&all, (1, head), |_| true, (head, 0, true));
         all.look_at(Role::Admin, 0, None, &since, (200, shown));
         caught(&Shown, &all, LEFT_OUT);
+        let until = format!("GET /trace/events?until={time}");
+        for (wrong, last_us) in [(false, middle.recorded_at_us - 1), (true, middle.recorded_at_us)]
+        {
+            let mut until_then = history();
+            let shown =
+                page(&until_then, (1, head), |it| it.recorded_at_us <= last_us, (head, 0, true));
+            until_then.look_at(Role::Admin, 0, None, &until, (200, shown));
+            match wrong {
+                true => caught(&Shown, &until_then, LEFT_OUT),
+                false => drop(clean(&Shown, &until_then)),
+            }
+        }
         let by_request = format!("GET /trace/events?correlationId={}", middle.correlation_id);
         let of_request = |it: &LogEntry| it.correlation_id == middle.correlation_id;
         let mut by_id = history();

@@ -13,6 +13,7 @@ mod short_lists;
 mod single;
 mod things;
 mod traces;
+mod users;
 mod whole;
 
 use crate::evidence::{Answer, Look};

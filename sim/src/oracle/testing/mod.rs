@@ -83,6 +83,7 @@ impl History {
             conflict_retries: 8,
             short_tokens_s: 0,
             subscriptions: false,
+            reads_put_aside_percent: 0,
         };
         let plan = Plan {
             seed: Seed(1),

@@ -40,6 +40,7 @@ impl Inspector<'_> {
         if let Some(time) = event["recordedAt"].as_str() {
             let before = place.map(|place| place.saturating_sub(limit));
             self.pages(&admin, ON, before, (&*format!("since={time}"), limit)).await;
+            self.pages(&admin, BACK, None, (&*format!("until={time}"), limit)).await;
         }
         if let Some(request) = event["correlationId"].as_str().filter(|id| is_plain(id)) {
             let only = format!("correlationId={request}");

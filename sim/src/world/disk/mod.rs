@@ -54,6 +54,11 @@ impl Disk {
         FaultyDisk { disk: self.clone(), crashes: state.crashes }
     }
 
+    /// See [`Trouble::put_aside`].
+    pub(super) fn put_readers_aside(&self, percent: u64) {
+        self.trouble.put_readers_aside(percent);
+    }
+
     /// The processes of the machine have ended.
     pub(super) fn processes_ended(&self) {
         let mut state = self.state.lock();
@@ -121,8 +126,21 @@ impl FaultyDisk {
         Ok(with(&mut state))
     }
 
-    /// What `read` finds, unless one of the keys of the log that it `sees` has a wrong bit.
-    fn read<T>(
+    /// What `read` finds, unless one of the keys of the log that it `sees` has a wrong bit. What is found is of
+    /// one moment, which is neither the first nor the last of the call where readers are put aside.
+    async fn read<T>(
+        &self,
+        what: &str,
+        read: impl FnOnce(&Image) -> T,
+        sees: impl Fn(&T, &Bytes) -> bool,
+    ) -> Result<T, StorageError> {
+        self.disk.trouble.put_aside().await;
+        let found = self.look(what, read, sees);
+        self.disk.trouble.put_aside().await;
+        found
+    }
+
+    fn look<T>(
         &self,
         what: &str,
         read: impl FnOnce(&Image) -> T,
@@ -201,7 +219,7 @@ impl Kv for FaultyDisk {
 
     async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
         let sees = |_: &Option<Bytes>, flipped: &Bytes| space == Space::Events && flipped == key;
-        self.read("read", |image| image.get(space, key), sees)
+        self.read("read", |image| image.get(space, key), sees).await
     }
 
     async fn get_many(
@@ -210,14 +228,14 @@ impl Kv for FaultyDisk {
         keys: Vec<Bytes>,
     ) -> Result<Vec<Option<Bytes>>, StorageError> {
         let all = |image: &Image| keys.iter().map(|key| image.get(space, key)).collect();
-        self.read("read", all, |_, flipped| space == Space::Events && keys.contains(flipped))
+        self.read("read", all, |_, flipped| space == Space::Events && keys.contains(flipped)).await
     }
 
     async fn scan(&self, space: Space, range: Range) -> Result<Vec<Entry>, StorageError> {
         let sees = |found: &Vec<Entry>, flipped: &Bytes| {
             space == Space::Events && found.iter().any(|(key, _)| key == flipped)
         };
-        self.read("scan", |image| image.scan(space, &range), sees)
+        self.read("scan", |image| image.scan(space, &range), sees).await
     }
 
     async fn flush(&self, space: Space) -> Result<(), StorageError> {
