@@ -38,12 +38,15 @@ pub enum StoreWhat {
         /// What came of it.
         result: AppendResult,
     },
-    /// A read of one stream, forward from a version.
+    /// A read of one stream, from a version on.
     ReadStream {
         /// The stream.
         stream: String,
         /// The first version wanted.
         from: u64,
+        /// Whether the versions before it are wanted, the greatest first.
+        #[serde(default)]
+        backward: bool,
         /// At most so many.
         limit: usize,
         /// Versions and ids of the events; none: the read failed.

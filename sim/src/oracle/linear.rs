@@ -203,15 +203,21 @@ fn examine_call<'a>(
                 list.observed((*actual, *actual), call, "a refusal saw the length");
             }
         }
-        StoreWhat::ReadStream { stream, from, limit, events: Some(events) } => {
+        StoreWhat::ReadStream { stream, from, backward, limit, events: Some(events) } => {
             finding.look();
             let known = case.streams.get(stream.as_str()).map_or(&[][..], Vec::as_slice);
-            if let Err(what) = is_part_of(known, *from, *limit, events) {
+            let (is_right, lengths) = match backward {
+                false => (is_part_of(known, *from, *limit, events), seen(*from, *limit, events)),
+                true => {
+                    (is_part_back(known, *from, *limit, events), seen_back(*from, *limit, events))
+                }
+            };
+            if let Err(what) = is_right {
                 finding.break_promise(what, format!("{stream} from {from}: {events:?}"));
                 return;
             }
             let list = lists.entry(stream).or_default();
-            list.observed(seen(*from, *limit, events), call, "a read saw the length");
+            list.observed(lengths, call, "a read saw the length");
         }
         StoreWhat::ReadStream { events: None, .. } | StoreWhat::ReadAll { .. } => {}
     }
@@ -238,6 +244,17 @@ fn seen(from: u64, limit: usize, events: &[(u64, String)]) -> (u64, u64) {
     }
 }
 
+/// The same of a read that begins at a version and goes back: it sees the last one that there is, unless that is
+/// behind its beginning.
+fn seen_back(from: u64, limit: usize, events: &[(u64, String)]) -> (u64, u64) {
+    match events.first() {
+        Some((first, _)) if *first == from => (from, u64::MAX),
+        Some((first, _)) => (*first, *first),
+        None if limit == 0 || from == 0 => (0, u64::MAX),
+        None => (0, 0),
+    }
+}
+
 /// Whether a read shows a piece of the list as it finally is, from where it was asked to begin.
 fn is_part_of(
     known: &[&LogEntry],
@@ -245,10 +262,33 @@ fn is_part_of(
     limit: usize,
     events: &[(u64, String)],
 ) -> Result<(), &'static str> {
+    are_of_list(known, limit, events, from.max(1)..)
+}
+
+/// The same of a read that goes back: it ends where it is full, or at the list's beginning.
+fn is_part_back(
+    known: &[&LogEntry],
+    from: u64,
+    limit: usize,
+    events: &[(u64, String)],
+) -> Result<(), &'static str> {
+    let first = events.first().map_or(0, |(version, _)| *version);
+    if first > from || (events.len() < limit && events.len() as u64 != first) {
+        return Err("a read of a stream left out or repeated a version");
+    }
+    are_of_list(known, limit, events, (1..=first).rev())
+}
+
+fn are_of_list(
+    known: &[&LogEntry],
+    limit: usize,
+    events: &[(u64, String)],
+    versions: impl Iterator<Item = u64>,
+) -> Result<(), &'static str> {
     if events.len() > limit {
         return Err("a read brought more than it was asked for");
     }
-    for ((version, id), expected) in events.iter().zip(from.max(1)..) {
+    for ((version, id), expected) in events.iter().zip(versions) {
         if *version != expected {
             return Err("a read of a stream left out or repeated a version");
         }
@@ -371,6 +411,44 @@ mod tests {
             events.remove(1);
         }
         caught(&Linear, &history, "a read of a stream left out or repeated a version");
+    }
+
+    /// What is read back from a version: all of it, the newest alone, and from the middle.
+    fn read_back(change: impl Fn(&mut Vec<(u64, String)>), from: u64, limit: usize) -> History {
+        let mut history = lists();
+        history.read_stream("list-2", 1, 100);
+        let last = history.evidence.store_calls.last_mut().expect("a read");
+        if let StoreWhat::ReadStream {
+            events: Some(events), from: at, backward, limit: most, ..
+        } = &mut last.what
+        {
+            (*at, *backward, *most) = (from, true, limit);
+            events.retain(|(version, _)| *version <= from);
+            events.reverse();
+            events.truncate(limit);
+            change(events);
+        }
+        history
+    }
+
+    #[test]
+    fn reads_back_from_the_end_or_the_middle_are_right() {
+        for (from, limit) in [(u64::MAX, 100), (u64::MAX, 1), (6, 2), (4, 100), (0, 1)] {
+            clean(&Linear, &read_back(|_| (), from, limit));
+        }
+    }
+
+    #[test]
+    fn a_read_back_that_leaves_something_out_is_caught() {
+        let what = "a read of a stream left out or repeated a version";
+        caught(&Linear, &read_back(|events| drop(events.remove(2)), u64::MAX, 100), what);
+        caught(&Linear, &read_back(|events| drop(events.pop()), u64::MAX, 100), what);
+        caught(&Linear, &read_back(|events| drop(events.pop()), 4, 100), what);
+        let stale = "a stream is not linearizable";
+        caught(&Linear, &read_back(|events| drop(events.remove(0)), u64::MAX, 100), stale);
+        caught(&Linear, &read_back(Vec::clear, u64::MAX, 1), stale);
+        let other = "a read saw another event than the stream has";
+        caught(&Linear, &read_back(|events| events[0].1.push('x'), u64::MAX, 1), other);
     }
 
     #[test]

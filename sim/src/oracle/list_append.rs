@@ -96,22 +96,31 @@ impl<'c, 'a> Calls<'c, 'a> {
 
     fn add_reads(&mut self) {
         for call in &self.case.evidence.store_calls {
-            let (list, before, events, limit) = match &call.what {
-                StoreWhat::ReadStream { stream, from, limit, events: Some(events) } => {
-                    (Some(stream.as_str()), from.saturating_sub(1), events, *limit)
+            let (list, before, last, is_end) = match &call.what {
+                // It sees the last one that there is, unless that is behind its beginning.
+                StoreWhat::ReadStream {
+                    stream,
+                    from,
+                    backward: true,
+                    limit,
+                    events: Some(events),
+                } => {
+                    let last = events.first();
+                    let is_end = *limit > 0 && last.is_none_or(|(place, _)| place < from);
+                    (Some(stream.as_str()), 0, last, is_end && *from > 0)
+                }
+                StoreWhat::ReadStream { stream, from, limit, events: Some(events), .. } => {
+                    let is_end = events.len() < *limit;
+                    (Some(stream.as_str()), from.saturating_sub(1), events.last(), is_end)
                 }
                 // A page of the whole log may end anywhere; only an empty one says that it is the end.
-                StoreWhat::ReadAll { after, events: Some(events) } => (None, *after, events, 1),
+                StoreWhat::ReadAll { after, events: Some(events) } => {
+                    (None, *after, events.last(), events.is_empty())
+                }
                 _ => continue,
             };
-            let last = events.last();
             let last = last.map_or((before, None), |(place, id)| (*place, Some(id.as_str())));
-            self.seen.push(Seen {
-                call: self.calls.len(),
-                list,
-                last,
-                is_end: events.len() < limit,
-            });
+            self.seen.push(Seen { call: self.calls.len(), list, last, is_end });
             self.calls.push(Called {
                 what: What::Read(call),
                 sent_at_us: call.sent_at_us,

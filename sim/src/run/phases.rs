@@ -79,12 +79,12 @@ pub async fn run(plan: Plan, guest: Guest) -> Evidence {
     run.chaos(&clients).await;
     phases.healed_at_us = run.world.now_us();
     run.heal();
-    let mut undone = run.come_to_rest(&clients, &mut phases).await;
+    let (mut undone, mut looks) = run.come_to_rest(&clients, &mut phases).await;
     run.world.heal(&[]);
-    let looks = match undone.is_empty() {
-        true => inspection::look_round(&run.world, &run.http, &clients, &run.plan).await,
-        false => Vec::new(),
-    };
+    if undone.is_empty() {
+        let seen = inspection::look_round(&run.world, &run.http, &clients, &run.plan).await;
+        looks.extend(seen);
+    }
     let unended = match undone.is_empty() {
         true => run.unended(&mut undone).await,
         false => None,
@@ -173,8 +173,13 @@ impl Run {
         }
     }
 
-    /// What is left undone when the bound has passed; empty: everything has come to rest.
-    async fn come_to_rest(&self, clients: &Clients, phases: &mut Phases) -> Vec<String> {
+    /// What is left undone when the bound has passed; empty: everything has come to rest. And what was swept up on
+    /// the way there.
+    async fn come_to_rest(
+        &self,
+        clients: &Clients,
+        phases: &mut Phases,
+    ) -> (Vec<String>, Vec<Look>) {
         clients.settled().await;
         let away = &self.plan.left_broken;
         self.nodes_are_back(away).await;
@@ -193,10 +198,17 @@ impl Run {
         if undone.is_empty() {
             undone = self.deliver_what_is_parked(clients).await;
         }
+        let mut swept = Vec::new();
+        if undone.is_empty() {
+            swept = inspection::sweep(&self.world, &self.http, clients, &self.plan).await;
+            if !swept.is_empty() {
+                undone = self.liveness(&[]).wait().await;
+            }
+        }
         if undone.is_empty() {
             phases.quiet_at_us = Some(self.world.now_us());
         }
-        undone
+        (undone, swept)
     }
 
     /// Waits for nodes that were told to end in the chaos: what is asked for now is asked once. Who takes too long

@@ -193,8 +193,9 @@ fn store(call: &StoreCall, whose: &Whose) -> Message {
             };
             ("append", end, format!("append {events} to {} — {said}", streams.join(", ")))
         }
-        StoreWhat::ReadStream { stream, events, .. } => {
-            ("read", end_of(events), format!("read {stream}: {}", count(events)))
+        StoreWhat::ReadStream { stream, backward, events, .. } => {
+            let back = if *backward { " back" } else { "" };
+            ("read", end_of(events), format!("read {stream}{back}: {}", count(events)))
         }
         StoreWhat::ReadAll { after, events } => {
             ("read", end_of(events), format!("read the log behind {after}: {}", count(events)))

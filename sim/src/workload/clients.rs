@@ -255,6 +255,7 @@ impl Clients {
     async fn operate(&self, planned: &Planned, ends_at_us: u64) {
         let (store, seed) = (&self.0.store, self.0.plan.seed);
         let patience = self.patience(planned, ends_at_us);
+        let random = || seed.stream(&format!("list/read/{}", planned.id));
         match planned.operation {
             Operation::AppendList { stream, expect, events } => {
                 let clock = self.0.world.clock(Machine::Clients);
@@ -262,12 +263,12 @@ impl Clients {
                 lists::append(store, planned, seed, what, with).await;
             }
             Operation::ReadList { stream } => {
-                lists::read(store, &lists::stream_of(stream), patience).await;
+                lists::read(store, &lists::stream_of(stream), random(), patience).await;
             }
             Operation::ReadStream { order } => {
                 let id = self.id_of(order).map(|id| format!("order-{id}"));
                 if let Some(Ok(stream)) = id.map(sagaline_storage::StreamId::new) {
-                    lists::read(store, &stream, patience).await;
+                    lists::read(store, &stream, random(), patience).await;
                 }
             }
             Operation::ReadAll { from_percent } => {

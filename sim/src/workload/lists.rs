@@ -135,10 +135,21 @@ async fn version(store: &RemoteEvents, stream: &StreamId) -> Result<StreamVersio
     Ok(last.first().map_or(StreamVersion::NONE, |event| event.version))
 }
 
-/// Reads a stream from its beginning, until it is answered.
-pub(super) async fn read(store: &RemoteEvents, stream: &StreamId, mut patience: Patience) {
+/// Reads a stream from its beginning, or back from its end or a place near its beginning, until it is answered.
+pub(super) async fn read(
+    store: &RemoteEvents,
+    stream: &StreamId,
+    mut random: Random,
+    mut patience: Patience,
+) {
+    let (from, direction, limit) = match random.below(4) {
+        0 => (u64::MAX, Direction::Backward, random.between(1, 8)),
+        1 => (random.below(8), Direction::Backward, random.between(1, 8)),
+        _ => (1, Direction::Forward, PAGE_EVENTS as u64),
+    };
+    let limit = usize::try_from(limit).unwrap_or(PAGE_EVENTS);
     loop {
-        let reading = store.read_stream(stream, StreamVersion(1), Direction::Forward, PAGE_EVENTS);
+        let reading = store.read_stream(stream, StreamVersion(from), direction, limit);
         if patience.wait(ANSWER_US, reading).await.is_some_and(|read| read.is_ok()) {
             return;
         }

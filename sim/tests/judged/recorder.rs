@@ -64,13 +64,11 @@ impl<E: EventStore> EventStore for RecordedLog<E> {
     ) -> Result<Vec<RecordedEvent>, StorageError> {
         let sent_at_us = self.1.now_us();
         let answer = self.0.read_stream(stream, from, direction, limit).await;
-        if direction == Direction::Forward {
-            let seen = |event: &RecordedEvent| (event.version.0, event.id.0.to_string());
-            let events = answer.as_ref().ok().map(|events| events.iter().map(seen).collect());
-            let stream = stream.to_string();
-            let what = StoreWhat::ReadStream { stream, from: from.0, limit, events };
-            self.1.store_call(sent_at_us, what);
-        }
+        let seen = |event: &RecordedEvent| (event.version.0, event.id.0.to_string());
+        let events = answer.as_ref().ok().map(|events| events.iter().map(seen).collect());
+        let (stream, backward) = (stream.to_string(), direction == Direction::Backward);
+        let what = StoreWhat::ReadStream { stream, from: from.0, backward, limit, events };
+        self.1.store_call(sent_at_us, what);
         answer
     }
 

@@ -131,6 +131,12 @@ pub(super) const CANARIES: &[Canary] = &[
         STANDARD,
     ),
     canary(
+        "cleanup-leaves-what-is-old",
+        "Whoever cleans up says minutes, and hours are heard.",
+        &["shown"],
+        STANDARD,
+    ),
+    canary(
         "card-order-confirmed-by-hand",
         "A merchant confirms orders whose cards are still to be charged.",
         &["saga-life", "answers", "claims", "money"],

@@ -11,6 +11,7 @@ mod pending;
 mod saga_pages;
 mod short_lists;
 mod single;
+mod sweeps;
 mod things;
 mod traces;
 mod users;

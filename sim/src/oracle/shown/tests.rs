@@ -117,13 +117,10 @@ fn who_waits_for_what_has_ended_is_answered_at_once() {
 }
 
 #[test]
-fn what_is_given_up_too_soon_and_a_node_that_does_not_answer_are_caught() {
-    let path = "POST /saga/maintenance/cleanup-pending";
+fn a_node_that_does_not_answer_is_caught() {
     let mut history = History::good();
-    history.look_at(Role::Admin, 0, None, path, (200, json!({"givenUp": []})));
+    history.look_at(Role::Admin, 0, None, "GET /sagas/nobodys", (404, json!({})));
     clean(&Shown, &history);
-    body(&mut history, 0)["givenUp"] = json!(["an order"]);
-    caught(&Shown, &history, "an order was given up that is not old enough");
     history.evidence.looks[0].answer = None;
     caught(&Shown, &history, "a node at rest did not answer");
 }

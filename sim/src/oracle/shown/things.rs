@@ -1,11 +1,10 @@
-//! What is asked for by its id: single things and traces; and what is given up, which at rest is nothing.
+//! What is asked for by its id: single things and traces; and what is given up.
 
 use crate::evidence::Look;
 use crate::oracle::Finding;
 use crate::oracle::case::Case;
-use crate::oracle::naive::json::list;
 
-use super::{single, told, traces, yes};
+use super::{single, sweeps, told, traces, yes};
 
 /// A node at rest answers within this time what needs no waiting.
 const AT_ONCE_US: u64 = 2_000_000;
@@ -31,9 +30,7 @@ pub(super) fn examine(case: &Case<'_>, look: &Look, finding: &mut Finding) {
         ("GET", ["trace", "order", id]) => traces::of_order(case, id, look, body, finding),
         ("GET", ["trace", "correlation", id]) => traces::of_request(case, id, look, body, finding),
         ("POST", ["saga", "maintenance", "cleanup-pending"]) => {
-            let none = list(body, "givenUp").is_empty();
-            let what = "an order was given up that is not old enough";
-            finding.expect(none, what, || told(look));
+            sweeps::examine(case, look, body, finding);
         }
         _ => {}
     }

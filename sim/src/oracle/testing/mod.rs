@@ -289,10 +289,9 @@ impl History {
         let wanted = of_stream.filter(|entry| entry.version >= from).take(limit);
         let events = wanted.map(|entry| (entry.version, entry.id.clone())).collect();
         let stream = stream.to_owned();
-        self.store_call(
-            sent_at_us,
-            StoreWhat::ReadStream { stream, from, limit, events: Some(events) },
-        );
+        let (backward, events) = (false, Some(events));
+        let what = StoreWhat::ReadStream { stream, from, backward, limit, events };
+        self.store_call(sent_at_us, what);
     }
 
     fn behind(&self, after: u64) -> Vec<(u64, String)> {

@@ -172,15 +172,14 @@ impl EventStore for RemoteEvents {
         let what = StoreWhat::ReadStream {
             stream: stream.as_str().to_owned(),
             from: from.0,
+            backward: direction == Direction::Backward,
             limit,
             events: None,
         };
-        let call = (direction == Direction::Forward).then(|| self.read_begins(what));
+        let call = self.read_begins(what);
         let request = StoreRequest::ReadStream { stream: stream.clone(), from, direction, limit };
         let answer = self.ask(request).await;
-        if let Some(call) = call {
-            self.read_ended(call, answer.as_deref().ok().map(witnessed::versions));
-        }
+        self.read_ended(call, answer.as_deref().ok().map(witnessed::versions));
         answer
     }
 

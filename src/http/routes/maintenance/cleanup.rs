@@ -72,11 +72,13 @@ pub(super) async fn cleanup_pending<B: Backend>(
         let wants = format!("{}: wants at least {CLEANUP_AGE_S_MIN}", body.older_than_s);
         return Err(Error::field("olderThanS", wants));
     }
-    let age_us = if planted("cleanup-takes-what-is-young") {
-        0
-    } else {
-        body.older_than_s.saturating_mul(1_000_000)
-    };
+    let mut age_us = body.older_than_s.saturating_mul(1_000_000);
+    if planted("cleanup-takes-what-is-young") {
+        age_us = 0;
+    }
+    if planted("cleanup-leaves-what-is-old") {
+        age_us = age_us.saturating_mul(60);
+    }
     let until_us = app.clock().now().0.saturating_sub(age_us);
     let (unpaid, by_card, more) = pending_until(&app, until_us).await?;
     let metadata = CommandMetadata { correlation_id: correlation.id, causation_id: None };
