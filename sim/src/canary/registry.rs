@@ -293,7 +293,7 @@ const CANARIES: &[Canary] = &[
         &["durability", "idempotency", "linear"],
         STANDARD,
     )
-    .known_at(12),
+    .known_at(29),
     canary(
         "delivery-parked-one-attempt-early",
         "An event is tried once less often than the group's policy says before it is parked.",

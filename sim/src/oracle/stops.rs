@@ -91,11 +91,13 @@ fn examine_order(case: &Case<'_>, stop: &Stop, ended_at_us: u64, finding: &mut F
     }
 }
 
-/// Whatever shards it had, somebody else has soon: nobody waits for the end of a lease.
+/// Whatever shards it had, somebody else has soon: nobody waits for the end of a lease. Whoever is about to end as
+/// well has them until then.
 fn examine_handing_on(case: &Case<'_>, stop: &Stop, ended_at_us: u64, finding: &mut Finding) {
     let by_us = ended_at_us + HANDED_ON_US;
     let in_time = case.evidence.phases.quiet_at_us.is_some_and(|quiet_at_us| by_us < quiet_at_us);
-    if !in_time || !is_calm(case, stop, by_us) {
+    let is_taken = in_time && nothing_fails(case, stop, by_us);
+    if !is_taken || !somebody_stays(case, stop, ended_at_us, by_us + SLACK_US) {
         return;
     }
     let taken = |shard: u32, until_us: u64| {
@@ -127,6 +129,37 @@ fn is_of_an_earlier_boot(case: &Case<'_>, own: &ShardChange, told_at_us: u64) ->
 /// Whether nothing was wrong from a while before a node was told to end until then, and no other node was about
 /// to end, or off.
 fn is_calm(case: &Case<'_>, stop: &Stop, until_us: u64) -> bool {
+    let stops = |other: &Stop| {
+        let back_us = back_at(case, other).map_or(u64::MAX, |at| at.saturating_add(RETURN_US));
+        other.told_at_us <= until_us && stop.told_at_us <= back_us
+    };
+    nothing_fails(case, stop, until_us) && !others(case, stop).any(stops)
+}
+
+/// The other ends of a run.
+fn others<'a>(case: &'a Case<'_>, stop: &'a Stop) -> impl Iterator<Item = &'a Stop> {
+    case.evidence.stops.iter().filter(move |other| !std::ptr::eq(*other, stop))
+}
+
+/// Whether another node was there when this one had ended, and none came or went for a while before and behind it.
+fn somebody_stays(case: &Case<'_>, stop: &Stop, ended_at_us: u64, until_us: u64) -> bool {
+    let around = ended_at_us.saturating_sub(RETURN_US)..=until_us;
+    let comes_or_goes = |it: &PowerChange| {
+        let is_about = matches!(it.what, Power::Booted | Power::Stopped);
+        is_about && it.machine != stop.node && around.contains(&it.at_us)
+    };
+    let is_off = |node: Machine| {
+        let power = case.evidence.power.iter().filter(|it| it.machine == node);
+        let mut before = power.filter(|it| it.at_us < ended_at_us).rev();
+        before.next().is_none_or(|it| it.what == Power::Stopped)
+    };
+    let mut others = Machine::NODES.into_iter().filter(|node| *node != stop.node);
+    !case.evidence.power.iter().any(comes_or_goes) && others.any(|node| !is_off(node))
+}
+
+/// Whether nothing was wrong from a while before a node was told to end until then. Other nodes may have been
+/// about to end.
+fn nothing_fails(case: &Case<'_>, stop: &Stop, until_us: u64) -> bool {
     let time = (stop.told_at_us.saturating_sub(AFTERMATH_US), until_us);
     let wrong = |fault: &Fault| !matches!(fault, Fault::Stop { .. });
     let fails = |it: &PowerChange| {
@@ -134,15 +167,9 @@ fn is_calm(case: &Case<'_>, stop: &Stop, until_us: u64) -> bool {
     };
     let heals_in_part =
         !case.evidence.plan.left_broken.is_empty() && until_us >= case.evidence.phases.healed_at_us;
-    let mut others = case.evidence.stops.iter().filter(|other| !std::ptr::eq(*other, stop));
-    let stops = |other: &Stop| {
-        let back_us = back_at(case, other).map_or(u64::MAX, |at| at.saturating_add(RETURN_US));
-        other.told_at_us <= until_us && stop.told_at_us <= back_us
-    };
     episodes(case, time, wrong).next().is_none()
         && !case.evidence.power.iter().any(fails)
         && !heals_in_part
-        && !others.any(stops)
 }
 
 /// When a node that was told to end was switched on again.
@@ -241,6 +268,18 @@ mod tests {
         let (node, told_at_us) = (Machine::Node2, TOLD_US + 500_000);
         let stop = Stop { node, told_at_us, ended_at_us: None, unfinished: None };
         history.evidence.stops.push(stop);
+        caught(&Stops, &history, LEFT);
+        let power = &mut history.evidence.power;
+        let ended = |machine, at_us| PowerChange { at_us, machine, what: Power::Stopped };
+        let moment = power.len();
+        power.push(ended(Machine::Node2, TOLD_US + 2_000_000));
+        clean(&Stops, &history);
+        // Nobody else is there.
+        let power = &mut history.evidence.power;
+        power.truncate(moment);
+        power.push(ended(Machine::Node2, TOLD_US - 4_000_000));
+        caught(&Stops, &history, LEFT);
+        history.evidence.power.push(ended(Machine::Node3, TOLD_US - 4_000_000));
         clean(&Stops, &history);
         let crash = Fault::Crash { machine: Machine::Node3, loses_unsynced: false };
         clean(&Stops, &with(stopped(1_000_000, 1_600_000), 21_000, 800, crash));

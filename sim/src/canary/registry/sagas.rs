@@ -178,7 +178,7 @@ pub(super) const CANARIES: &[Canary] = &[
         &["retries"],
         STANDARD,
     )
-    .known_at(70),
+    .known_at(264),
     canary(
         "drain-without-bound",
         "A node that is told to end waits for its sagas, however long they take.",
@@ -194,7 +194,7 @@ pub(super) const CANARIES: &[Canary] = &[
     canary(
         "takes-nothing-before-its-end",
         "A node that is about to end is given the shards of one that is gone, and works on none.",
-        &["shards"],
+        &["stops", "shards"],
         STOPS,
     ),
     // The saga machine.
@@ -368,5 +368,5 @@ pub(super) const CANARIES: &[Canary] = &[
         &["liveness", "saga-ends"],
         STANDARD,
     )
-    .known_at(9),
+    .known_at(40),
 ];
