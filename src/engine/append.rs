@@ -1,9 +1,11 @@
-//! Appends whose outcome is certain: an unknown one is asked for again under the same id.
+//! Appends whose outcome is certain: an unknown one is asked for again under the same id, and what is refused then
+//! is not made any more by what is still on its way.
 
 use std::time::Duration;
 
 use sagaline_storage::{
-    AppendError, AppendRequest, Appended, Backend, Clock, ErrorKind, EventStore, StorageError,
+    AppendError, AppendRequest, Appended, Backend, Clock, ErrorKind, EventStore, ExpectedVersion,
+    StorageError, StreamWrite,
 };
 
 use crate::canary::planted;
@@ -33,20 +35,62 @@ impl Refused {
 
 /// Appends, and when the outcome is not known appends the same again until it is. A store that cannot
 /// be reached is tried for as long as it takes: the caller's future may be dropped at any time.
+///
+/// Of an append that was asked for more than once an earlier request may still be on its way. What refuses the
+/// last one may be gone when that one arrives (somebody gives up the claim that stood in the way), so that it
+/// would be made behind the back of whoever was told that it was not. Its id is used up first.
 pub(crate) async fn append_certainly<B: Backend>(
     backend: &B,
     metrics: &Metrics,
     request: AppendRequest,
 ) -> Result<Appended, Refused> {
-    let mut pause = PAUSE_MIN;
     if planted("harmless-appends-wait") {
         backend.clock().sleep(PAUSE_MIN * 2).await;
     }
     loop {
+        let (answer, is_on_its_way) = ask(backend, metrics, &request).await;
+        let Err(refused) = answer else { return answer };
+        if !is_on_its_way || !refused.is_race() || planted("refused-and-made-later") {
+            return Err(refused);
+        }
+        match ask(backend, metrics, &using_up_the_id_of(&request)).await.0 {
+            Ok(_) => return Err(refused),
+            // The earlier one has arrived in the meantime: asking again tells what came of it.
+            Err(Refused::Append(AppendError::AppendIdReused { .. })) => {}
+            Err(other) => return Err(other),
+        }
+    }
+}
+
+/// Appends nothing under the id of a request, and expects nothing.
+fn using_up_the_id_of(request: &AppendRequest) -> AppendRequest {
+    let check = |write: &StreamWrite| StreamWrite {
+        stream: write.stream.clone(),
+        expected: ExpectedVersion::Any,
+        events: Vec::new(),
+    };
+    AppendRequest {
+        append_id: request.append_id,
+        node_id: request.node_id.clone(),
+        fence: None,
+        writes: request.writes.iter().map(check).collect(),
+        claims: Vec::new(),
+    }
+}
+
+/// Asks until there is an answer, and says with it whether an earlier request may still be on its way.
+async fn ask<B: Backend>(
+    backend: &B,
+    metrics: &Metrics,
+    request: &AppendRequest,
+) -> (Result<Appended, Refused>, bool) {
+    let (mut pause, mut is_on_its_way) = (PAUSE_MIN, false);
+    loop {
         let error = match backend.events().append(request.clone()).await {
-            Ok(appended) => return Ok(appended),
+            Ok(appended) => return (Ok(appended), is_on_its_way),
             Err(AppendError::OutcomeUnknown(error)) => {
                 metrics.append_outcome_unknown.add(1);
+                is_on_its_way = true;
                 error
             }
             Err(AppendError::Unavailable(error)) => error,
@@ -54,7 +98,7 @@ pub(crate) async fn append_certainly<B: Backend>(
                 if matches!(error, AppendError::Fenced { .. }) {
                     metrics.fenced_appends.add(1);
                 }
-                return Err(Refused::Append(error));
+                return (Err(Refused::Append(error)), is_on_its_way);
             }
         };
         match error.kind {
@@ -64,7 +108,7 @@ pub(crate) async fn append_certainly<B: Backend>(
                 pause = (pause * 2).min(PAUSE_MAX);
             }
             ErrorKind::Closed | ErrorKind::Corrupt | ErrorKind::Invalid => {
-                return Err(Refused::StoreLost(error));
+                return (Err(Refused::StoreLost(error)), is_on_its_way);
             }
         }
     }

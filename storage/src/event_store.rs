@@ -237,7 +237,8 @@ pub enum AppendError {
     /// The request breaks a limit or contradicts itself. Fix the caller.
     #[error("{0}")]
     Invalid(String),
-    /// It may or may not have been made: append the same request again to learn which.
+    /// It may or may not have been made: append the same request again to learn which. When that one is refused the
+    /// first may still arrive and be made; an append of nothing under the same id (a check of any version) ends that.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(StorageError),
     /// It was not made.

@@ -3,7 +3,7 @@
 use sagaline::engine::StartError;
 use sagaline::saga::Phase;
 use sagaline_storage::bus::MessageBus;
-use sagaline_storage::{Backend, StreamId};
+use sagaline_storage::{AppendError, Backend, StreamId};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::nodes::{Cluster, SHARDS, bus_of, settled, until};
@@ -253,6 +253,25 @@ async fn nodes_that_race_for_one_key_make_one_saga() {
         assert_eq!(node.sagas().wait(id).await.unwrap().phase, Phase::Completed);
     }
     assert_eq!(cluster.world.count("charge"), 1);
+}
+
+#[tokio::test]
+async fn a_start_that_was_refused_is_not_made_by_a_request_that_arrives_late() {
+    let cluster = Cluster::new().await;
+    let [node] = cluster.nodes(["n1"]).await;
+    cluster.world.plan("hotel", &[Does::Hold]);
+    let first = cluster.start(&node, "Rome").await.id;
+    let log = node.backend().events();
+    log.hold_the_next_append();
+    let refused = cluster.try_start(&node, "Rome", None).await.unwrap_err();
+    assert!(matches!(refused, StartError::ClaimTaken { .. }), "{refused}");
+    // What stood in the way is gone when it arrives.
+    cluster.world.plan("hotel", &[Does::Succeed]);
+    assert_eq!(node.sagas().wait(first).await.unwrap().phase, Phase::Completed);
+    let events = cluster.events().await.len();
+    let late = log.arrive().await.expect("it was on its way");
+    assert!(matches!(late, Err(AppendError::AppendIdReused { .. })), "{late:?}");
+    assert_eq!(cluster.events().await.len(), events);
 }
 
 #[tokio::test]

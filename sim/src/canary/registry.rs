@@ -295,6 +295,13 @@ const CANARIES: &[Canary] = &[
     )
     .known_at(29),
     canary(
+        "refused-and-made-later",
+        "An append that was refused when it was asked for again is made by the first request, which comes late.",
+        &["durability"],
+        STANDARD,
+    )
+    .known_at(9_064),
+    canary(
         "delivery-parked-one-attempt-early",
         "An event is tried once less often than the group's policy says before it is parked.",
         &["consumers"],

@@ -78,14 +78,21 @@ impl Watcher {
         if let Some(after) = self.last {
             self.seat = Some(self.seats.take_seat(self.name, after));
         }
+        let mut failed = None;
         loop {
-            let node = *self.random.pick(&Machine::NODES).unwrap_or(&Machine::Node1);
+            // Whoever did not answer is not asked again at once.
+            let nodes: Vec<_> =
+                Machine::NODES.into_iter().filter(|node| Some(*node) != failed).collect();
+            let node = *self.random.pick(&nodes).unwrap_or(&Machine::Node1);
             let stays_us = self.random.between(1, STAY_MAX_US);
             let until_us = self.world.now_us() + stays_us;
             let blocks_max = if self.random.percent(CUT_OFF_PERCENT) { 1 } else { u64::MAX };
             // A node that does not answer, or ends the stream: the next one is asked.
             let request = self.request();
-            if let Some(Ok(chunks)) = self.within(ANSWER_US, self.http.open(node, request)).await {
+            let answer = self.within(ANSWER_US, self.http.open(node, request)).await;
+            failed = Some(node);
+            if let Some(Ok(chunks)) = answer {
+                failed = None;
                 self.follow(chunks, until_us, blocks_max).await;
             }
             self.world.timeline().after(RETRY_US).await;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use sagaline_storage::clock::SystemClock;
 use sagaline_storage::memory::MemoryKv;
 use sagaline_storage::{
@@ -19,6 +20,16 @@ pub(crate) struct NodeLog {
     reads: Gate,
     appends: Gate,
     failures: Arc<AtomicUsize>,
+    on_its_way: Arc<Mutex<Held>>,
+}
+
+/// What becomes of the next append.
+#[derive(Default)]
+enum Held {
+    #[default]
+    Nothing,
+    TheNext,
+    This(AppendRequest),
 }
 
 /// What is under way waits here while it is closed.
@@ -59,7 +70,8 @@ impl Gate {
 
 impl NodeLog {
     pub(crate) fn new(log: Log<MemoryKv, SystemClock>) -> Self {
-        Self { log, reads: Gate::open_one(), appends: Gate::open_one(), failures: Arc::default() }
+        let (reads, appends) = (Gate::open_one(), Gate::open_one());
+        Self { log, reads, appends, failures: Arc::default(), on_its_way: Arc::default() }
     }
 
     /// So many of the next reads of a stream fail.
@@ -70,6 +82,18 @@ impl NodeLog {
     /// How many of them are still to come.
     pub(crate) fn failures_left(&self) -> usize {
         self.failures.load(Ordering::SeqCst)
+    }
+
+    /// The next append gets lost, as far as its caller can see: it is on its way until it arrives.
+    pub(crate) fn hold_the_next_append(&self) {
+        *self.on_its_way.lock() = Held::TheNext;
+    }
+
+    /// It arrives, and nobody waits for what comes of it. None: there was no such append.
+    pub(crate) async fn arrive(&self) -> Option<Result<Appended, AppendError>> {
+        let held = std::mem::take(&mut *self.on_its_way.lock());
+        let Held::This(request) = held else { return None };
+        Some(self.log.append(request).await)
     }
 
     /// Before a stream is read.
@@ -85,6 +109,11 @@ impl NodeLog {
 
 impl EventStore for NodeLog {
     async fn append(&self, request: AppendRequest) -> Result<Appended, AppendError> {
+        if let held @ Held::TheNext = &mut *self.on_its_way.lock() {
+            *held = Held::This(request);
+            let lost = StorageError::unavailable("the connection broke");
+            return Err(AppendError::OutcomeUnknown(lost));
+        }
         let appended = self.log.append(request).await;
         self.appends.pass().await;
         appended

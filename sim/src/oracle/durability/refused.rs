@@ -8,14 +8,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::{AppendResult, Expected, StoreCall, StoreWhat};
+use crate::evidence::{AppendResult, Expected, Power, StoreCall, StoreWhat};
 
+use crate::machine::Machine;
 use crate::oracle::Finding;
 use crate::oracle::case::Case;
 use crate::oracle::naive::append::Append;
 
 pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
     for (append, calls) in asked_again(case).values() {
+        examine_last_word(case, append, calls, finding);
         if !calls.iter().all(|call| append.is_content_of(call)) {
             continue;
         }
@@ -28,6 +30,40 @@ pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
         }
     }
 }
+
+/// What a node has been told last is what it goes by: it asks again while it does not know, and then no more.
+/// Clients that append to lists themselves are not so careful.
+fn examine_last_word(
+    case: &Case<'_>,
+    append: &Append<'_>,
+    calls: &[&StoreCall],
+    finding: &mut Finding,
+) {
+    let of_node = calls.iter().filter(|call| call.by != Machine::Clients);
+    let Some(last) = of_node.max_by_key(|call| call.sent_at_us) else { return };
+    let StoreWhat::Append { result: AppendResult::Refused { why, .. }, .. } = &last.what else {
+        return;
+    };
+    // Who is gone at that moment may not have heard it.
+    let heard = last.ended_at_us..last.ended_at_us + HEARD_US;
+    let is_gone = case.evidence.power.iter().any(|it| {
+        let ends = matches!(it.what, Power::Crashed | Power::Stopped);
+        ends && it.machine == last.by && heard.contains(&it.at_us)
+    });
+    let is_no = FOR_WHOEVER_DECIDED.contains(&why.as_str()) && !is_gone;
+    if is_no && append.is_content_of(last) {
+        let is_there = append.entries.iter().any(Option::is_some);
+        finding.expect(!is_there, "an append was refused, and was made later", || {
+            let StoreCall { by, sent_at_us, what, .. } = last;
+            format!("append {} of {by}, sent at {sent_at_us} us: {what:?}", append.id)
+        });
+    }
+}
+
+/// So soon an answer is heard, by whoever is there.
+const HEARD_US: u64 = 1_000_000;
+/// What the log has otherwise than whoever decided had thought.
+const FOR_WHOEVER_DECIDED: [&str; 3] = ["wrong-expected-version", "claim-taken", "claim-not-held"];
 
 /// By their ids the appends that were refused at some time, and of which at another nobody knew, or somebody
 /// knew that they were made; and all calls of each. An append without events leaves nothing in the log to
@@ -90,6 +126,7 @@ fn is_past(expected: Expected, actual: u64) -> bool {
 mod tests {
     use super::super::Durability;
     use super::*;
+    use crate::evidence::PowerChange;
     use crate::oracle::testing::{History, caught, clean};
 
     const WHAT: &str = "an append was refused that had been made";
@@ -110,6 +147,10 @@ mod tests {
         history
     }
 
+    fn asked_by(history: &mut History, machine: Machine) {
+        history.evidence.store_calls.iter_mut().for_each(|call| call.by = machine);
+    }
+
     fn fence(history: &mut History) -> &mut Option<(u32, u64)> {
         let last = history.evidence.store_calls.last_mut().expect("a call");
         let StoreWhat::Append { fence, .. } = &mut last.what else { panic!("an append") };
@@ -126,10 +167,55 @@ mod tests {
     }
 
     #[test]
-    fn a_no_that_may_become_a_yes_is_no_lie() {
+    fn what_is_refused_to_a_node_and_made_later_is_caught_unless_the_node_is_gone() {
+        const LATER: &str = "an append was refused, and was made later";
+        let refused = || {
+            let mut history = unanswered();
+            again(&mut history, "claim-taken", None);
+            asked_by(&mut history, Machine::Node1);
+            history
+        };
+        caught(&Durability, &refused(), LATER);
+        let mut unheard = refused();
+        let (machine, at_us) = (Machine::Node1, unheard.now_us + 1);
+        unheard.evidence.power.push(PowerChange { at_us, machine, what: Power::Crashed });
+        clean(&Durability, &unheard);
+        let mut never = refused();
+        never.evidence.log.clear();
+        clean(&Durability, &never);
+    }
+
+    #[test]
+    fn what_is_made_though_its_id_was_used_up_is_caught() {
+        const USED_UP: &str = "an append was made whose id had been used up";
+        let used_up = || {
+            let mut history = unanswered();
+            again(&mut history, "claim-taken", None);
+            again(&mut history, "claim-taken", None);
+            history.last_result(AppendResult::Appended { position: 1, versions: vec![0] });
+            let last = history.evidence.store_calls.last_mut().expect("a call");
+            if let StoreWhat::Append { writes, fence, .. } = &mut last.what {
+                *fence = None;
+                writes.iter_mut().for_each(|write| {
+                    write.expected = Expected::Any;
+                    write.events.clear();
+                });
+            }
+            asked_by(&mut history, Machine::Node1);
+            history
+        };
+        caught(&Durability, &used_up(), USED_UP);
+        let mut never = used_up();
+        never.evidence.log.clear();
+        clean(&Durability, &never);
+    }
+
+    #[test]
+    fn a_no_that_may_become_a_yes_is_no_lie_to_clients() {
         for why in ["claim-taken", "claim-not-held", "unavailable"] {
             let mut history = unanswered();
             again(&mut history, why, None);
+            asked_by(&mut history, Machine::Clients);
             clean(&Durability, &history);
         }
         let mut history = History::empty();
@@ -140,6 +226,7 @@ mod tests {
             writes[0].expected = Expected::StreamExists;
         }
         again(&mut history, "wrong-expected-version", Some(("list-1".to_owned(), 0)));
+        asked_by(&mut history, Machine::Clients);
         clean(&Durability, &history);
     }
 
@@ -163,6 +250,7 @@ mod tests {
                 history.append_expecting("list-1", 1, expected);
                 history.last_result(AppendResult::Unknown);
                 again(&mut history, "wrong-expected-version", Some(("list-1".to_owned(), version)));
+                asked_by(&mut history, Machine::Clients);
                 history
             };
             caught(&Durability, &refused_at(1), WHAT);

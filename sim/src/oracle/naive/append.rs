@@ -1,6 +1,6 @@
 //! Appends as their callers saw them: every call under one append id is one append.
 
-use crate::evidence::{AppendResult, LogEntry, StoreCall, StoreWhat, Write};
+use crate::evidence::{AppendResult, Expected, LogEntry, StoreCall, StoreWhat, Write};
 use crate::machine::Machine;
 use crate::oracle::case::Lookup;
 
@@ -34,6 +34,8 @@ pub struct Append<'a> {
     pub refused: Option<(u64, &'a str)>,
     /// Whether one of its calls had no answer.
     pub is_unknown: bool,
+    /// When somebody knew that its id was used up, so that it cannot be made any more.
+    pub used_up_at_us: Option<u64>,
     /// What two of its calls contradict each other in.
     pub contradiction: Option<&'static str>,
 }
@@ -71,6 +73,7 @@ impl<'a> Append<'a> {
             acknowledged: None,
             refused: None,
             is_unknown: false,
+            used_up_at_us: None,
             contradiction: None,
         })
     }
@@ -78,6 +81,9 @@ impl<'a> Append<'a> {
     fn hear(&mut self, call: &'a StoreCall, result: &'a AppendResult) {
         self.sent_at_us = self.sent_at_us.min(call.sent_at_us);
         match result {
+            AppendResult::Appended { .. } if self.uses_up(call) => {
+                self.used_up_at_us.get_or_insert(call.ended_at_us);
+            }
             AppendResult::Appended { position, versions } => {
                 let said = (*position, versions.as_slice());
                 if self.acknowledged.is_some_and(|before| before != said) {
@@ -106,6 +112,15 @@ impl<'a> Append<'a> {
         if !self.is_content_of(call) {
             self.contradiction = Some("one append id was acknowledged for two contents");
         }
+    }
+
+    /// Whether this call does no more than to use up its id.
+    pub fn uses_up(&self, call: &StoreCall) -> bool {
+        let StoreWhat::Append { writes, takes, releases, .. } = &call.what else { return false };
+        let is_nothing = takes.is_empty()
+            && releases.is_empty()
+            && writes.iter().all(|it| it.events.is_empty() && it.expected == Expected::Any);
+        is_nothing && !self.is_content_of(call)
     }
 
     /// Whether this call asked for the same.

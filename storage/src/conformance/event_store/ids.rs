@@ -14,6 +14,7 @@ promises! {
     an_append_and_its_repetitions_at_once_are_one,
     different_content_under_one_id_at_once_is_made_once,
     the_id_of_a_refused_append_is_free,
+    an_append_of_nothing_uses_its_id_up,
 }
 
 /// Also when the stream has moved on, so that the append would be refused by now.
@@ -144,4 +145,20 @@ pub async fn the_id_of_a_refused_append_is_free<F: Factory>(factory: &F) {
     store.append(append(1).to("s-1", exact(3), 1).done()).await.unwrap_err();
     store.append(append(1).to("s-1", exact(0), 1).done()).await.unwrap();
     assert_eq!(whole_log(&store).await.len(), 1);
+}
+
+/// So whoever was refused keeps an earlier request of the same append, which is still on its way, from being made.
+pub async fn an_append_of_nothing_uses_its_id_up<F: Factory>(factory: &F) {
+    let (_place, store) = fresh(factory).await;
+    store.append(append(1).take("k", "s-1").done()).await.unwrap();
+    let request = append(2).to("s-2", exact(0), 1).take("k", "s-2").done();
+    let append_id = request.append_id;
+    store.append(request.clone()).await.unwrap_err();
+    let nothing = append(2).to("s-2", ExpectedVersion::Any, 0).done();
+    let first = store.append(nothing.clone()).await.unwrap();
+    store.append(append(3).release("k", "s-1").done()).await.unwrap();
+    let refused = store.append(request).await.unwrap_err();
+    assert_eq!(refused, AppendError::AppendIdReused { append_id });
+    assert_eq!(store.append(nothing).await.unwrap(), first);
+    assert_eq!(whole_log(&store).await.len(), 0);
 }
