@@ -284,6 +284,7 @@ fn plan() -> Plan {
         conflict_retries: 8,
         short_tokens_s: 0,
         subscriptions: false,
+        reads_put_aside_percent: 0,
     };
     Plan {
         seed: Seed(1),
