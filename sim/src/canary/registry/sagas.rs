@@ -361,7 +361,7 @@ pub(super) const CANARIES: &[Canary] = &[
         &["liveness", "saga-ends"],
         STANDARD,
     )
-    .known_at(3),
+    .known_at(33),
     canary(
         "tail-goes-on-at-the-head",
         "Who follows the tail of the log goes on at the head, whatever was read.",
