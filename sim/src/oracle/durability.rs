@@ -73,7 +73,7 @@ fn examine_append(append: &Append<'_>, finding: &mut Finding) {
     let all = append.entries.len();
     let there: Vec<&LogEntry> = append.entries.iter().flatten().copied().collect();
     let detail = || format!("append {}: {} of {all} events", append.id, there.len());
-    if append.used_up_at_us.is_some() && (append.acknowledged.is_some() || !there.is_empty()) {
+    if append.is_used_up && (append.acknowledged.is_some() || !there.is_empty()) {
         finding.break_promise("an append was made whose id had been used up", detail());
     } else if append.acknowledged.is_some() && there.len() < all {
         finding.break_promise("an acknowledged append is not in the log", detail());

@@ -2,8 +2,9 @@
 //! What was refused for that cannot be made any more. When it is in the log it had been made before, its
 //! answer had been lost, and whoever asked again should have been told that it was made.
 //!
-//! Not judged is a no that may become a yes: a claim that another stream holds, a stream that has not come
-//! as far as was expected, a store that does not answer. Nor is an append that was also asked for with
+//! A no that may become a yes (a claim that another stream holds, a stream that has not come as far as was
+//! expected) is judged where it is the last word that a node was told, which goes by it: clients that append to
+//! lists themselves are not so careful. Not judged is a store that does not answer. Nor is an append that was also asked for with
 //! another content, or under an epoch that was not over with the one that was refused.
 
 use std::collections::BTreeMap;
@@ -32,7 +33,6 @@ pub(super) fn examine(case: &Case<'_>, finding: &mut Finding) {
 }
 
 /// What a node has been told last is what it goes by: it asks again while it does not know, and then no more.
-/// Clients that append to lists themselves are not so careful.
 fn examine_last_word(
     case: &Case<'_>,
     append: &Append<'_>,

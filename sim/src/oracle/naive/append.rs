@@ -34,8 +34,8 @@ pub struct Append<'a> {
     pub refused: Option<(u64, &'a str)>,
     /// Whether one of its calls had no answer.
     pub is_unknown: bool,
-    /// When somebody knew that its id was used up, so that it cannot be made any more.
-    pub used_up_at_us: Option<u64>,
+    /// Whether somebody knew that its id was used up, so that it cannot be made any more.
+    pub is_used_up: bool,
     /// What two of its calls contradict each other in.
     pub contradiction: Option<&'static str>,
 }
@@ -73,7 +73,7 @@ impl<'a> Append<'a> {
             acknowledged: None,
             refused: None,
             is_unknown: false,
-            used_up_at_us: None,
+            is_used_up: false,
             contradiction: None,
         })
     }
@@ -81,9 +81,7 @@ impl<'a> Append<'a> {
     fn hear(&mut self, call: &'a StoreCall, result: &'a AppendResult) {
         self.sent_at_us = self.sent_at_us.min(call.sent_at_us);
         match result {
-            AppendResult::Appended { .. } if self.uses_up(call) => {
-                self.used_up_at_us.get_or_insert(call.ended_at_us);
-            }
+            AppendResult::Appended { .. } if self.uses_up(call) => self.is_used_up = true,
             AppendResult::Appended { position, versions } => {
                 let said = (*position, versions.as_slice());
                 if self.acknowledged.is_some_and(|before| before != said) {
@@ -115,7 +113,7 @@ impl<'a> Append<'a> {
     }
 
     /// Whether this call does no more than to use up its id.
-    pub fn uses_up(&self, call: &StoreCall) -> bool {
+    fn uses_up(&self, call: &StoreCall) -> bool {
         let StoreWhat::Append { writes, takes, releases, .. } = &call.what else { return false };
         let is_nothing = takes.is_empty()
             && releases.is_empty()
