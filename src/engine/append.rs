@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use sagaline_storage::{
-    AppendError, AppendRequest, Appended, Backend, Clock, ErrorKind, EventStore, ExpectedVersion,
-    StorageError, StreamWrite,
+    AppendError, AppendRequest, Appended, Backend, ClaimChange, Clock, ErrorKind, EventStore,
+    ExpectedVersion, StorageError, StreamId, StreamWrite,
 };
 
 use crate::canary::planted;
@@ -62,10 +62,12 @@ pub(crate) async fn append_certainly<B: Backend>(
     }
 }
 
-/// Appends nothing under the id of a request, and expects nothing.
+/// Appends nothing under the id of a request, and expects nothing of the stream that it is about.
 fn using_up_the_id_of(request: &AppendRequest) -> AppendRequest {
-    let check = |write: &StreamWrite| StreamWrite {
-        stream: write.stream.clone(),
+    let written = request.writes.first().map(|write| &write.stream);
+    let stream = written.or_else(|| request.claims.first().map(ClaimChange::owner));
+    let check = |stream: &StreamId| StreamWrite {
+        stream: stream.clone(),
         expected: ExpectedVersion::Any,
         events: Vec::new(),
     };
@@ -73,7 +75,7 @@ fn using_up_the_id_of(request: &AppendRequest) -> AppendRequest {
         append_id: request.append_id,
         node_id: request.node_id.clone(),
         fence: None,
-        writes: request.writes.iter().map(check).collect(),
+        writes: stream.map(check).into_iter().collect(),
         claims: Vec::new(),
     }
 }
@@ -125,5 +127,34 @@ pub(crate) fn is_race(error: &AppendError) -> bool {
         | AppendError::Invalid(_)
         | AppendError::OutcomeUnknown(_)
         | AppendError::Unavailable(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sagaline_storage::clock::{SystemClock, SystemEntropy};
+    use sagaline_storage::memory::MemoryKv;
+    use sagaline_storage::{AppendId, Claim, Log, LogSettings, NodeId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// The key of a subject is an append of a claim and nothing else.
+    #[tokio::test]
+    async fn the_id_of_an_append_of_claims_alone_can_be_used_up() {
+        let (kv, clock, settings) =
+            (MemoryKv::new(), SystemClock::default(), LogSettings::default());
+        let log = Log::open(kv, clock, &SystemEntropy, settings).await.unwrap();
+        let owner = StreamId::new("key-1").unwrap();
+        let request = AppendRequest {
+            append_id: AppendId(Uuid::from_u128(1)),
+            node_id: NodeId::new("n1").unwrap(),
+            fence: None,
+            writes: Vec::new(),
+            claims: vec![ClaimChange::Take { claim: Claim::new("kind", "key"), owner }],
+        };
+        log.append(using_up_the_id_of(&request)).await.unwrap();
+        let late = log.append(request).await.unwrap_err();
+        assert!(matches!(late, AppendError::AppendIdReused { .. }), "{late}");
     }
 }

@@ -124,6 +124,15 @@ impl ClaimChange {
             | Self::ReleaseAt { claim, .. } => claim,
         }
     }
+
+    /// The stream that takes it or gives it up.
+    pub fn owner(&self) -> &StreamId {
+        match self {
+            Self::Take { owner, .. }
+            | Self::Release { owner, .. }
+            | Self::ReleaseAt { owner, .. } => owner,
+        }
+    }
 }
 
 /// Who holds a claim.
